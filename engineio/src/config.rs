@@ -1,0 +1,61 @@
+//! What it is: the options of an engine, with the reference server's names and defaults.
+//! What it is not: validation of requests; it only holds values.
+//! Who calls it: users build one; every session shares it.
+
+use std::time::Duration;
+
+use crate::query::Transport;
+
+/// Options of an [`Engine`](crate::Engine). All but those marked *ours* are named and preset as in the reference.
+///
+/// ```
+/// use std::time::Duration;
+/// let config = engineio::Config { ping_interval: Duration::from_secs(10), ..Default::default() };
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Path of the requests, with its trailing slash; the whole path must match. Default `/engine.io/`.
+    pub path: String,
+    /// Transports that are served. Default: both.
+    pub transports: Vec<Transport>,
+    /// Whether a polling session may move to WebSocket (`allowUpgrades`). Default `true`.
+    pub allow_upgrades: bool,
+    /// Time from one pong, or the handshake, to the next ping. Milliseconds on the wire. Default 25 s.
+    pub ping_interval: Duration,
+    /// Time a client has to answer a ping. Milliseconds on the wire. Default 20 s.
+    pub ping_timeout: Duration,
+    /// Time from a WebSocket's arrival on a polling session to the end of its upgrade. Default 10 s.
+    pub upgrade_timeout: Duration,
+    /// Largest POST body and largest WebSocket message, in bytes (`maxHttpBufferSize`). Default 1,000,000.
+    pub max_payload: usize,
+    /// *Ours.* Bytes that may wait for one client. Once that many wait, the next message ends the session
+    /// as [`SlowConsumer`](crate::CloseReason::SlowConsumer). The reference has no bound. Default 1 MiB.
+    pub max_outbox_bytes: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            path: "/engine.io/".into(),
+            transports: vec![Transport::Polling, Transport::WebSocket],
+            allow_upgrades: true,
+            ping_interval: Duration::from_secs(25),
+            ping_timeout: Duration::from_secs(20),
+            upgrade_timeout: Duration::from_secs(10),
+            max_payload: 1_000_000,
+            max_outbox_bytes: 1 << 20,
+        }
+    }
+}
+
+impl Config {
+    /// Whether requests may name this transport.
+    pub(crate) fn serves(&self, transport: Transport) -> bool {
+        self.transports.contains(&transport)
+    }
+
+    /// Whether a session that opens on `transport` is offered the move to WebSocket.
+    pub(crate) fn upgrades_from(&self, transport: Transport) -> bool {
+        self.allow_upgrades && transport == Transport::Polling && self.serves(Transport::WebSocket)
+    }
+}

@@ -1,0 +1,221 @@
+//! What it is: the one task of a session. It reads its WebSocket, keeps time, hands over messages, and writes.
+//! What it is not: a place that waits for the application: messages go to a plain function.
+//! Who calls it: whoever is given a session spawns `run`.
+
+use std::{
+    collections::VecDeque,
+    fmt,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use tokio::time::{Instant, Sleep};
+
+use crate::{
+    config::Config,
+    packet::{Message, Packet},
+    query::Transport,
+    reason::{CloseReason, TransportFault},
+    session::Transmit,
+    sessions::Registration,
+    socket::{Opening, Socket},
+    websocket::{self, Received},
+};
+
+/// Runs one session. Dropped, it ends the session without a word to the client.
+pub struct Driver {
+    socket: Socket,
+    config: Arc<Config>,
+    io: Io,
+    /// Keeps the session known to its engine for as long as it is driven.
+    _registration: Registration,
+}
+
+/// The WebSocket of the session, if it has one.
+enum Io {
+    None,
+    Opening(Opening),
+    Open(Box<websocket::Io>),
+}
+
+/// What a look at the session told the driver to do.
+enum Step {
+    /// Sleep; the session wakes the driver.
+    Park,
+    /// Go round once more.
+    Again,
+    End(CloseReason),
+}
+
+impl Driver {
+    pub(crate) fn new(socket: Socket, config: Arc<Config>, registration: Registration) -> Self {
+        Self { socket, config, io: Io::None, _registration: registration }
+    }
+
+    /// Runs the session to its end and tells why it ended.
+    ///
+    /// `on_message` is called for each message in the order of arrival. It must not block: the session's pings wait
+    /// while it runs.
+    pub async fn run(mut self, mut on_message: impl FnMut(Message)) -> CloseReason {
+        let mut timer = std::pin::pin!(tokio::time::sleep_until(Instant::now()));
+        std::future::poll_fn(|cx| self.poll(cx, timer.as_mut(), &mut on_message)).await
+    }
+
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut timer: Pin<&mut Sleep>,
+        on_message: &mut impl FnMut(Message),
+    ) -> Poll<CloseReason> {
+        self.socket.lock().driver_awake();
+        loop {
+            let busy = self.poll_open(cx) | self.poll_read(cx, on_message);
+            let (inbox, step) = self.look(cx, timer.as_mut(), busy);
+            inbox.into_iter().for_each(&mut *on_message);
+            let written = self.poll_write(cx);
+            match step {
+                Step::End(reason) => return Poll::Ready(reason),
+                Step::Park if !written => return Poll::Pending,
+                Step::Park | Step::Again => {}
+            }
+        }
+    }
+
+    /// Takes over a WebSocket whose handshake is done. Says whether that happened.
+    fn poll_open(&mut self, cx: &mut Context<'_>) -> bool {
+        let Io::Opening(opening) = &mut self.io else { return false };
+        let Poll::Ready(stream) = opening.as_mut().poll(cx) else { return false };
+        match stream {
+            Ok(stream) => self.io = Io::Open(Box::new(websocket::Io::new(stream, self.config.max_payload))),
+            Err(error) => self.lose(Some(TransportFault::Io(error.kind()))),
+        }
+        true
+    }
+
+    /// Reads the WebSocket once, unless so much waits to be written that the client should read first.
+    fn poll_read(&mut self, cx: &mut Context<'_>, on_message: &mut impl FnMut(Message)) -> bool {
+        let Io::Open(io) = &mut self.io else { return false };
+        let socket = &self.socket;
+        if !io.queue.is_empty() && socket.lock().session.outbox_bytes() >= self.config.max_outbox_bytes / 2 {
+            return false;
+        }
+        let now = Instant::now().into_std();
+        let received = io.poll_read(cx, |unit| {
+            let packet = Packet::decode(unit);
+            let (earlier, message, wants_more) = socket.update(|inner| {
+                inner.driver_awake();
+                let session = &mut inner.session;
+                let message = match packet {
+                    Ok(packet) => session.handle_packet(now, Transport::WebSocket, packet),
+                    Err(error) => {
+                        session.handle_error(Transport::WebSocket, error);
+                        None
+                    }
+                };
+                // What was posted before the upgrade comes before what the WebSocket brings.
+                (session.poll_inbox(), message, session.closed().is_none())
+            });
+            earlier.into_iter().chain(message).for_each(&mut *on_message);
+            wants_more
+        });
+        match received {
+            Poll::Pending => false,
+            Poll::Ready(Received::Messages) => true,
+            Poll::Ready(Received::Lost(fault)) => {
+                self.lose(fault);
+                true
+            }
+        }
+    }
+
+    /// Writes what is queued for the WebSocket. Says whether all of it left.
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> bool {
+        let Io::Open(io) = &mut self.io else { return false };
+        if io.queue.is_empty() {
+            return false;
+        }
+        match io.poll_write(cx) {
+            Poll::Pending => false,
+            Poll::Ready(Ok(())) => true,
+            Poll::Ready(Err(error)) => {
+                self.lose(Some(TransportFault::Io(error.kind())));
+                true
+            }
+        }
+    }
+
+    /// Asks the session, under one lock, for all that it wants of its driver, and sleeps only if that is nothing.
+    fn look(&mut self, cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>, busy: bool) -> (VecDeque<Message>, Step) {
+        let elapsed = timer.as_mut().poll(cx).is_ready();
+        let mut inner = self.socket.lock();
+        if elapsed {
+            inner.session.handle_timeout(Instant::now().into_std());
+        }
+        let newcomer = inner.opening.take();
+        let transmit = match &mut self.io {
+            Io::Open(io) if io.queue.is_empty() || inner.session.closed().is_some() => {
+                inner.session.poll_websocket(&mut io.queue)
+            }
+            _ => Transmit::Idle,
+        };
+        let inbox = inner.session.poll_inbox();
+        let mut step = match inner.session.closed() {
+            Some(reason) => Step::End(reason),
+            None if busy || newcomer.is_some() || transmit != Transmit::Idle || !inbox.is_empty() => Step::Again,
+            None => Step::Park,
+        };
+        if let Some(deadline) = inner.session.poll_timeout().map(Instant::from_std)
+            && (elapsed || deadline < timer.deadline())
+        {
+            timer.as_mut().reset(deadline);
+            // A timer only wakes once it was polled: that is at the next round.
+            step = if matches!(step, Step::Park) { Step::Again } else { step };
+        }
+        if matches!(step, Step::Park) {
+            inner.park_driver(cx);
+        }
+        let wakers = inner.take_wakers();
+        drop(inner);
+        wakers.into_iter().flatten().for_each(std::task::Waker::wake);
+        if let Transmit::Close(code) = transmit {
+            self.drop_io(code);
+        }
+        if let Some(opening) = newcomer {
+            self.io = Io::Opening(opening);
+        }
+        (inbox, step)
+    }
+
+    /// The WebSocket broke or was closed by the client.
+    fn lose(&mut self, fault: Option<TransportFault>) {
+        self.socket.update(|inner| {
+            inner.driver_awake();
+            inner.session.handle_lost(Transport::WebSocket, fault);
+        });
+        // Of a session that ended, `look` closes the WebSocket with the code of its reason.
+        if self.socket.closed().is_none() {
+            self.drop_io(None);
+        }
+    }
+
+    /// Closes the WebSocket; what is left of the goodbye is not the session's business.
+    fn drop_io(&mut self, code: Option<u16>) {
+        if let Io::Open(io) = std::mem::replace(&mut self.io, Io::None) {
+            tokio::spawn(io.finish(code));
+        }
+    }
+}
+
+impl fmt::Debug for Driver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Driver").field("socket", &self.socket).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Driver {
+    /// Whoever still holds the session, or waits for it in a GET, learns that it is over.
+    fn drop(&mut self) {
+        self.socket.close_for(CloseReason::Shutdown);
+    }
+}

@@ -1,0 +1,114 @@
+//! What it is: the engine: opens sessions, finds them, closes them all.
+//! What it is not: HTTP (`service`), nor an accept loop (`serve`).
+//! Who calls it: `service` for each request; the application for the rest.
+
+use std::{fmt, net::SocketAddr, sync::Arc};
+
+use tokio::time::Instant;
+
+use crate::{
+    config::Config,
+    driver::Driver,
+    id::Sid,
+    query::Transport,
+    reason::CloseReason,
+    session::Session,
+    sessions::Sessions,
+    socket::{Handshake, Opening, Socket},
+};
+
+/// Told of each new session. It must spawn, or otherwise run, the driver: nothing moves without.
+type OnConnection = dyn Fn(Socket, Driver) + Send + Sync;
+
+/// An Engine.IO server without a port: it is given requests by a [`Service`](crate::Service).
+///
+/// Clones are the same engine.
+#[derive(Clone)]
+pub struct Engine(Arc<Inner>);
+
+struct Inner {
+    config: Arc<Config>,
+    sessions: Sessions,
+    on_connection: Box<OnConnection>,
+}
+
+impl Engine {
+    /// An engine that calls `on_connection` once per session, before the client hears that it is open.
+    ///
+    /// ```
+    /// use engineio::{Config, Engine};
+    ///
+    /// let echo = Engine::new(Config::default(), |socket, driver| {
+    ///     tokio::spawn(async move {
+    ///         // A session that closed meanwhile takes nothing more; `run` tells why.
+    ///         let reason = driver.run(|message| drop(socket.send(&message))).await;
+    ///         println!("{} left: {reason}", socket.sid());
+    ///     });
+    /// });
+    /// ```
+    pub fn new(config: Config, on_connection: impl Fn(Socket, Driver) + Send + Sync + 'static) -> Self {
+        let (config, sessions) = (Arc::new(config), Sessions::default());
+        Self(Arc::new(Inner { config, sessions, on_connection: Box::new(on_connection) }))
+    }
+
+    /// The options.
+    pub fn config(&self) -> &Config {
+        &self.0.config
+    }
+
+    /// Number of sessions now.
+    pub fn clients_count(&self) -> usize {
+        self.0.sessions.len()
+    }
+
+    /// Closes all sessions at once, dropping what still waits for their clients, and waits until they have ended.
+    ///
+    /// Clients see the transport close: WebSockets with code 1001, waiting polls with a close packet.
+    /// Sessions may still be opened while this runs; stop accepting connections before.
+    pub async fn close(&self) {
+        for socket in self.0.sessions.all() {
+            socket.close_for(CloseReason::Shutdown);
+        }
+        self.0.sessions.empty().await;
+    }
+
+    /// Opens a session; for one that starts as a WebSocket, `opening` gives its stream.
+    pub(crate) fn open(&self, query: &str, remote: Option<SocketAddr>, opening: Option<Opening>) -> Socket {
+        let config = &self.0.config;
+        let transport = if opening.is_some() { Transport::WebSocket } else { Transport::Polling };
+        let sid = Sid::draw();
+        let open = open_packet(sid, config, transport);
+        let session = Session::new(config.clone(), transport, &open, Instant::now().into_std());
+        let handshake = Handshake { query: query.into(), remote };
+        let socket = Socket::new(sid, handshake, session, opening);
+        let registration = self.0.sessions.register(&socket);
+        let driver = Driver::new(socket.clone(), config.clone(), registration);
+        (self.0.on_connection)(socket.clone(), driver);
+        socket
+    }
+
+    /// The live session with this id.
+    pub(crate) fn find(&self, sid: &str) -> Option<Socket> {
+        self.0.sessions.find(sid)
+    }
+}
+
+/// engine.io-protocol v4, "Handshake": the JSON of the open packet. No value in it needs escaping.
+fn open_packet(sid: Sid, config: &Config, transport: Transport) -> String {
+    let upgrades = if config.upgrades_from(transport) { r#"["websocket"]"# } else { "[]" };
+    format!(
+        r#"{{"sid":"{sid}","upgrades":{upgrades},"pingInterval":{},"pingTimeout":{},"maxPayload":{}}}"#,
+        config.ping_interval.as_millis(),
+        config.ping_timeout.as_millis(),
+        config.max_payload,
+    )
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine")
+            .field("config", &self.0.config)
+            .field("clients_count", &self.clients_count())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,149 @@
+//! What it is: one packet encoded once, ready for every carrier and every recipient.
+//! What it is not: a WebSocket frame reader; that is rented (`websocket`).
+//! Who calls it: whoever sends. A broadcast makes one frame and clones it, which counts a reference.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use bytes::{BufMut, Bytes, BytesMut};
+
+use crate::packet::Message;
+
+/// Opcodes of RFC 6455, section 5.2, with the FIN bit set.
+const FIN_TEXT: u8 = 0x81;
+const FIN_BINARY: u8 = 0x82;
+
+/// The longest header of an unmasked frame, in bytes.
+const MAX_HEADER: usize = 10;
+
+/// One encoded packet: a WebSocket frame whose tail also serves polling. It never changes after it is made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frame {
+    /// The whole WebSocket frame: header, then the packet.
+    bytes: Bytes,
+    /// Where the packet starts in `bytes`.
+    body: u8,
+    binary: bool,
+}
+
+impl Frame {
+    /// A text message made of several parts, written one behind the other.
+    pub fn text(parts: &[&str]) -> Self {
+        Self::packet('4', parts)
+    }
+
+    /// A binary message.
+    pub fn binary(data: &[u8]) -> Self {
+        let (mut bytes, body) = start(FIN_BINARY, data.len());
+        bytes.put_slice(data);
+        Self { bytes: bytes.freeze(), body, binary: true }
+    }
+
+    /// A packet of any type, as text.
+    pub(crate) fn packet(kind: char, parts: &[&str]) -> Self {
+        let length = kind.len_utf8() + parts.iter().map(|part| part.len()).sum::<usize>();
+        let (mut bytes, body) = start(FIN_TEXT, length);
+        bytes.put_slice(kind.encode_utf8(&mut [0; 4]).as_bytes());
+        for part in parts {
+            bytes.put_slice(part.as_bytes());
+        }
+        Self { bytes: bytes.freeze(), body, binary: false }
+    }
+
+    /// Size as a WebSocket frame, in bytes.
+    pub(crate) fn size(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// The frame for a WebSocket.
+    pub(crate) fn into_websocket(self) -> Bytes {
+        self.bytes
+    }
+
+    /// Writes the packet into a polling body.
+    ///
+    /// engine.io-protocol v4, "Packet encoding": binary in a payload is `b` and base64.
+    pub(crate) fn write_polling(&self, body: &mut String) {
+        let packet = &self.bytes[usize::from(self.body)..];
+        if self.binary {
+            body.push('b');
+            STANDARD.encode_string(packet, body);
+        } else {
+            body.push_str(std::str::from_utf8(packet).expect("a text frame was made of strings"));
+        }
+    }
+}
+
+impl From<&Message> for Frame {
+    fn from(message: &Message) -> Self {
+        match message {
+            Message::Text(text) => Self::text(&[text]),
+            Message::Binary(data) => Self::binary(data),
+        }
+    }
+}
+
+/// A buffer with the header of an unmasked frame, and the length of that header.
+///
+/// RFC 6455, section 5.2: up to 125 in 7 bits, up to 65,535 in 16 bits, else in 64 bits.
+fn start(first: u8, length: usize) -> (BytesMut, u8) {
+    let mut bytes = BytesMut::with_capacity(MAX_HEADER + length);
+    bytes.put_u8(first);
+    match (u8::try_from(length), u16::try_from(length)) {
+        (Ok(short @ 0..=125), _) => bytes.put_u8(short),
+        (_, Ok(medium)) => {
+            bytes.put_u8(126);
+            bytes.put_u16(medium);
+        }
+        _ => {
+            bytes.put_u8(127);
+            bytes.put_u64(length as u64);
+        }
+    }
+    let header = bytes.len() as u8;
+    (bytes, header)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn polling(frame: &Frame) -> String {
+        let mut body = String::new();
+        frame.write_polling(&mut body);
+        body
+    }
+
+    #[test]
+    fn one_frame_serves_both_carriers() {
+        let text = Frame::text(&["2", "[\"é\"]"]);
+        assert_eq!(polling(&text), "42[\"é\"]");
+        assert_eq!(text.into_websocket(), "\u{81}\u{8}42[\"é\"]".chars().flat_map(wire).collect::<Vec<u8>>());
+
+        let binary = Frame::binary(&[1, 2, 3, 4]);
+        assert_eq!(polling(&binary), "bAQIDBA==");
+        assert_eq!(binary.into_websocket(), [0x82, 4, 1, 2, 3, 4].as_slice());
+    }
+
+    /// The two header bytes are written as characters above; all else is UTF-8.
+    fn wire(character: char) -> Vec<u8> {
+        match character {
+            '\u{81}' => vec![0x81],
+            other => other.to_string().into_bytes(),
+        }
+    }
+
+    #[test]
+    fn header_grows_with_the_length() {
+        let rows = [
+            (0, vec![0x82, 0]),
+            (125, vec![0x82, 125]),
+            (126, vec![0x82, 126, 0, 126]),
+            (65_535, vec![0x82, 126, 0xff, 0xff]),
+            (65_536, vec![0x82, 127, 0, 0, 0, 0, 0, 1, 0, 0]),
+        ];
+        for (length, header) in rows {
+            let frame = Frame::binary(&vec![0; length]);
+            assert_eq!(frame.size(), header.len() + length);
+            assert_eq!(frame.into_websocket()[..header.len()], header);
+        }
+    }
+}

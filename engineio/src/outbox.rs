@@ -1,0 +1,124 @@
+//! What it is: the frames that wait for one client, bounded in bytes. Empty, it owns no heap.
+//! What it is not: what a carrier already took and writes.
+//! Who calls it: `session` only.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+
+use crate::frame::Frame;
+
+/// Frames handed to a WebSocket at a time: one `writev` takes as many slices without splitting.
+const BATCH_FRAMES: usize = 64;
+
+/// Bytes handed to a WebSocket at a time, but always one frame: what left the outbox is no longer bounded by it.
+const BATCH_BYTES: usize = 64 * 1024;
+
+/// Above this many slots a drained queue gives its memory back.
+const KEPT_SLOTS: usize = 8;
+
+/// Frames waiting, oldest first.
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    frames: VecDeque<Frame>,
+    bytes: usize,
+}
+
+/// The outbox holds its limit of bytes already; nothing was queued.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Full;
+
+impl Outbox {
+    /// Queues frames, all or none. What is over `limit` by its last push only is let pass,
+    /// so that a message of any size can leave through an idle session.
+    pub(crate) fn push(&mut self, frames: impl IntoIterator<Item = Frame>, limit: usize) -> Result<(), Full> {
+        if self.bytes >= limit {
+            return Err(Full);
+        }
+        frames.into_iter().for_each(|frame| self.push_control(frame));
+        Ok(())
+    }
+
+    /// Queues a frame of the protocol's own, which no limit holds back.
+    pub(crate) fn push_control(&mut self, frame: Frame) {
+        self.bytes += frame.size();
+        self.frames.push_back(frame);
+    }
+
+    /// Queues a frame of the protocol's own before all others.
+    pub(crate) fn push_first(&mut self, frame: Frame) {
+        self.bytes += frame.size();
+        self.frames.push_front(frame);
+    }
+
+    /// Moves up to one batch into the queue of a WebSocket. Says whether there was anything.
+    pub(crate) fn take_batch(&mut self, queue: &mut VecDeque<Bytes>) -> bool {
+        let mut taken = 0;
+        for _ in 0..BATCH_FRAMES {
+            let Some(frame) = self.frames.pop_front() else { break };
+            taken += frame.size();
+            queue.push_back(frame.into_websocket());
+            if taken >= BATCH_BYTES {
+                break;
+            }
+        }
+        self.bytes -= taken;
+        if self.frames.is_empty() && self.frames.capacity() > KEPT_SLOTS {
+            self.frames = VecDeque::new();
+        }
+        taken > 0
+    }
+
+    /// Takes everything, for the body of one polling answer.
+    pub(crate) fn take_all(&mut self) -> Vec<Frame> {
+        self.bytes = 0;
+        std::mem::take(&mut self.frames).into()
+    }
+
+    /// Bytes that wait, frame headers included.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.frames.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(size: usize) -> Frame {
+        Frame::binary(&vec![0; size])
+    }
+
+    #[test]
+    fn the_limit_counts_what_waits_already() {
+        let mut outbox = Outbox::default();
+        assert_eq!(outbox.push([frame(100)], 50), Ok(()));
+        assert_eq!(outbox.bytes(), 102);
+        assert_eq!(outbox.push([frame(1)], 50), Err(Full));
+        assert_eq!(outbox.take_all().len(), 1);
+        assert_eq!(outbox.push([frame(10), frame(10)], 50), Ok(()));
+        assert_eq!(outbox.push([frame(10)], 50), Ok(()));
+        assert_eq!(outbox.bytes(), 36);
+    }
+
+    #[test]
+    fn a_batch_is_bounded_in_frames_and_bytes() {
+        let mut outbox = Outbox::default();
+        let mut queue = VecDeque::new();
+        assert!(!outbox.take_batch(&mut queue));
+        outbox.push((0..100).map(|_| frame(1)), 1000).expect("room");
+        assert!(outbox.take_batch(&mut queue));
+        assert_eq!(queue.len(), 64);
+        assert!(outbox.take_batch(&mut queue));
+        assert_eq!((queue.len(), outbox.bytes(), outbox.frames.capacity()), (100, 0, 0));
+
+        queue.clear();
+        outbox.push([frame(BATCH_BYTES), frame(1)], 1000).expect("room");
+        assert!(outbox.take_batch(&mut queue));
+        assert_eq!(queue.len(), 1);
+    }
+}

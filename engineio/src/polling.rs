@@ -1,0 +1,167 @@
+//! What it is: long-polling as a carrier: a GET parks until frames wait, a POST brings packets.
+//! What it is not: routing; `service` found the session and checked the request.
+//! Who calls it: `service`, once per request on a polling session.
+
+use std::{
+    error,
+    pin::pin,
+    task::{Context, Poll},
+};
+
+use bytes::{Buf, Bytes};
+use hyper::{HeaderMap, body::Body, header};
+use tokio::time::Instant;
+
+use crate::{
+    payload,
+    query::Transport,
+    reason::{HandshakeError, TransportFault},
+    socket::Socket,
+};
+
+/// Why a POST was not answered with `ok`.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum PostError {
+    /// The request does not fit the session, or its body is no payload.
+    Refused(HandshakeError),
+    /// The body is larger than `max_payload`. The session lives on.
+    TooLarge,
+}
+
+/// Waits for frames; returns the body of the answer.
+///
+/// # Errors
+/// When the session does not take this GET.
+pub(crate) async fn get(socket: &Socket) -> Result<String, HandshakeError> {
+    socket.update(|inner| inner.session.handle_get())?;
+    // hyper drops this future when the client goes away while it waits.
+    let mut guard = Guard { socket, fault: Some(TransportFault::PollAborted) };
+    let frames = std::future::poll_fn(|cx| {
+        socket.update(|inner| match inner.session.poll_get() {
+            Some(frames) => Poll::Ready(frames),
+            None => {
+                inner.park_get(cx);
+                Poll::Pending
+            }
+        })
+    })
+    .await;
+    guard.fault = None;
+    Ok(payload::encode(&frames))
+}
+
+/// Reads a body and hands its packets to the session.
+///
+/// # Errors
+/// [`PostError`]; what was decoded before an error has been handed over.
+pub(crate) async fn post<B>(socket: &Socket, headers: &HeaderMap, body: B, limit: usize) -> Result<(), PostError>
+where
+    B: Body,
+    B::Error: Into<Box<dyn error::Error + Send + Sync>>,
+{
+    socket.update(|inner| inner.session.handle_post()).map_err(PostError::Refused)?;
+    let mut guard = Guard { socket, fault: Some(TransportFault::PostAborted) };
+    // engine.io-protocol v4 has no binary payloads; only revision 3 sends them, under this type.
+    if headers.get(header::CONTENT_TYPE).is_some_and(|value| value == "application/octet-stream") {
+        guard.fault = Some(TransportFault::ContentType);
+        return Err(PostError::Refused(HandshakeError::BadRequest));
+    }
+    let read = match collect(socket, body, limit).await {
+        Ok(body) => Ok(body),
+        Err(BodyError::TooLarge) => Err(PostError::TooLarge),
+        // The guard ends the session; one that had ended before does not mind.
+        Err(BodyError::Aborted) => return Err(PostError::Refused(HandshakeError::BadRequest)),
+    };
+    guard.fault = None;
+    let now = Instant::now().into_std();
+    socket.update(|inner| {
+        let session = &mut inner.session;
+        let decoded = read.map(|body| {
+            let mut packets = payload::decode(body)?;
+            packets.try_for_each(|packet| {
+                if let Some(message) = session.handle_packet(now, Transport::Polling, packet?) {
+                    session.handle_polled(message);
+                }
+                Ok(())
+            })
+        });
+        session.handle_posted();
+        match decoded {
+            Err(error) => Err(error),
+            Ok(Ok(())) if broke_the_rules(session.closed()) => Err(PostError::Refused(HandshakeError::BadRequest)),
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => {
+                session.handle_error(Transport::Polling, error);
+                Err(PostError::Refused(HandshakeError::BadRequest))
+            }
+        }
+    })
+}
+
+/// A session that this very body ended: `1` does so in peace, a ping does not.
+fn broke_the_rules(closed: Option<crate::CloseReason>) -> bool {
+    matches!(closed, Some(crate::CloseReason::TransportError(_)))
+}
+
+enum BodyError {
+    TooLarge,
+    /// The connection or the session ended before the body did.
+    Aborted,
+}
+
+/// Collects a body of at most `limit` bytes, first waiting until the driver has room for more messages.
+async fn collect<B>(socket: &Socket, body: B, limit: usize) -> Result<Bytes, BodyError>
+where
+    B: Body,
+    B::Error: Into<Box<dyn error::Error + Send + Sync>>,
+{
+    if body.size_hint().lower() > limit as u64 {
+        return Err(BodyError::TooLarge);
+    }
+    // One copy: chunks may be as small as a byte, and a list of them would cost more than they do.
+    let mut collected = Vec::with_capacity(body.size_hint().lower() as usize);
+    let mut body = pin!(body);
+    loop {
+        let next = std::future::poll_fn(|cx| {
+            if poll_room(socket, cx)?.is_pending() {
+                return Poll::Pending;
+            }
+            body.as_mut().poll_frame(cx).map(Ok)
+        });
+        let Some(frame) = next.await? else { return Ok(collected.into()) };
+        let Ok(mut data) = frame.map_err(|_| BodyError::Aborted)?.into_data() else { continue };
+        if collected.len() + data.remaining() > limit {
+            return Err(BodyError::TooLarge);
+        }
+        while data.has_remaining() {
+            let chunk = data.chunk();
+            collected.extend_from_slice(chunk);
+            let length = chunk.len();
+            data.advance(length);
+        }
+    }
+}
+
+/// Ready when the driver keeps up; an error once the session has ended.
+fn poll_room(socket: &Socket, cx: &Context<'_>) -> Result<Poll<()>, BodyError> {
+    let mut inner = socket.lock();
+    if inner.session.closed().is_some() {
+        return Err(BodyError::Aborted);
+    }
+    inner.park_post(cx);
+    Ok(if inner.session.inbox_has_room() { Poll::Ready(()) } else { Poll::Pending })
+}
+
+/// Tells the session when a request ends before it was answered.
+struct Guard<'a> {
+    socket: &'a Socket,
+    fault: Option<TransportFault>,
+}
+
+impl Drop for Guard<'_> {
+    fn drop(&mut self) {
+        if let Some(fault) = self.fault {
+            self.socket.update(|inner| inner.session.handle_lost(Transport::Polling, Some(fault)));
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! What it is: the closed lists of why a handshake was refused, why a session ended, why nothing could be sent.
+//! What it is not: errors of decoding bytes, which are in `packet`.
+//! Who calls it: every layer above; `service` turns a `HandshakeError` into an HTTP answer.
+
+use std::{error, fmt, io};
+
+use crate::packet::DecodeError;
+
+/// Why a request was refused: the official codes, statuses and texts.
+///
+/// | code | status | message |
+/// |---|---|---|
+/// | 0 | 400 | Transport unknown |
+/// | 1 | 400 | Session ID unknown |
+/// | 2 | 400 | Bad handshake method |
+/// | 3 | 400 | Bad request |
+/// | 4 | 403 | Forbidden |
+/// | 5 | 400 | Unsupported protocol version |
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HandshakeError {
+    /// `transport` is missing, not known, or switched off.
+    UnknownTransport,
+    /// No live session has this `sid`.
+    UnknownSid,
+    /// A handshake must be a GET.
+    BadMethod,
+    /// The request does not fit the session or the transport it names.
+    BadRequest,
+    /// The application refused the request.
+    Forbidden,
+    /// `EIO` names a protocol revision that is not served.
+    UnsupportedRevision,
+}
+
+impl HandshakeError {
+    /// The code in the JSON body.
+    pub fn code(self) -> u8 {
+        self.row().0
+    }
+
+    /// The HTTP status of the answer.
+    pub fn status(self) -> u16 {
+        self.row().1
+    }
+
+    /// The message in the JSON body.
+    pub fn message(self) -> &'static str {
+        self.row().2
+    }
+
+    fn row(self) -> (u8, u16, &'static str) {
+        match self {
+            Self::UnknownTransport => (0, 400, "Transport unknown"),
+            Self::UnknownSid => (1, 400, "Session ID unknown"),
+            Self::BadMethod => (2, 400, "Bad handshake method"),
+            Self::BadRequest => (3, 400, "Bad request"),
+            Self::Forbidden => (4, 403, "Forbidden"),
+            Self::UnsupportedRevision => (5, 400, "Unsupported protocol version"),
+        }
+    }
+}
+
+impl fmt::Display for HandshakeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.message())
+    }
+}
+
+impl error::Error for HandshakeError {}
+
+/// Why a session ended. `Display` gives the reference server's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CloseReason {
+    /// The client closed the session, or its connection ended.
+    TransportClose,
+    /// The transport broke, or the client broke the rules of the transport.
+    TransportError(TransportFault),
+    /// The client did not answer a ping within `ping_timeout`.
+    PingTimeout,
+    /// The client sent bytes that are no packet.
+    ParseError(DecodeError),
+    /// This side closed the session.
+    ForcedClose,
+    /// More than `max_outbox_bytes` waited for a client that does not read.
+    SlowConsumer,
+    /// The whole server is closing.
+    Shutdown,
+}
+
+impl fmt::Display for CloseReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TransportClose => "transport close",
+            Self::TransportError(_) => "transport error",
+            Self::PingTimeout => "ping timeout",
+            Self::ParseError(_) => "parse error",
+            Self::ForcedClose => "forced close",
+            Self::SlowConsumer => "slow consumer",
+            Self::Shutdown => "server shutting down",
+        })
+    }
+}
+
+/// What exactly went wrong behind a `transport error`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TransportFault {
+    /// The connection failed with this kind of I/O error.
+    Io(io::ErrorKind),
+    /// A second GET came while one was waiting.
+    PollOverlap,
+    /// A second POST came while one was being read.
+    PostOverlap,
+    /// The connection of a waiting GET ended.
+    PollAborted,
+    /// The connection of a POST ended before its body did.
+    PostAborted,
+    /// A POST had a content type that only binary payloads of revision 3 may have.
+    ContentType,
+    /// The client sent a ping, which in revision 4 only the server does.
+    HeartbeatDirection,
+    /// The client broke the WebSocket protocol: close code 1002.
+    Frame,
+    /// A text message was not UTF-8: close code 1007.
+    Utf8,
+    /// A message was larger than `max_payload`: close code 1009.
+    TooLarge,
+}
+
+/// Why something could not be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The session has ended, or is closing, for this reason.
+    Closed(CloseReason),
+}
+
+impl fmt::Display for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closed(reason) => write!(f, "the session is closed: {reason}"),
+        }
+    }
+}
+
+impl error::Error for SendError {}

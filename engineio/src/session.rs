@@ -1,0 +1,496 @@
+//! What it is: the state machine of one Engine.IO session, all of its difficulty in one place.
+//! What it is not: I/O. It owns no socket, reads no clock, wakes nobody; `now` is an argument.
+//! Who calls it: HTTP requests (`polling`) and the session's one task (`driver`), each under the lock in `socket`.
+//!
+//! ```text
+//!        GET polling: open                     GET websocket: open
+//!               v                                      v
+//!         +-----------+  ws opens on our sid  +-----------+  "5"   +-----------+
+//!         |  Polling  | --------------------> |  Probing  | -----> | WebSocket |
+//!         +-----------+ <-------------------- +-----------+        +-----------+
+//!               |      ws lost, upgradeTimeout      |                    |
+//!               +--- close() --------------- Closing (flush, <= 30 s) ---+
+//!               +--- ping timeout | lost | parse error | slow | "1" -----+--> Closed(reason), for good
+//! ```
+//!
+//! | input | Polling | Probing | WebSocket |
+//! |---|---|---|---|
+//! | GET, frames waiting / none | answer them / park | answer them / once probed, answer noop | refused |
+//! | second GET while one is parked; second POST | Closed(TransportError) | same | refused |
+//! | the connection of a parked GET or of a POST ends | Closed(TransportError) | same | - |
+//! | POST body | each message to the inbox | same | refused |
+//! | a websocket opens on our sid | Probing, deadline set | newcomer closed | newcomer closed |
+//! | "2probe" by ws | - | answer "3probe", free a parked GET with noop | wrong direction: Closed |
+//! | "5" by ws | - | once probed: WebSocket; waiting frames leave by it | ignored |
+//! | anything else by ws | - | newcomer closed, Polling | message to the caller |
+//! | pong | heartbeat moves | same | same |
+//! | heartbeat due, first / awaited | queue ping, await / Closed(PingTimeout) | same | same |
+//! | ws lost; probe deadline | - | Polling | Closed(TransportClose or TransportError) |
+//! | `send` | push | push | push |
+//! | `close` | answer or await one GET, then "1" | same, newcomer closed | flush, ws close |
+//!
+//! In Closing, what the client sends is ignored, but for "1" and the loss of the carrier, which end it.
+
+use std::{
+    collections::VecDeque,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+
+use crate::{
+    config::Config,
+    frame::Frame,
+    outbox::Outbox,
+    packet::{DecodeError, Message, Packet},
+    query::Transport,
+    reason::{CloseReason, HandshakeError, SendError, TransportFault},
+};
+
+/// How long a session that is closing may take to flush, as in the reference's polling transport.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Probes that one WebSocket may send before it is closed; official clients send one.
+const MAX_PROBES: u8 = 3;
+
+/// Messages in the inbox past which the next POST waits for the driver before it is read.
+const MAX_INBOX: usize = 64;
+
+/// What a newcomer must say first, and what it is answered.
+const PROBE: &str = "probe";
+
+/// One session. Methods named `handle_*` tell it what happened, `poll_*` ask what to do, the others are commands.
+#[derive(Debug)]
+pub struct Session {
+    config: Arc<Config>,
+    state: State,
+    heartbeat: Heartbeat,
+    outbox: Outbox,
+    inbox: VecDeque<Message>,
+    /// When the session ends unless somebody made use of it.
+    expires: Option<Instant>,
+}
+
+#[derive(Debug)]
+enum State {
+    Polling(Poll),
+    Probing { poll: Poll, probe: Probe },
+    WebSocket,
+    Closing { carrier: Transport, reason: CloseReason, until: Instant },
+    Closed(CloseReason),
+}
+
+/// The requests under way on the polling transport.
+#[derive(Debug, Default, Clone, Copy)]
+struct Poll {
+    /// A GET waits for frames.
+    parked: bool,
+    /// The body of a POST is being read.
+    posting: bool,
+}
+
+/// A WebSocket that has yet to complete its upgrade.
+#[derive(Debug)]
+struct Probe {
+    until: Instant,
+    received: u8,
+    answered: u8,
+}
+
+/// The server's ping and the client's pong.
+#[derive(Debug)]
+struct Heartbeat {
+    at: Instant,
+    phase: Phase,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Phase {
+    /// The next ping is sent at `at`.
+    Resting,
+    /// A pong is due until `at`.
+    Awaiting,
+    /// As `Awaiting`, after another packet showed the client alive and moved `at` once.
+    Extended,
+}
+
+/// What a WebSocket has to do next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transmit {
+    /// Nothing: wait.
+    Idle,
+    /// Write what was queued.
+    Frames,
+    /// The session does not want this WebSocket (any more): close it with this code, or with none.
+    Close(Option<u16>),
+}
+
+impl Session {
+    /// A new session whose open packet, with `open` as its JSON, waits to be sent.
+    pub fn new(config: Arc<Config>, transport: Transport, open: &str, now: Instant) -> Self {
+        let state = match transport {
+            Transport::Polling => State::Polling(Poll::default()),
+            Transport::WebSocket => State::WebSocket,
+        };
+        // engine.io-protocol v4, "Heartbeat": the server pings, and not before one pingInterval has passed.
+        let heartbeat = Heartbeat { at: now + config.ping_interval, phase: Phase::Resting };
+        let mut outbox = Outbox::default();
+        outbox.push_control(Frame::packet('0', &[open]));
+        Self { config, state, heartbeat, outbox, inbox: VecDeque::new(), expires: None }
+    }
+
+    /// A GET arrived. It is parked until [`poll_get`](Self::poll_get) has an answer.
+    ///
+    /// # Errors
+    /// The answer to this GET when it may not wait; a second one ends the session.
+    pub fn handle_get(&mut self) -> Result<(), HandshakeError> {
+        match &mut self.state {
+            State::Polling(poll) | State::Probing { poll, .. } if poll.parked => {
+                self.end(CloseReason::TransportError(TransportFault::PollOverlap));
+                Err(HandshakeError::BadRequest)
+            }
+            State::Polling(poll) | State::Probing { poll, .. } => {
+                poll.parked = true;
+                Ok(())
+            }
+            State::Closing { carrier: Transport::Polling, .. } => Ok(()),
+            State::WebSocket | State::Closing { .. } => Err(HandshakeError::BadRequest),
+            State::Closed(_) => Err(HandshakeError::UnknownSid),
+        }
+    }
+
+    /// A POST arrived; its body is read next.
+    ///
+    /// # Errors
+    /// The answer to this POST when it may not go on; a second one ends the session.
+    pub fn handle_post(&mut self) -> Result<(), HandshakeError> {
+        match &mut self.state {
+            State::Polling(poll) | State::Probing { poll, .. } if poll.posting => {
+                self.end(CloseReason::TransportError(TransportFault::PostOverlap));
+                Err(HandshakeError::BadRequest)
+            }
+            State::Polling(poll) | State::Probing { poll, .. } => {
+                poll.posting = true;
+                Ok(())
+            }
+            State::Closing { carrier: Transport::Polling, .. } => Ok(()),
+            State::WebSocket | State::Closing { .. } => Err(HandshakeError::BadRequest),
+            State::Closed(_) => Err(HandshakeError::UnknownSid),
+        }
+    }
+
+    /// The body of the POST has been read, and its packets were handed over.
+    pub fn handle_posted(&mut self) {
+        if let State::Polling(poll) | State::Probing { poll, .. } = &mut self.state {
+            poll.posting = false;
+        }
+    }
+
+    /// A WebSocket opens on this session. Says whether it may try the upgrade; else it is to be closed.
+    pub fn handle_probe(&mut self, now: Instant) -> bool {
+        match self.state {
+            State::Polling(poll) if self.config.upgrades_from(Transport::Polling) => {
+                let probe = Probe { until: now + self.config.upgrade_timeout, received: 0, answered: 0 };
+                self.state = State::Probing { poll, probe };
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// A packet arrived. Returns the message that is in it, if it has one for the application.
+    pub fn handle_packet(&mut self, now: Instant, via: Transport, packet: Packet) -> Option<Message> {
+        match &mut self.state {
+            State::Probing { poll, probe } if via == Transport::WebSocket => {
+                let poll = *poll;
+                match packet {
+                    // engine.io-protocol v4, "Upgrade": the server answers the probe, then awaits the upgrade packet.
+                    Packet::Ping(data) if data == PROBE && probe.received < MAX_PROBES => probe.received += 1,
+                    Packet::Upgrade if probe.received > 0 => {
+                        // A client that did not await the answers still gets them, and first.
+                        for _ in probe.answered..probe.received {
+                            self.outbox.push_first(probe_answer());
+                        }
+                        self.state = State::WebSocket;
+                    }
+                    _ => self.state = State::Polling(poll),
+                }
+                return None;
+            }
+            // What a refused newcomer still sends.
+            State::Polling(_) if via == Transport::WebSocket => return None,
+            State::Closing { reason, .. } => {
+                if packet == Packet::Close {
+                    let reason = *reason;
+                    self.end(reason);
+                }
+                return None;
+            }
+            State::Closed(_) => return None,
+            State::Polling(_) | State::Probing { .. } | State::WebSocket => {}
+        }
+        self.heartbeat.handle_packet(now, &packet, &self.config);
+        match packet {
+            Packet::Message(message) => return Some(message),
+            Packet::Close => self.end(CloseReason::TransportClose),
+            // engine.io-protocol v4, "Heartbeat": only the server pings.
+            Packet::Ping(_) => self.end(CloseReason::TransportError(TransportFault::HeartbeatDirection)),
+            Packet::Pong | Packet::Open | Packet::Upgrade | Packet::Noop => {}
+        }
+        None
+    }
+
+    /// A polling body held this message: it waits in the inbox for the driver.
+    pub fn handle_polled(&mut self, message: Message) {
+        self.inbox.push_back(message);
+    }
+
+    /// Bytes arrived that are no packet.
+    pub fn handle_error(&mut self, via: Transport, error: DecodeError) {
+        self.lose(via, CloseReason::ParseError(error));
+    }
+
+    /// The carrier is gone: a WebSocket ended, or the connection of a GET or POST did.
+    pub fn handle_lost(&mut self, via: Transport, fault: Option<TransportFault>) {
+        self.lose(via, fault.map_or(CloseReason::TransportClose, CloseReason::TransportError));
+    }
+
+    /// Time has passed; to be called when [`poll_timeout`](Self::poll_timeout) has come.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        match &self.state {
+            State::Closed(_) => return,
+            State::Closing { until, reason, .. } => {
+                if *until <= now {
+                    self.end(*reason);
+                }
+                return;
+            }
+            State::Probing { poll, probe } if probe.until <= now => self.state = State::Polling(*poll),
+            _ => {}
+        }
+        if self.expires.is_some_and(|at| at <= now) {
+            self.close(now, CloseReason::ForcedClose);
+        } else if self.heartbeat.at <= now {
+            match self.heartbeat.phase {
+                Phase::Resting => {
+                    self.heartbeat = Heartbeat { at: now + self.config.ping_timeout, phase: Phase::Awaiting };
+                    self.outbox.push_control(Frame::packet('2', &[]));
+                }
+                Phase::Awaiting | Phase::Extended => self.end(CloseReason::PingTimeout),
+            }
+        }
+    }
+
+    /// Queues frames, all or none and with nothing in between.
+    ///
+    /// # Errors
+    /// [`SendError::Closed`]; with [`CloseReason::SlowConsumer`] when this very call ended the session.
+    pub fn send(&mut self, frames: impl IntoIterator<Item = Frame>) -> Result<(), SendError> {
+        match self.state {
+            State::Closing { reason, .. } | State::Closed(reason) => return Err(SendError::Closed(reason)),
+            State::Polling(_) | State::Probing { .. } | State::WebSocket => {}
+        }
+        self.outbox.push(frames, self.config.max_outbox_bytes).map_err(|_| {
+            self.end(CloseReason::SlowConsumer);
+            SendError::Closed(CloseReason::SlowConsumer)
+        })
+    }
+
+    /// Closes the session once all that waits has left, but for a shutdown, which drops it.
+    pub fn close(&mut self, now: Instant, reason: CloseReason) {
+        let carrier = self.transport();
+        match self.state {
+            State::Closed(_) => {}
+            _ if reason == CloseReason::Shutdown => self.end(reason),
+            State::Closing { .. } => {}
+            State::Polling(_) | State::Probing { .. } | State::WebSocket => {
+                self.state = State::Closing { carrier, reason, until: now + CLOSE_TIMEOUT };
+            }
+        }
+    }
+
+    /// Sets when the session ends by itself, as [`CloseReason::ForcedClose`]; `None` takes that back.
+    pub fn expire(&mut self, at: Option<Instant>) {
+        self.expires = at;
+    }
+
+    /// Everything for the answer of a parked GET, oldest first; `None` while it has to wait.
+    pub fn poll_get(&mut self) -> Option<Vec<Frame>> {
+        match &mut self.state {
+            State::Polling(poll) if !self.outbox.is_empty() => {
+                poll.parked = false;
+                Some(self.outbox.take_all())
+            }
+            State::Polling(_) => None,
+            State::Probing { poll, probe } if !self.outbox.is_empty() || probe.received > 0 => {
+                poll.parked = false;
+                let frames = self.outbox.take_all();
+                Some(if frames.is_empty() { vec![noop()] } else { frames })
+            }
+            State::Probing { .. } => None,
+            State::Closing { carrier: Transport::Polling, reason, .. } => {
+                let reason = *reason;
+                let mut frames = self.outbox.take_all();
+                frames.push(close());
+                self.end(reason);
+                Some(frames)
+            }
+            State::WebSocket | State::Closing { .. } | State::Closed(CloseReason::TransportClose) => Some(vec![noop()]),
+            State::Closed(_) => Some(vec![close()]),
+        }
+    }
+
+    /// Moves what a WebSocket has to write into its queue, which should be empty.
+    pub fn poll_websocket(&mut self, queue: &mut VecDeque<Bytes>) -> Transmit {
+        match &mut self.state {
+            State::WebSocket if self.outbox.take_batch(queue) => Transmit::Frames,
+            State::WebSocket => Transmit::Idle,
+            State::Probing { probe, .. } if probe.answered < probe.received => {
+                probe.answered += 1;
+                queue.push_back(probe_answer().into_websocket());
+                Transmit::Frames
+            }
+            State::Probing { .. } => Transmit::Idle,
+            State::Closing { carrier: Transport::WebSocket, reason, .. } => {
+                if self.outbox.take_batch(queue) {
+                    return Transmit::Frames;
+                }
+                let reason = *reason;
+                self.end(reason);
+                Transmit::Close(close_code(reason))
+            }
+            State::Closed(reason) => Transmit::Close(close_code(*reason)),
+            State::Polling(_) | State::Closing { .. } => Transmit::Close(None),
+        }
+    }
+
+    /// Takes the messages that came by polling and wait for the application, oldest first.
+    pub fn poll_inbox(&mut self) -> VecDeque<Message> {
+        std::mem::take(&mut self.inbox)
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is due; `None` once the session is closed.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let at = match &self.state {
+            State::Closed(_) => return None,
+            State::Closing { until, .. } => return Some(*until),
+            State::Probing { probe, .. } => self.heartbeat.at.min(probe.until),
+            State::Polling(_) | State::WebSocket => self.heartbeat.at,
+        };
+        Some(self.expires.map_or(at, |expires| at.min(expires)))
+    }
+
+    /// Why the session ended, once it has.
+    pub fn closed(&self) -> Option<CloseReason> {
+        match self.state {
+            State::Closed(reason) => Some(reason),
+            _ => None,
+        }
+    }
+
+    /// The transport that carries messages now.
+    pub fn transport(&self) -> Transport {
+        match self.state {
+            State::WebSocket => Transport::WebSocket,
+            State::Closing { carrier, .. } => carrier,
+            State::Polling(_) | State::Probing { .. } | State::Closed(_) => Transport::Polling,
+        }
+    }
+
+    /// Bytes that wait for the client.
+    pub fn outbox_bytes(&self) -> usize {
+        self.outbox.bytes()
+    }
+
+    /// Whether a parked GET would be answered now.
+    pub(crate) fn get_is_ready(&self) -> bool {
+        match &self.state {
+            State::Polling(_) => !self.outbox.is_empty(),
+            State::Probing { probe, .. } => !self.outbox.is_empty() || probe.received > 0,
+            State::WebSocket | State::Closing { .. } | State::Closed(_) => true,
+        }
+    }
+
+    /// Whether a POST that waits for its body, or for room in the inbox, can go on or has to give up.
+    pub(crate) fn post_is_ready(&self) -> bool {
+        self.closed().is_some() || self.inbox_has_room()
+    }
+
+    /// Whether the driver keeps up with what comes by polling.
+    pub(crate) fn inbox_has_room(&self) -> bool {
+        self.inbox.len() < MAX_INBOX
+    }
+
+    /// Whether the driver has something to do now, other than waiting for time or bytes.
+    pub(crate) fn driver_is_ready(&self) -> bool {
+        !self.inbox.is_empty()
+            || match &self.state {
+                State::Polling(_) => false,
+                State::Probing { probe, .. } => probe.answered < probe.received,
+                State::WebSocket => !self.outbox.is_empty(),
+                State::Closing { .. } | State::Closed(_) => true,
+            }
+    }
+
+    /// Ends the session, or only the newcomer when it was the newcomer that failed.
+    fn lose(&mut self, via: Transport, reason: CloseReason) {
+        match (&self.state, via) {
+            (State::Probing { poll, .. }, Transport::WebSocket) => self.state = State::Polling(*poll),
+            (State::Polling(_), Transport::WebSocket) | (State::WebSocket, Transport::Polling) => {}
+            (State::Closing { carrier, reason, .. }, via) => {
+                if *carrier == via {
+                    self.end(*reason);
+                }
+            }
+            (State::Polling(_) | State::Probing { .. } | State::WebSocket, _) => self.end(reason),
+            (State::Closed(_), _) => {}
+        }
+    }
+
+    fn end(&mut self, reason: CloseReason) {
+        self.state = State::Closed(reason);
+        self.outbox = Outbox::default();
+    }
+}
+
+impl Heartbeat {
+    /// A pong ends the waiting; the first other packet while one is due shows the client alive and extends it once.
+    fn handle_packet(&mut self, now: Instant, packet: &Packet, config: &Config) {
+        match (&self.phase, packet) {
+            (Phase::Resting, _) => {}
+            (_, Packet::Pong) => *self = Self { at: now + config.ping_interval, phase: Phase::Resting },
+            (Phase::Awaiting, _) => *self = Self { at: now + config.ping_timeout, phase: Phase::Extended },
+            (Phase::Extended, _) => {}
+        }
+    }
+}
+
+fn noop() -> Frame {
+    Frame::packet('6', &[])
+}
+
+fn probe_answer() -> Frame {
+    Frame::packet('3', &[PROBE])
+}
+
+fn close() -> Frame {
+    Frame::packet('1', &[])
+}
+
+/// RFC 6455, section 7.4.1. As in the reference, the end of a session has no code, but where a code tells
+/// the operator of a client what was wrong.
+fn close_code(reason: CloseReason) -> Option<u16> {
+    match reason {
+        CloseReason::Shutdown => Some(1001),
+        CloseReason::SlowConsumer => Some(1008),
+        CloseReason::TransportError(TransportFault::Frame) => Some(1002),
+        CloseReason::TransportError(TransportFault::Utf8) => Some(1007),
+        CloseReason::TransportError(TransportFault::TooLarge) => Some(1009),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+#[path = "session_tests.rs"]
+mod tests;

@@ -1,0 +1,429 @@
+//! Scripts over virtual time: one row for every cell of the table in `session.rs`, and for what crosses cells.
+//!
+//! A line is `input -> what the session answers`; see `Machine::step` for the inputs.
+//! Intervals: ping 300 ms, pong 200 ms, upgrade 100 ms. The outbox is full at 64 bytes.
+
+use std::{io, time::Instant};
+
+use super::*;
+
+struct Machine {
+    session: Session,
+    now: Instant,
+}
+
+impl Machine {
+    fn open(transport: Transport) -> Self {
+        let now = Instant::now();
+        let config = Config {
+            ping_interval: Duration::from_millis(300),
+            ping_timeout: Duration::from_millis(200),
+            upgrade_timeout: Duration::from_millis(100),
+            max_outbox_bytes: 64,
+            ..Config::default()
+        };
+        Self { session: Session::new(Arc::new(config), transport, "{}", now), now }
+    }
+
+    /// Carries out one input and puts what came of it into words.
+    fn step(&mut self, input: &str) -> String {
+        let (verb, rest) = input.split_once(' ').unwrap_or((input, ""));
+        match verb {
+            "get" => match self.session.handle_get() {
+                Ok(()) => self.poll(),
+                Err(error) => format!("refused {}", error.code()),
+            },
+            "poll" => self.poll(),
+            "post" => match self.session.handle_post() {
+                Ok(()) => {
+                    for packet in rest.split('|').filter(|packet| !packet.is_empty()) {
+                        self.posted(packet);
+                    }
+                    self.session.handle_posted();
+                    "ok".into()
+                }
+                Err(error) => format!("refused {}", error.code()),
+            },
+            "posting" => match self.session.handle_post() {
+                Ok(()) => "reading".into(),
+                Err(error) => format!("refused {}", error.code()),
+            },
+            "posted" => {
+                self.session.handle_posted();
+                "ok".into()
+            }
+            "abort" => {
+                let fault = if rest == "get" { TransportFault::PollAborted } else { TransportFault::PostAborted };
+                self.session.handle_lost(Transport::Polling, Some(fault));
+                self.state()
+            }
+            "ws" => self.websocket(rest),
+            "write" => self.write(),
+            "send" => match self.session.send(rest.split('|').map(|text| Frame::text(&[text]))) {
+                Ok(()) => "ok".into(),
+                Err(SendError::Closed(reason)) => format!("closed {reason}"),
+            },
+            "close" => {
+                self.session.close(self.now, CloseReason::ForcedClose);
+                self.state()
+            }
+            "shutdown" => {
+                self.session.close(self.now, CloseReason::Shutdown);
+                self.state()
+            }
+            "expire" => {
+                self.session.expire(rest.parse().ok().map(|after| self.now + Duration::from_millis(after)));
+                "ok".into()
+            }
+            "wait" => self.wait(rest.parse().expect("milliseconds")),
+            "inbox" => words(self.session.poll_inbox().into_iter().map(text)),
+            "state" => self.state(),
+            other => panic!("no such input: {other}"),
+        }
+    }
+
+    fn poll(&mut self) -> String {
+        let ready = self.session.get_is_ready();
+        let answer = self.session.poll_get();
+        assert_eq!(ready, answer.is_some(), "get_is_ready agrees with poll_get");
+        answer.map_or("parked".into(), |frames| crate::payload::encode(&frames).replace('\x1e', "|"))
+    }
+
+    fn posted(&mut self, packet: &str) {
+        match Packet::decode(Message::Text(packet.into())) {
+            Ok(packet) => {
+                if let Some(message) = self.session.handle_packet(self.now, Transport::Polling, packet) {
+                    self.session.handle_polled(message);
+                }
+            }
+            Err(error) => self.session.handle_error(Transport::Polling, error),
+        }
+    }
+
+    fn websocket(&mut self, what: &str) -> String {
+        match what {
+            "opens" => return if self.session.handle_probe(self.now) { "probing" } else { "unwanted" }.into(),
+            "lost" => self.session.handle_lost(Transport::WebSocket, None),
+            "broke" => {
+                let fault = TransportFault::Io(io::ErrorKind::ConnectionReset);
+                self.session.handle_lost(Transport::WebSocket, Some(fault));
+            }
+            packet => match Packet::decode(Message::Text(packet.into())) {
+                Ok(packet) => {
+                    if let Some(message) = self.session.handle_packet(self.now, Transport::WebSocket, packet) {
+                        return format!("message {}", text(message));
+                    }
+                }
+                Err(error) => self.session.handle_error(Transport::WebSocket, error),
+            },
+        }
+        self.state()
+    }
+
+    fn write(&mut self) -> String {
+        let mut queue = VecDeque::new();
+        match self.session.poll_websocket(&mut queue) {
+            Transmit::Idle => "idle".into(),
+            Transmit::Frames => words(queue.iter().map(|frame| String::from_utf8_lossy(&frame[2..]).into_owned())),
+            Transmit::Close(None) => "ws close".into(),
+            Transmit::Close(Some(code)) => format!("ws close {code}"),
+        }
+    }
+
+    /// Lets time pass, from one deadline to the next as a driver does.
+    fn wait(&mut self, millis: u64) -> String {
+        let until = self.now + Duration::from_millis(millis);
+        while let Some(at) = self.session.poll_timeout().filter(|at| *at <= until) {
+            self.now = at;
+            self.session.handle_timeout(at);
+            assert!(self.session.poll_timeout().is_none_or(|next| next > at), "a deadline that was met moves on");
+        }
+        self.now = until;
+        self.state()
+    }
+
+    fn state(&self) -> String {
+        match &self.session.state {
+            State::Polling(_) => "polling".into(),
+            State::Probing { .. } => "probing".into(),
+            State::WebSocket => "websocket".into(),
+            State::Closing { carrier, .. } => format!("closing {}", carrier.name()),
+            State::Closed(CloseReason::TransportError(fault)) => format!("closed {fault:?}"),
+            State::Closed(reason) => format!("closed {reason}"),
+        }
+    }
+}
+
+fn text(message: Message) -> String {
+    match message {
+        Message::Text(text) => text.to_string(),
+        Message::Binary(data) => format!("{data:?}"),
+    }
+}
+
+fn words(all: impl Iterator<Item = String>) -> String {
+    let words: Vec<_> = all.collect();
+    if words.is_empty() { "nothing".into() } else { words.join("|") }
+}
+
+fn check(title: &str, transport: Transport, script: &str) {
+    let mut machine = Machine::open(transport);
+    for line in script.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        let (input, expected) = line.split_once(" -> ").expect("input -> answer");
+        assert_eq!(machine.step(input), expected, "{title}: {input}");
+    }
+}
+
+/// Rows that start with the open packet already fetched by a first GET.
+fn polling(title: &str, script: &str) {
+    check(title, Transport::Polling, &format!("get -> 0{{}}\n{script}"));
+}
+
+/// Rows in which a WebSocket has opened on the polling session.
+fn probing(title: &str, script: &str) {
+    polling(title, &format!("ws opens -> probing\n{script}"));
+}
+
+/// Rows that start with the open packet already written.
+fn websocket(title: &str, script: &str) {
+    check(title, Transport::WebSocket, &format!("write -> 0{{}}\n{script}"));
+}
+
+#[test]
+fn get() {
+    polling("frames waiting: answered", "send a -> ok\nsend b -> ok\nget -> 4a|4b");
+    polling("none: parked until there is one", "get -> parked\nsend a -> ok\npoll -> 4a\nget -> parked");
+    polling(
+        "second GET: refused, first answered with close",
+        "get -> parked\nget -> refused 3\nstate -> closed PollOverlap\npoll -> 1\nget -> refused 1",
+    );
+    probing("frames waiting: answered", "send a -> ok\nget -> 4a\nws 2probe -> probing\nsend b -> ok\nget -> 4b");
+    probing(
+        "none: parked, and once probed a noop",
+        "get -> parked\nws 2probe -> probing\npoll -> 6\nget -> 6\nget -> 6",
+    );
+    probing("second GET", "get -> parked\nget -> refused 3\nstate -> closed PollOverlap\npoll -> 1\nwrite -> ws close");
+    websocket("refused, the session lives", "get -> refused 3\nstate -> websocket");
+}
+
+#[test]
+fn post() {
+    polling("messages to the inbox", "post 4a|4b -> ok\ninbox -> a|b\ninbox -> nothing\npost 4c -> ok\ninbox -> c");
+    polling("second POST", "posting -> reading\nposting -> refused 3\nstate -> closed PostOverlap");
+    polling("one after the other", "posting -> reading\nposted -> ok\nposting -> reading");
+    polling("after the end", "post 1 -> ok\nposting -> refused 1");
+    probing("messages to the inbox", "post 4a -> ok\ninbox -> a\nws 2probe -> probing\npost 4b -> ok\ninbox -> b");
+    probing("second POST", "posting -> reading\nposting -> refused 3\nstate -> closed PostOverlap\nwrite -> ws close");
+    websocket("refused, the session lives", "posting -> refused 3\nstate -> websocket");
+    probing(
+        "begun before the upgrade, read after it",
+        "posting -> reading\nws 2probe -> probing\nws 5 -> websocket\nposted -> ok\nabort post -> websocket",
+    );
+}
+
+#[test]
+fn polling_packets() {
+    polling(
+        "close ends in peace: a waiting GET gets noop",
+        "get -> parked\npost 1 -> ok\nstate -> closed transport close\npoll -> 6",
+    );
+    polling("what follows a close is dropped", "post 4a|1|4b -> ok\ninbox -> a\nstate -> closed transport close");
+    polling("a ping from the client", "get -> parked\npost 2 -> ok\nstate -> closed HeartbeatDirection\npoll -> 1");
+    polling("open, pong, upgrade and noop are ignored", "post 0|3|5|6 -> ok\nstate -> polling\ninbox -> nothing");
+    polling("no packet", "post 4a|x|4b -> ok\ninbox -> a\nstate -> closed parse error");
+}
+
+#[test]
+fn lost_connections() {
+    polling("of a parked GET", "get -> parked\nabort get -> closed PollAborted");
+    polling("of a POST", "posting -> reading\nabort post -> closed PostAborted");
+    probing("of a parked GET", "get -> parked\nabort get -> closed PollAborted\nwrite -> ws close");
+    websocket("of an old GET", "abort get -> websocket");
+    websocket("closed by the client", "ws lost -> closed transport close");
+    websocket("broken", "ws broke -> closed Io(ConnectionReset)");
+    polling("of a newcomer that was refused", "ws lost -> polling\nws 4a -> polling\nws x -> polling");
+}
+
+#[test]
+fn newcomers() {
+    polling("the first may probe", "ws opens -> probing");
+    probing("a second is unwanted, the first goes on", "ws opens -> unwanted\nws 2probe -> probing\nwrite -> 3probe");
+    websocket("unwanted, the session lives", "ws opens -> unwanted\nstate -> websocket");
+    polling("while closing", "close -> closing polling\nws opens -> unwanted");
+    probing(
+        "another after the first was lost",
+        "ws lost -> polling\nws opens -> probing\nws 2probe -> probing\nwrite -> 3probe",
+    );
+}
+
+#[test]
+fn upgrade() {
+    probing(
+        "probe, a parked GET freed, upgrade, waiting frames leave by the websocket",
+        "get -> parked
+         ws 2probe -> probing
+         write -> 3probe
+         poll -> 6
+         send a -> ok
+         ws 5 -> websocket
+         send b -> ok
+         write -> 4a|4b
+         ws 4c -> message c
+         get -> refused 3",
+    );
+    probing(
+        "a client that awaits nothing",
+        "send a -> ok\nws 2probe -> probing\nws 5 -> websocket\nwrite -> 3probe|4a",
+    );
+    probing(
+        "a GET still parked at the upgrade gets noop",
+        "get -> parked\nws 2probe -> probing\nws 5 -> websocket\npoll -> 6",
+    );
+    probing("upgrade without a probe", "ws 5 -> polling\nwrite -> ws close");
+    for packet in ["2", "2probe!", "3probe", "40", "x", "1", "6"] {
+        probing("not a probe", &format!("ws {packet} -> polling\nwrite -> ws close\nsend a -> ok\nget -> 4a"));
+        probing(
+            "after the probe",
+            &format!("ws 2probe -> probing\nwrite -> 3probe\nws {packet} -> polling\nwrite -> ws close"),
+        );
+    }
+    probing(
+        "three probes are answered, a fourth is too many",
+        "ws 2probe -> probing
+         ws 2probe -> probing
+         write -> 3probe
+         write -> 3probe
+         write -> idle
+         ws 2probe -> probing
+         ws 2probe -> polling
+         write -> ws close",
+    );
+    probing("lost", "ws 2probe -> probing\nws lost -> polling\nsend a -> ok\nget -> 4a\nget -> parked");
+    probing("broken", "ws broke -> polling");
+    probing(
+        "too slow before the probe",
+        "wait 99 -> probing\nwait 1 -> polling\nwrite -> ws close\nsend a -> ok\nget -> 4a",
+    );
+    probing("too slow after the probe", "ws 2probe -> probing\nwait 100 -> polling\nwrite -> ws close");
+    websocket("upgrade packets later are ignored", "ws 5 -> websocket\nws 6 -> websocket\nws 0 -> websocket");
+    let mut machine = Machine::open(Transport::Polling);
+    Arc::get_mut(&mut machine.session.config).expect("not shared").allow_upgrades = false;
+    assert_eq!(machine.step("ws opens"), "unwanted");
+}
+
+#[test]
+fn websocket_packets() {
+    websocket("a message", "ws 4a -> message a\nws 4é -> message é");
+    websocket("close", "ws 1 -> closed transport close\nwrite -> ws close");
+    websocket("a ping from the client", "ws 2 -> closed HeartbeatDirection\nwrite -> ws close");
+    websocket("a late probe", "ws 2probe -> closed HeartbeatDirection");
+    websocket("no packet", "ws x -> closed parse error\nwrite -> ws close");
+    websocket("nothing comes after the end", "ws 1 -> closed transport close\nws 4a -> closed transport close");
+}
+
+#[test]
+fn heartbeat() {
+    for open in [polling as fn(&str, &str), probing] {
+        open("first ping after one interval", "wait 299 -> polling\nget -> parked\nwait 1 -> polling\npoll -> 2");
+        open("no pong", "wait 499 -> polling\nwait 1 -> closed ping timeout");
+        open(
+            "no pong, a GET waits",
+            "wait 300 -> polling\nget -> 2\nget -> parked\nwait 200 -> closed ping timeout\npoll -> 1",
+        );
+        open(
+            "pong re-arms the interval",
+            "wait 400 -> polling\npost 3 -> ok\nwait 499 -> polling\nwait 1 -> closed ping timeout",
+        );
+    }
+    probing("pong during the probe", "wait 50 -> probing\npost 3 -> ok\nstate -> probing");
+    websocket("first ping after one interval", "wait 299 -> websocket\nwrite -> idle\nwait 1 -> websocket\nwrite -> 2");
+    websocket("no pong", "wait 499 -> websocket\nwait 1 -> closed ping timeout\nwrite -> ws close");
+    websocket(
+        "pong re-arms the interval",
+        "wait 450 -> websocket\nws 3 -> websocket\nwait 499 -> websocket\nwait 1 -> closed ping timeout",
+    );
+    websocket(
+        "a pong nobody asked for changes nothing",
+        "wait 299 -> websocket\nws 3 -> websocket\nwait 1 -> websocket\nwrite -> 2",
+    );
+    websocket(
+        "the first other packet extends the time for a pong, later ones do not",
+        "wait 400 -> websocket
+         ws 4a -> message a
+         wait 150 -> websocket
+         ws 4b -> message b
+         wait 49 -> websocket
+         wait 1 -> closed ping timeout",
+    );
+    probing(
+        "goes on across an upgrade",
+        "ws 2probe -> probing\nws 5 -> websocket\nwait 300 -> websocket\nwrite -> 3probe|2",
+    );
+}
+
+#[test]
+fn send() {
+    polling("all or none, in order", "send a|b -> ok\nsend c -> ok\nget -> 4a|4b|4c");
+    websocket("all or none, in order", "send a|b -> ok\nsend c -> ok\nwrite -> 4a|4b|4c\nwrite -> idle");
+    let long = "x".repeat(100);
+    websocket(
+        "a slow consumer is cut off, not buffered",
+        &format!(
+            "send {long} -> ok\nsend a -> closed slow consumer\nsend b -> closed slow consumer\nwrite -> ws close 1008"
+        ),
+    );
+    polling(
+        "one that never polls, too",
+        &format!("send {long} -> ok\nsend a -> closed slow consumer\nget -> refused 1"),
+    );
+    polling("after the end", "post 1 -> ok\nsend a -> closed transport close");
+}
+
+#[test]
+fn close() {
+    polling("a GET waits", "get -> parked\nclose -> closing polling\npoll -> 1\nstate -> closed forced close");
+    polling(
+        "no GET: the next one is told",
+        "send a -> ok\nclose -> closing polling\nsend b -> closed forced close\nget -> 4a|1\nstate -> closed forced close",
+    );
+    polling("nobody comes", "close -> closing polling\nwait 29999 -> closing polling\nwait 1 -> closed forced close");
+    polling(
+        "what still comes is ignored",
+        "close -> closing polling\npost 4a|2 -> ok\ninbox -> nothing\nstate -> closing polling",
+    );
+    polling("the client closes meanwhile", "close -> closing polling\npost 1 -> ok\nstate -> closed forced close");
+    polling(
+        "the connection goes meanwhile",
+        "get -> parked\nclose -> closing polling\nabort get -> closed forced close",
+    );
+    probing("the newcomer is closed", "ws 2probe -> probing\nclose -> closing polling\nwrite -> ws close\nget -> 1");
+    probing("the newcomer's loss does not matter", "close -> closing polling\nws lost -> closing polling");
+    websocket(
+        "flush, then close without a code",
+        "send a -> ok\nclose -> closing websocket\nwrite -> 4a\nwrite -> ws close\nstate -> closed forced close",
+    );
+    websocket("one that does not read", "send a -> ok\nclose -> closing websocket\nwait 30000 -> closed forced close");
+    websocket("the client closes meanwhile", "close -> closing websocket\nws 1 -> closed forced close");
+    websocket("lost meanwhile", "close -> closing websocket\nws broke -> closed forced close");
+    websocket("GET and POST while closing", "close -> closing websocket\nget -> refused 3\nposting -> refused 3");
+    websocket("closed twice", "close -> closing websocket\nclose -> closing websocket\nwrite -> ws close");
+}
+
+#[test]
+fn shutdown() {
+    polling("a GET waits", "get -> parked\nsend a -> ok\nshutdown -> closed server shutting down\npoll -> 1");
+    polling("no GET", "shutdown -> closed server shutting down\nget -> refused 1");
+    websocket("what waits is dropped", "send a -> ok\nshutdown -> closed server shutting down\nwrite -> ws close 1001");
+    websocket("of a closing session", "close -> closing websocket\nshutdown -> closed server shutting down");
+    websocket("of a closed session", "ws 1 -> closed transport close\nshutdown -> closed transport close");
+}
+
+#[test]
+fn expiry() {
+    websocket(
+        "unless taken back",
+        "expire 100 -> ok\nwait 99 -> websocket\nwait 1 -> closing websocket\nwrite -> ws close",
+    );
+    websocket("taken back", "expire 100 -> ok\nexpire -> ok\nwait 200 -> websocket");
+    polling("the next GET is told", "expire 100 -> ok\nwait 100 -> closing polling\nget -> 1");
+}

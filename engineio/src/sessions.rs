@@ -1,0 +1,66 @@
+//! What it is: the table of live sessions, and the guard that keeps a session in it.
+//! What it is not: an owner of tasks.
+//! Who calls it: `engine` adds and finds; a driver holds the guard, whose drop is the only removal.
+
+use std::sync::Arc;
+
+use dashmap::DashMap;
+use tokio::sync::Notify;
+
+use crate::{id::Sid, socket::Socket};
+
+/// All live sessions of one engine. Clones are the same table.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Sessions(Arc<Table>);
+
+#[derive(Debug, Default)]
+struct Table {
+    by_sid: DashMap<Sid, Socket>,
+    /// Told when a session was removed.
+    removed: Notify,
+}
+
+/// Keeps one session in the table until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Registration {
+    sessions: Sessions,
+    sid: Sid,
+}
+
+impl Sessions {
+    pub(crate) fn register(&self, socket: &Socket) -> Registration {
+        self.0.by_sid.insert(socket.sid(), socket.clone());
+        Registration { sessions: self.clone(), sid: socket.sid() }
+    }
+
+    pub(crate) fn find(&self, sid: &str) -> Option<Socket> {
+        Some(self.0.by_sid.get(&Sid::parse(sid)?)?.clone())
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.by_sid.len()
+    }
+
+    /// All sessions of this moment, so that none of the table's locks is held while they are used.
+    pub(crate) fn all(&self) -> Vec<Socket> {
+        self.0.by_sid.iter().map(|entry| entry.value().clone()).collect()
+    }
+
+    /// Waits until no session is left.
+    pub(crate) async fn empty(&self) {
+        loop {
+            let removed = self.0.removed.notified();
+            if self.0.by_sid.is_empty() {
+                return;
+            }
+            removed.await;
+        }
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        self.sessions.0.by_sid.remove(&self.sid);
+        self.sessions.0.removed.notify_waiters();
+    }
+}

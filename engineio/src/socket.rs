@@ -1,0 +1,197 @@
+//! What it is: the handle of one session, shared by its driver, its HTTP requests and the application.
+//! What it is not: a task, or a channel. Sending is a push under a short lock and, if somebody sleeps, one wake.
+//! Who calls it: everybody. All wakers of a session are kept and woken here.
+
+use std::{
+    fmt, io,
+    net::SocketAddr,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Waker},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::Instant,
+};
+
+use crate::{
+    frame::Frame,
+    id::Sid,
+    packet::Message,
+    query::Transport,
+    reason::{CloseReason, SendError},
+    session::Session,
+};
+
+/// What a WebSocket runs on: hyper's upgraded connection, or any other stream of bytes.
+pub(crate) trait ByteStream: AsyncRead + AsyncWrite + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Send> ByteStream for S {}
+
+/// A stream of bytes of whatever kind.
+pub(crate) type Stream = Pin<Box<dyn ByteStream>>;
+
+/// The stream of a WebSocket whose 101 answer is still on its way.
+pub(crate) type Opening = Pin<Box<dyn Future<Output = io::Result<Stream>> + Send>>;
+
+/// What is known of the request that opened a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Handshake {
+    /// The query string as it came, without the question mark.
+    pub query: Box<str>,
+    /// The address of the peer; `None` when the server did not tell, or over a Unix socket.
+    pub remote: Option<SocketAddr>,
+}
+
+/// One session, as its application holds it. Clones are the same session.
+#[derive(Clone)]
+pub struct Socket(Arc<Shared>);
+
+struct Shared {
+    sid: Sid,
+    handshake: Handshake,
+    /// Taken by the driver, by HTTP requests and by whoever sends; for a few steps of the session at a time.
+    inner: Mutex<Inner>,
+}
+
+/// What the lock protects.
+pub(crate) struct Inner {
+    pub(crate) session: Session,
+    /// A WebSocket that arrived and that the driver has not taken yet.
+    pub(crate) opening: Option<Opening>,
+    driver: Option<Waker>,
+    get: Option<Waker>,
+    post: Option<Waker>,
+}
+
+impl Socket {
+    pub(crate) fn new(sid: Sid, handshake: Handshake, session: Session, opening: Option<Opening>) -> Self {
+        let inner = Inner { session, opening, driver: None, get: None, post: None };
+        Self(Arc::new(Shared { sid, handshake, inner: Mutex::new(inner) }))
+    }
+
+    /// The id of the session. It is a credential of the client: do not show it to others.
+    pub fn sid(&self) -> Sid {
+        self.0.sid
+    }
+
+    /// The request that opened the session.
+    pub fn handshake(&self) -> &Handshake {
+        &self.0.handshake
+    }
+
+    /// The transport in use now; it changes once at most, from polling to websocket.
+    pub fn transport(&self) -> Transport {
+        self.lock().session.transport()
+    }
+
+    /// Queues a message and returns; it leaves with whatever else waits.
+    ///
+    /// # Errors
+    /// [`SendError::Closed`]: it will not be delivered. When `max_outbox_bytes` wait already, this very call
+    /// ends the session, as [`CloseReason::SlowConsumer`].
+    pub fn send(&self, message: &Message) -> Result<(), SendError> {
+        self.send_frames(&Frame::from(message), &[])
+    }
+
+    /// Queues frames encoded before, for instance to send the same to many. Nothing comes between them.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send); of the frames none is queued then.
+    pub fn send_frames(&self, first: &Frame, rest: &[Frame]) -> Result<(), SendError> {
+        self.update(|inner| inner.session.send(std::iter::once(first).chain(rest).cloned()))
+    }
+
+    /// Closes the session as soon as all that was sent before has left, within 30 s at most.
+    /// The client sees the transport close; the reason here is [`CloseReason::ForcedClose`].
+    pub fn close(&self) {
+        self.close_for(CloseReason::ForcedClose);
+    }
+
+    /// Closes the session by itself after this time, unless `None` takes that back before.
+    pub fn expire(&self, after: Option<Duration>) {
+        let at = after.map(|after| (Instant::now() + after).into_std());
+        let driver = {
+            let mut inner = self.lock();
+            inner.session.expire(at);
+            inner.driver.take()
+        };
+        // The driver sets its timer anew.
+        driver.into_iter().for_each(Waker::wake);
+    }
+
+    /// Why the session ended, once it has.
+    pub fn closed(&self) -> Option<CloseReason> {
+        self.lock().session.closed()
+    }
+
+    pub(crate) fn close_for(&self, reason: CloseReason) {
+        self.update(|inner| inner.session.close(Instant::now().into_std(), reason));
+    }
+
+    /// Hands a new WebSocket to the session. Gives it back when the session does not want it.
+    pub(crate) fn probe(&self, opening: Opening) -> Result<(), Opening> {
+        let driver = {
+            let mut inner = self.lock();
+            if !inner.session.handle_probe(Instant::now().into_std()) {
+                return Err(opening);
+            }
+            inner.opening = Some(opening);
+            inner.driver.take()
+        };
+        driver.into_iter().for_each(Waker::wake);
+        Ok(())
+    }
+
+    /// Changes the session, then wakes those for whom the change leaves something to do.
+    pub(crate) fn update<R>(&self, change: impl FnOnce(&mut Inner) -> R) -> R {
+        let mut inner = self.lock();
+        let result = change(&mut inner);
+        let wakers = inner.take_wakers();
+        drop(inner);
+        wakers.into_iter().flatten().for_each(Waker::wake);
+        result
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    /// The driver is awake, and will look at everything before it sleeps: nobody needs to wake it.
+    pub(crate) fn driver_awake(&mut self) {
+        self.driver = None;
+    }
+
+    pub(crate) fn park_driver(&mut self, cx: &Context<'_>) {
+        self.driver = Some(cx.waker().clone());
+    }
+
+    pub(crate) fn park_get(&mut self, cx: &Context<'_>) {
+        self.get = Some(cx.waker().clone());
+    }
+
+    pub(crate) fn park_post(&mut self, cx: &Context<'_>) {
+        self.post = Some(cx.waker().clone());
+    }
+
+    /// Wakers of those who sleep and have something to do.
+    pub(crate) fn take_wakers(&mut self) -> [Option<Waker>; 3] {
+        let session = &self.session;
+        [
+            self.driver.take_if(|_| session.driver_is_ready()),
+            self.get.take_if(|_| session.get_is_ready()),
+            self.post.take_if(|_| session.post_is_ready()),
+        ]
+    }
+}
+
+impl fmt::Debug for Socket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Socket").field("sid", &self.0.sid).field("handshake", &self.0.handshake).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,284 @@
+//! What it is: the arguments of an event or an ack, both ways: JSON with binary beside it.
+//! What it is not: packets; those add a header (`packet`).
+//! Who calls it: `decoder` reads them, extractors and `emit_with_ack` take typed values out, `packet` writes them.
+
+use std::io;
+
+use bytes::Bytes;
+use engineio::{ByteString, Frame};
+use serde::{
+    Serialize, Serializer,
+    de::{DeserializeOwned, DeserializeSeed, IntoDeserializer, value::SeqDeserializer},
+    ser::{Error, SerializeTuple},
+};
+use serde_json::{ser::Formatter, value::RawValue};
+
+use crate::{
+    error::{DecodeError, EmitError},
+    shape::{self, Shape},
+    value::{Value, WithAttachments},
+};
+
+/// Deepest nesting of lists and objects that is read, as in serde_json.
+const MAX_DEPTH: usize = 128;
+
+/// Most arguments of one event.
+const MAX_ARGS: usize = 1024;
+
+/// Most binary values in one event: clients since 4.2.6 of their parser drop the connection above it.
+pub(crate) const MAX_ATTACHMENTS: usize = 10;
+
+/// The arguments of an event or an ack, as they came. They can be read as types, or sent on as they are.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Args {
+    /// The JSON of each argument.
+    items: Vec<ByteString>,
+    attachments: Vec<Bytes>,
+}
+
+impl Args {
+    /// Splits a JSON array into its items.
+    pub(crate) fn parse(json: &ByteString, attachments: Vec<Bytes>) -> Result<Self, DecodeError> {
+        // A blank before it would be valid JSON, but is no packet.
+        if !json.starts_with('[') || depth(json) > MAX_DEPTH {
+            return Err(DecodeError::Payload);
+        }
+        let items: Vec<&RawValue> = serde_json::from_str(json).map_err(|_| DecodeError::Payload)?;
+        if items.len() > MAX_ARGS {
+            return Err(DecodeError::Payload);
+        }
+        let items = items.into_iter().map(|item| json.slice_ref(item.get())).collect();
+        let args = Self { items, attachments };
+        if !args.attachments.is_empty() {
+            (0..args.len()).try_for_each(|at| args.value(at).map(drop)).map_err(|_| DecodeError::Placeholder)?;
+        }
+        Ok(args)
+    }
+
+    /// Takes the first item away: the name of an event.
+    pub(crate) fn take_first(&mut self) -> Option<ByteString> {
+        (!self.items.is_empty()).then(|| self.items.remove(0))
+    }
+
+    /// Number of arguments.
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Whether there is no argument.
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// Reads the arguments as one type: a tuple or an array takes as many arguments as it has fields, any other
+    /// type takes the first. Missing arguments are `null`, further ones are left out.
+    ///
+    /// # Errors
+    /// When they are not of that type.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
+        match shape::of_type::<T>() {
+            Shape::None => T::deserialize(().into_deserializer()),
+            Shape::One => self.get(0),
+            Shape::Several(count) if self.attachments.is_empty() => {
+                let raw: Vec<&RawValue> =
+                    (0..count).map(|at| serde_json::from_str(self.json(at))).collect::<Result<_, _>>()?;
+                T::deserialize(SeqDeserializer::new(raw.into_iter()))
+            }
+            Shape::Several(count) => {
+                let values: Vec<Value> = (0..count).map(|at| self.value(at)).collect::<Result<_, _>>()?;
+                T::deserialize(SeqDeserializer::new(values.into_iter()))
+            }
+        }
+    }
+
+    /// Reads one argument; a missing one is `null`.
+    ///
+    /// # Errors
+    /// When it is not of that type.
+    pub fn get<T: DeserializeOwned>(&self, at: usize) -> Result<T, serde_json::Error> {
+        if self.attachments.is_empty() { serde_json::from_str(self.json(at)) } else { T::deserialize(self.value(at)?) }
+    }
+
+    /// All but the first `count` arguments.
+    pub fn skip(mut self, count: usize) -> Self {
+        self.items.drain(..count.min(self.items.len()));
+        self
+    }
+
+    fn json(&self, at: usize) -> &str {
+        self.items.get(at).map_or("null", |item| item)
+    }
+
+    fn value(&self, at: usize) -> Result<Value, serde_json::Error> {
+        WithAttachments(&self.attachments).deserialize(&mut serde_json::Deserializer::from_str(self.json(at)))
+    }
+}
+
+/// What an answer can be read as: any type by the rules of [`Args::read`], or [`Args`] as they came.
+pub trait FromArgs: Sized {
+    /// Reads the arguments.
+    ///
+    /// # Errors
+    /// When they are not of that type.
+    fn from_args(args: Args) -> Result<Self, serde_json::Error>;
+}
+
+impl<T: DeserializeOwned> FromArgs for T {
+    fn from_args(args: Args) -> Result<Self, serde_json::Error> {
+        args.read()
+    }
+}
+
+impl FromArgs for Args {
+    fn from_args(args: Args) -> Result<Self, serde_json::Error> {
+        Ok(args)
+    }
+}
+
+/// As arguments, one by one: what came can be emitted as it is.
+impl Serialize for Args {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut tuple = serializer.serialize_tuple(self.len())?;
+        for (at, json) in self.items.iter().enumerate() {
+            if self.attachments.is_empty() {
+                let raw: &RawValue = serde_json::from_str(json).map_err(S::Error::custom)?;
+                tuple.serialize_element(raw)?;
+            } else {
+                tuple.serialize_element(&self.value(at).map_err(S::Error::custom)?)?;
+            }
+        }
+        tuple.end()
+    }
+}
+
+/// Deepest nesting of a JSON text, in one pass and without recursion.
+fn depth(json: &str) -> usize {
+    // Too short to be nested so deep: that is nearly every event.
+    if json.len() <= 2 * MAX_DEPTH {
+        return 0;
+    }
+    let (mut depth, mut deepest) = (0_usize, 0);
+    let (mut in_string, mut escaped) = (false, false);
+    for byte in json.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'[' | b'{' if !in_string => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
+/// Arguments written down: the inside of a JSON array, and the binary values taken out of it.
+#[derive(Debug, Default)]
+pub(crate) struct Written {
+    /// The arguments, each behind a comma: `,1,{"a":2}`; empty when there are none.
+    pub(crate) json: String,
+    pub(crate) attachments: Vec<Frame>,
+}
+
+/// Writes arguments; binary (what serde calls bytes) becomes an attachment.
+pub(crate) fn write<T: Serialize + ?Sized>(args: &T) -> Result<Written, EmitError> {
+    let shape = shape::of_value(args);
+    if shape == Shape::None {
+        return Ok(Written::default());
+    }
+    let mut attachments = Vec::new();
+    let mut json = Vec::new();
+    if shape == Shape::One {
+        json.push(b',');
+    }
+    args.serialize(&mut serde_json::Serializer::with_formatter(&mut json, Placeholders(&mut attachments)))?;
+    if let Shape::Several(_) = shape {
+        // `[1,2]` becomes `,1,2`.
+        json[0] = b',';
+        json.pop();
+    }
+    if attachments.len() > MAX_ATTACHMENTS {
+        return Err(EmitError::TooManyAttachments);
+    }
+    let json = String::from_utf8(json).expect("serde_json writes UTF-8");
+    Ok(Written { json, attachments })
+}
+
+/// Writes compact JSON with a placeholder for each binary value (socket.io-protocol v5, "Binary").
+struct Placeholders<'a>(&'a mut Vec<Frame>);
+
+impl Formatter for Placeholders<'_> {
+    fn write_byte_array<W: io::Write + ?Sized>(&mut self, writer: &mut W, value: &[u8]) -> io::Result<()> {
+        write!(writer, r#"{{"_placeholder":true,"num":{}}}"#, self.0.len())?;
+        self.0.push(Frame::binary(value));
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(json: &str) -> Result<Args, DecodeError> {
+        Args::parse(&json.into(), Vec::new())
+    }
+
+    #[test]
+    fn arguments_are_read_as_types() {
+        let args = parse(r#"["a", 1 ,[2,3],null]"#).expect("arguments");
+        assert_eq!(args.len(), 4);
+        assert_eq!(args.read::<String>().expect("one"), "a");
+        assert_eq!(args.read::<(String, u8)>().expect("two"), ("a".into(), 1));
+        assert_eq!(args.get::<Vec<u8>>(2).expect("a list"), [2, 3]);
+        assert_eq!(args.get::<Option<u8>>(7).expect("missing"), None);
+        args.read::<()>().expect("none");
+        let (_, _, _, _, more): (String, u8, Vec<u8>, (), Option<u8>) = args.read().expect("five");
+        assert_eq!(more, None);
+        assert!(args.read::<u8>().is_err());
+        assert!(args.read::<(String, String)>().is_err());
+    }
+
+    #[test]
+    fn what_is_no_array_is_refused() {
+        for json in ["", "{}", "null", "\"x\"", "[", "[1,]", "[1]x", "[NaN]", "[\"\u{1}\"]"] {
+            assert_eq!(parse(json), Err(DecodeError::Payload), "{json}");
+        }
+        let nested = |depth| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        assert!(parse(&nested(128)).is_ok());
+        assert_eq!(parse(&nested(129)), Err(DecodeError::Payload));
+        assert_eq!(parse(&"[".repeat(900_000)), Err(DecodeError::Payload));
+        let quoted = format!(r#"["{}\"{}"]"#, "[".repeat(200), "{".repeat(200));
+        assert!(parse(&quoted).is_ok());
+        let many = |count| format!("[{}]", vec!["1"; count].join(","));
+        assert!(parse(&many(1024)).is_ok());
+        assert_eq!(parse(&many(1025)), Err(DecodeError::Payload));
+    }
+
+    #[test]
+    fn what_came_is_sent_on_as_it_is() {
+        let args = parse(r#"[12345678901234567890123,"\ud800",{"b":1,"a":1.0}]"#).expect("arguments");
+        assert_eq!(write(&args).expect("written").json, r#",12345678901234567890123,"\ud800",{"b":1,"a":1.0}"#);
+        let json = r#"[{"_placeholder":true,"num":1},[{"_placeholder":true,"num":0}]]"#;
+        let args = Args::parse(&json.into(), vec![Bytes::from_static(b"0"), Bytes::from_static(b"1")]).expect("args");
+        let written = write(&args).expect("written");
+        assert_eq!(written.json, r#",{"_placeholder":true,"num":0},[{"_placeholder":true,"num":1}]"#);
+        assert_eq!(written.attachments, [Frame::binary(b"1"), Frame::binary(b"0")]);
+    }
+
+    #[test]
+    fn arguments_are_written_by_shape() {
+        let json = |written: Result<Written, EmitError>| written.expect("written").json;
+        assert_eq!(json(write(&())), "");
+        assert_eq!(json(write("a")), r#","a""#);
+        assert_eq!(json(write(&("a", 1, [2]))), r#","a",1,[2]"#);
+        assert_eq!(json(write(&vec![1, 2])), ",[1,2]");
+        assert_eq!(json(write(&(vec![1],))), ",[1]");
+        assert_eq!(json(write(&serde_json::Value::Null)), ",null");
+        let binary = vec![Bytes::new(); MAX_ATTACHMENTS + 1];
+        assert!(matches!(write(&binary), Err(EmitError::TooManyAttachments)));
+        assert_eq!(write(&binary[1..]).expect("written").attachments.len(), 10);
+    }
+}

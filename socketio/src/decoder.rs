@@ -1,0 +1,218 @@
+//! What it is: the messages of one connection put together to packets: a text, and the binaries it announces.
+//! What it is not: a judge of namespaces; it knows only what is a packet.
+//! Who calls it: a connection's `client`, which owns it. The fuzzer.
+
+use bytes::Bytes;
+use engineio::{ByteString, Message};
+
+use crate::{
+    args::Args,
+    error::DecodeError,
+    packet::{Header, Kind, check_event_name},
+};
+
+/// A whole packet from a client.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Packet {
+    /// Name of the namespace, with its leading slash.
+    pub namespace: ByteString,
+    /// What is in it.
+    pub body: Body,
+}
+
+/// What a packet says.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Body {
+    /// The client asks to join, with this JSON object as `auth`; empty when it sent none.
+    Connect(ByteString),
+    /// The client leaves.
+    Disconnect,
+    /// The client emits.
+    Event(Incoming),
+    /// The client answers the event with this id; `None` when it did not say which.
+    Ack(Option<u64>, Args),
+}
+
+/// An event from a client.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Incoming {
+    /// Its name; of a number its text.
+    pub name: ByteString,
+    /// Its arguments.
+    pub args: Args,
+    /// The id under which an answer is wanted.
+    pub ack: Option<u64>,
+}
+
+/// Puts the messages of one connection together.
+#[derive(Debug, Default)]
+pub struct Decoder {
+    partial: Option<Partial>,
+}
+
+/// A packet whose attachments are still due.
+#[derive(Debug)]
+struct Partial {
+    header: Header,
+    attachments: Vec<Bytes>,
+}
+
+impl Decoder {
+    /// Takes the next message. `None` while attachments are due.
+    ///
+    /// # Errors
+    /// [`DecodeError`]; the connection is of no more use then.
+    pub fn push(&mut self, message: Message) -> Result<Option<Packet>, DecodeError> {
+        match (message, self.partial.take()) {
+            (Message::Text(text), None) => {
+                let header = Header::decode(&text)?;
+                if header.attachments == 0 {
+                    return packet(header, Vec::new()).map(Some);
+                }
+                self.partial = Some(Partial { header, attachments: Vec::new() });
+                Ok(None)
+            }
+            (Message::Binary(data), Some(mut partial)) => {
+                // A copy frees the read buffer, which the attachment would keep for as long as the others are due.
+                partial.attachments.push(Bytes::copy_from_slice(&data));
+                if partial.attachments.len() < partial.header.attachments {
+                    self.partial = Some(partial);
+                    return Ok(None);
+                }
+                packet(partial.header, partial.attachments).map(Some)
+            }
+            (Message::Text(_), Some(_)) => Err(DecodeError::MissingAttachments),
+            (Message::Binary(_), None) => Err(DecodeError::UnexpectedAttachment),
+        }
+    }
+}
+
+fn packet(header: Header, attachments: Vec<Bytes>) -> Result<Packet, DecodeError> {
+    let Header { kind, namespace, ack, payload, .. } = header;
+    let body = match kind {
+        Kind::Connect if payload.is_empty() => Body::Connect(payload),
+        Kind::Connect => Body::Connect(object(payload)?),
+        Kind::Disconnect if payload.is_empty() && ack.is_none() => Body::Disconnect,
+        Kind::Disconnect => return Err(DecodeError::Payload),
+        Kind::Event => {
+            let mut args = Args::parse(&payload, attachments)?;
+            let name = args.take_first().ok_or(DecodeError::Payload)?;
+            Body::Event(Incoming { name: event_name(&name)?, args, ack })
+        }
+        Kind::Ack => Body::Ack(ack, Args::parse(&payload, attachments)?),
+    };
+    Ok(Packet { namespace, body })
+}
+
+/// The payload of a CONNECT is an object or nothing.
+fn object(payload: ByteString) -> Result<ByteString, DecodeError> {
+    // Depth and syntax are those of any arguments.
+    let array = ByteString::from(format!("[{payload}]"));
+    let args = Args::parse(&array, Vec::new())?;
+    if args.len() == 1 && payload.starts_with('{') { Ok(payload) } else { Err(DecodeError::Payload) }
+}
+
+/// An event is named by a string, or by a number, whose text is the name then.
+fn event_name(json: &ByteString) -> Result<ByteString, DecodeError> {
+    let name = match json.as_bytes().first() {
+        Some(b'"') => match serde_json::from_str::<&str>(json) {
+            Ok(name) => json.slice_ref(name),
+            // With an escape in it, it cannot be borrowed.
+            Err(_) => serde_json::from_str::<String>(json).map_err(|_| DecodeError::Payload)?.into(),
+        },
+        Some(b'-' | b'0'..=b'9') => json.clone(),
+        _ => return Err(DecodeError::Payload),
+    };
+    check_event_name(&name)?;
+    Ok(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decode(messages: &[Message]) -> Result<Option<Packet>, DecodeError> {
+        let mut decoder = Decoder::default();
+        let mut last = Ok(None);
+        for message in messages {
+            assert_eq!(last, Ok(None), "only the last message completes a packet");
+            last = decoder.push(message.clone());
+        }
+        last
+    }
+
+    fn text(text: &str) -> Message {
+        Message::Text(text.into())
+    }
+
+    fn binary(data: &'static [u8]) -> Message {
+        Message::Binary(Bytes::from_static(data))
+    }
+
+    fn event(packet: Result<Option<Packet>, DecodeError>) -> Incoming {
+        match packet {
+            Ok(Some(Packet { body: Body::Event(event), .. })) => event,
+            other => panic!("no event: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn packets_are_put_together() {
+        assert_eq!(decode(&[text("0")]).map(|packet| packet.expect("whole").body), Ok(Body::Connect("".into())));
+        assert_eq!(
+            decode(&[text("0/a,{\"b\":1}")]),
+            Ok(Some(Packet { namespace: "/a".into(), body: Body::Connect("{\"b\":1}".into()) }))
+        );
+        assert_eq!(decode(&[text("1")]).map(|packet| packet.expect("whole").body), Ok(Body::Disconnect));
+        let hello = event(decode(&[text("21[\"hello\",{\"a\":1}]")]));
+        assert_eq!((&*hello.name, hello.args.len(), hello.ack), ("hello", 1, Some(1)));
+        for (json, name) in
+            [("\"\"", ""), ("1", "1"), ("-1.5", "-1.5"), ("\"a\\u00e9\"", "aé"), ("\"__proto__\"", "__proto__")]
+        {
+            assert_eq!(&*event(decode(&[text(&format!("2[{json}]"))])).name, name);
+        }
+        let placeholder = "{\"_placeholder\":true,\"num\":1}";
+        let upload = event(decode(&[text(&format!("52-[\"up\",{placeholder}]")), binary(b"0"), binary(b"1")]));
+        assert_eq!(upload.args.read::<serde_json::Value>().ok(), None, "a JSON value holds no binary");
+        assert_eq!(upload.args.read::<Bytes>().expect("bytes"), "1");
+        assert!(matches!(decode(&[text("3[]")]), Ok(Some(Packet { body: Body::Ack(None, _), .. }))));
+    }
+
+    #[test]
+    fn what_is_no_packet_is_refused() {
+        let rows: &[(&[Message], DecodeError)] = &[
+            (&[text("0[]")], DecodeError::Payload),
+            (&[text("0null")], DecodeError::Payload),
+            (&[text("0\"x\"")], DecodeError::Payload),
+            (&[text("0{}{}")], DecodeError::Payload),
+            (&[text("0{},{}")], DecodeError::Payload),
+            (&[text("0abc")], DecodeError::Payload),
+            (&[text("1{}")], DecodeError::Payload),
+            (&[text("15")], DecodeError::Payload),
+            (&[text("2")], DecodeError::Payload),
+            (&[text("21")], DecodeError::Payload),
+            (&[text("2[]")], DecodeError::Payload),
+            (&[text("2{}")], DecodeError::Payload),
+            (&[text("2 [\"a\"]")], DecodeError::Payload),
+            (&[text("2[\"a\"]x")], DecodeError::Payload),
+            (&[text("2[\"\\ud800\"]")], DecodeError::Payload),
+            (&[text("2[null]")], DecodeError::Payload),
+            (&[text("2[true]")], DecodeError::Payload),
+            (&[text("2[[\"a\"]]")], DecodeError::Payload),
+            (&[text("2[{\"toString\":\"foo\"}]")], DecodeError::Payload),
+            (&[text("2[\"connect\"]")], DecodeError::EventName),
+            (&[text("2[\"dis\\u0063onnect\",\"x\"]")], DecodeError::EventName),
+            (&[text("2-1[\"a\"]")], DecodeError::Payload),
+            (&[text("3{}")], DecodeError::Payload),
+            (&[text("51-[\"a\"]"), text("2[\"b\"]")], DecodeError::MissingAttachments),
+            (&[binary(b"")], DecodeError::UnexpectedAttachment),
+            (&[text("51-[\"a\",{\"_placeholder\":true,\"num\":1}]"), binary(b"")], DecodeError::Placeholder),
+            (&[text("51-[\"a\",{\"_placeholder\":true,\"num\":\"splice\"}]"), binary(b"")], DecodeError::Placeholder),
+        ];
+        for (messages, error) in rows {
+            assert_eq!(decode(messages), Err(*error), "{messages:?}");
+        }
+        let long = format!("2[\"{}\"]", "x".repeat(1025));
+        assert_eq!(decode(&[text(&long)]), Err(DecodeError::EventName));
+    }
+}

@@ -1,0 +1,177 @@
+//! What it is: the closed lists of what can go wrong: emitting, awaiting an ack, joining a namespace, decoding;
+//! and why a socket left, which is no error.
+//! What it is not: text for logs; each value says it in one line by itself.
+//! Who calls it: every layer above.
+
+use std::{error, fmt};
+
+use engineio::CloseReason;
+use serde::Serialize;
+use serde_json::Value;
+
+/// Why an event was not emitted.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum EmitError {
+    /// The socket has left its namespace, or its connection has ended.
+    Disconnected,
+    /// The arguments cannot be written as JSON.
+    Encode(serde_json::Error),
+    /// The name is one of `connect`, `connect_error`, `disconnect`, `disconnecting`, `newListener`,
+    /// `removeListener`, which clients keep for themselves.
+    ReservedEvent,
+    /// More than 10 binary values: official clients drop the connection when they receive that.
+    TooManyAttachments,
+}
+
+impl fmt::Display for EmitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Disconnected => f.write_str("the socket is disconnected"),
+            Self::Encode(error) => write!(f, "the arguments cannot be encoded: {error}"),
+            Self::ReservedEvent => f.write_str("the event name is reserved"),
+            Self::TooManyAttachments => f.write_str("an event can have 10 binary values at most"),
+        }
+    }
+}
+
+impl error::Error for EmitError {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match self {
+            Self::Encode(error) => Some(error),
+            Self::Disconnected | Self::ReservedEvent | Self::TooManyAttachments => None,
+        }
+    }
+}
+
+impl From<serde_json::Error> for EmitError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Encode(error)
+    }
+}
+
+/// Why no answer came to an event that asked for one.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum AckError {
+    /// The client did not answer in time.
+    Timeout,
+    /// The socket left before it answered.
+    Disconnected,
+    /// The answer is not what was asked for.
+    Decode(serde_json::Error),
+}
+
+impl fmt::Display for AckError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Timeout => f.write_str("operation has timed out"),
+            Self::Disconnected => f.write_str("the socket disconnected before it answered"),
+            Self::Decode(error) => write!(f, "the answer cannot be decoded: {error}"),
+        }
+    }
+}
+
+impl error::Error for AckError {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match self {
+            Self::Decode(error) => Some(error),
+            Self::Timeout | Self::Disconnected => None,
+        }
+    }
+}
+
+/// Why a client may not join a namespace. It is sent to the client, which gets it as `connect_error`:
+/// put nothing into it that a stranger should not read.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ConnectError {
+    /// `err.message` at the client.
+    pub message: String,
+    /// `err.data` at the client.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<Value>,
+}
+
+impl ConnectError {
+    /// A refusal with a message only.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), data: None }
+    }
+
+    /// The same refusal, with details for the client's code.
+    pub fn with_data(self, data: impl Into<Value>) -> Self {
+        Self { data: Some(data.into()), ..self }
+    }
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl error::Error for ConnectError {}
+
+/// Why a socket left its namespace. `Display` gives the reference server's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DisconnectReason {
+    /// The client left this namespace; its connection may go on.
+    ClientNamespaceDisconnect,
+    /// The server made it leave. The client does not come back by itself.
+    ServerNamespaceDisconnect,
+    /// The connection ended. The client comes back by itself.
+    Closed(CloseReason),
+}
+
+impl fmt::Display for DisconnectReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ClientNamespaceDisconnect => f.write_str("client namespace disconnect"),
+            Self::ServerNamespaceDisconnect => f.write_str("server namespace disconnect"),
+            Self::Closed(reason) => reason.fmt(f),
+        }
+    }
+}
+
+/// What was wrong with a packet from a client. Its connection is closed then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DecodeError {
+    /// The first character is no packet type, or one that only servers send.
+    UnknownType,
+    /// The number of attachments is missing, malformed, zero, or above 10.
+    Attachments,
+    /// The name of the namespace is too long.
+    Namespace,
+    /// The ack id is no number, or above 2^53 - 1.
+    AckId,
+    /// The payload is not what a packet of this type has.
+    Payload,
+    /// The event name is reserved or too long.
+    EventName,
+    /// A placeholder names no attachment.
+    Placeholder,
+    /// A text packet came while attachments were due.
+    MissingAttachments,
+    /// A binary message came while none was due.
+    UnexpectedAttachment,
+}
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::UnknownType => "the packet type is unknown",
+            Self::Attachments => "illegal attachments",
+            Self::Namespace => "the namespace is too long",
+            Self::AckId => "illegal ack id",
+            Self::Payload => "invalid payload",
+            Self::EventName => "the event name is reserved or too long",
+            Self::Placeholder => "a placeholder names no attachment",
+            Self::MissingAttachments => "attachments are missing",
+            Self::UnexpectedAttachment => "an attachment came without its packet",
+        })
+    }
+}
+
+impl error::Error for DecodeError {}

@@ -1,0 +1,158 @@
+//! What it is: the arguments that handlers can ask for, and how each is taken from an event.
+//! What it is not: the calling of handlers (`handler`).
+//! Who calls it: `handler`, once per argument and call, before the handler's first step.
+
+use std::{fmt, ops::Deref};
+
+use engineio::ByteString;
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{
+    args::Args,
+    error::{DisconnectReason, EmitError},
+    event::{Disconnect, Event, Kind, Message},
+    packet,
+    socket::Socket,
+};
+
+/// A type that handlers of this kind of event can have as an argument.
+///
+/// `Result<T, Rejection>` and `Option<T>` of such a type can be asked for, too; then the handler is called even
+/// when there is no `T`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be an argument of a handler for `{K}` events",
+    label = "not an extractor for `{K}` events",
+    note = "all handlers can have `Socket` and `Auth<T>`; message handlers also `Data<T>`, `Args`, `EventName`, `Ack`; disconnect handlers also `DisconnectReason`"
+)]
+pub trait FromEvent<K: Kind>: Sized {
+    /// Takes it from the event.
+    ///
+    /// # Errors
+    /// [`Rejection`]: the handler is not called, and an ack that was asked for is not sent.
+    fn from_event(event: &Event<'_, K>) -> Result<Self, Rejection>;
+}
+
+/// Why an argument could not be taken from an event.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Rejection {
+    /// What the client sent is not of the type that the handler wants.
+    Decode(serde_json::Error),
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Decode(error) => write!(f, "the client's data is not what the handler wants: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for Rejection {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Decode(error) => Some(error),
+        }
+    }
+}
+
+impl<K: Kind> FromEvent<K> for Socket {
+    fn from_event(event: &Event<'_, K>) -> Result<Self, Rejection> {
+        Ok(event.socket.clone())
+    }
+}
+
+impl<K: Kind, T: FromEvent<K>> FromEvent<K> for Result<T, Rejection> {
+    fn from_event(event: &Event<'_, K>) -> Result<Self, Rejection> {
+        Ok(T::from_event(event))
+    }
+}
+
+impl<K: Kind, T: FromEvent<K>> FromEvent<K> for Option<T> {
+    fn from_event(event: &Event<'_, K>) -> Result<Self, Rejection> {
+        Ok(T::from_event(event).ok())
+    }
+}
+
+/// The arguments of an event, read as `T` by the rules of [`Args::read`]: a tuple for several, else the first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Data<T>(pub T);
+
+impl<T: DeserializeOwned> FromEvent<Message> for Data<T> {
+    fn from_event(event: &Event<'_, Message>) -> Result<Self, Rejection> {
+        event.data.args.read().map(Self).map_err(Rejection::Decode)
+    }
+}
+
+impl FromEvent<Message> for Args {
+    fn from_event(event: &Event<'_, Message>) -> Result<Self, Rejection> {
+        Ok(event.data.args.clone())
+    }
+}
+
+/// The name of the event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventName(ByteString);
+
+impl Deref for EventName {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromEvent<Message> for EventName {
+    fn from_event(event: &Event<'_, Message>) -> Result<Self, Rejection> {
+        Ok(Self(event.data.name.clone()))
+    }
+}
+
+/// What the client sent as `auth` when it joined; `{}` when it sent nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Auth<T>(pub T);
+
+impl<K: Kind, T: DeserializeOwned> FromEvent<K> for Auth<T> {
+    fn from_event(event: &Event<'_, K>) -> Result<Self, Rejection> {
+        let auth = &event.socket.peer.auth;
+        let json = if auth.is_empty() { "{}" } else { auth };
+        serde_json::from_str(json).map(Self).map_err(Rejection::Decode)
+    }
+}
+
+impl FromEvent<Disconnect> for DisconnectReason {
+    fn from_event(event: &Event<'_, Disconnect>) -> Result<Self, Rejection> {
+        Ok(*event.data)
+    }
+}
+
+/// Answers an event later than by the handler's return value, or not at all. It answers once.
+#[derive(Debug)]
+pub struct Ack {
+    socket: Socket,
+    id: Option<u64>,
+}
+
+impl Ack {
+    /// Whether the client wants an answer.
+    pub fn is_wanted(&self) -> bool {
+        self.id.is_some()
+    }
+
+    /// Answers with these arguments, as [`Socket::emit`] takes them; without effect when no answer is wanted.
+    ///
+    /// # Errors
+    /// [`EmitError`]; the client gets nothing then.
+    pub fn send<T: Serialize + ?Sized>(self, args: &T) -> Result<(), EmitError> {
+        match self.id {
+            Some(id) => self.socket.peer.send(packet::ack(&self.socket.hub.path, id, args)?),
+            None => Ok(()),
+        }
+    }
+}
+
+impl FromEvent<Message> for Ack {
+    fn from_event(event: &Event<'_, Message>) -> Result<Self, Rejection> {
+        Ok(Self { socket: event.socket.clone(), id: event.data.ack })
+    }
+}

@@ -1,0 +1,107 @@
+//! What it is: the Socket.IO server: namespaces on top of an engine.
+//! What it is not: a port; it answers requests that hyper, or `engineio::serve`, brings.
+//! Who calls it: applications.
+
+use std::{error, fmt, sync::Arc, time::Duration};
+
+use engineio::{Answer, Engine, Service, serve};
+use hyper::{Request, body::Body};
+use tokio::net::TcpListener;
+
+use crate::{
+    broadcast::Broadcast,
+    client::{Client, Namespaces},
+    hub::Target,
+    namespace::Namespace,
+};
+
+/// Options of a [`SocketIo`], with the reference server's names and defaults.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// The transport below. Its path is `/socket.io/` by default.
+    pub engine: engineio::Config,
+    /// Time a client has to join its first namespace (`connectTimeout`). Default 45 s.
+    pub connect_timeout: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let engine = engineio::Config { path: "/socket.io/".into(), ..engineio::Config::default() };
+        Self { engine, connect_timeout: Duration::from_secs(45) }
+    }
+}
+
+/// A Socket.IO server. Clones are the same server.
+#[derive(Clone)]
+pub struct SocketIo {
+    service: Service,
+    engine: Engine,
+    namespaces: Arc<Namespaces>,
+}
+
+impl SocketIo {
+    /// A server with these namespaces and no others. Of two with the same name the last one counts.
+    pub fn new(config: Config, namespaces: impl IntoIterator<Item = Namespace>) -> Self {
+        let served = namespaces.into_iter().map(Namespace::serve);
+        let namespaces: Arc<Namespaces> = Arc::new(served.map(|served| (served.hub().path.clone(), served)).collect());
+        let connect_timeout = config.connect_timeout;
+        let joinable = namespaces.clone();
+        let engine = Engine::new(config.engine, move |socket, driver| {
+            // Until it joins a namespace; `client` takes that back.
+            socket.expire(Some(connect_timeout));
+            let mut client = Client::new(socket, joinable.clone());
+            tokio::spawn(async move {
+                let reason = driver.run(|message| client.on_message(message)).await;
+                client.on_close(reason);
+            });
+        });
+        Self { service: Service::new(engine.clone()), engine, namespaces }
+    }
+
+    /// Everybody in a namespace, to emit to; `None` when there is no such namespace.
+    pub fn of(&self, namespace: &str) -> Option<Broadcast> {
+        let served = self.namespaces.get(namespace)?;
+        Some(Broadcast { hub: served.hub().clone(), target: Target::default() })
+    }
+
+    /// Number of connections now.
+    pub fn clients_count(&self) -> usize {
+        self.engine.clients_count()
+    }
+
+    /// Whether a request with this path belongs here.
+    pub fn matches(&self, path: &str) -> bool {
+        self.service.matches(path)
+    }
+
+    /// Answers one request; see [`Service::answer`].
+    pub async fn answer<B>(&self, request: Request<B>) -> Answer
+    where
+        B: Body,
+        B::Error: Into<Box<dyn error::Error + Send + Sync>>,
+    {
+        self.service.answer(request).await
+    }
+
+    /// Closes all connections, without DISCONNECT packets, so that clients come back to the next server.
+    /// Returns when all disconnect handlers have begun.
+    pub async fn close(&self) {
+        self.engine.close().await;
+    }
+
+    /// Serves this and nothing else on a port until `shutdown` is done, then closes all connections.
+    pub async fn serve(&self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
+        let io = self.clone();
+        let answer = move |request| {
+            let io = io.clone();
+            async move { io.answer(request).await }
+        };
+        serve(listener, answer, shutdown, self.close()).await;
+    }
+}
+
+impl fmt::Debug for SocketIo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SocketIo").field("engine", &self.engine).field("namespaces", &self.namespaces).finish()
+    }
+}

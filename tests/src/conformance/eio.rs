@@ -1,0 +1,30 @@
+//! Profile `eio`: an Engine.IO server that sends every message back.
+
+use std::time::Duration;
+
+use engineio::{Config, Engine, Service, serve as accept};
+use tokio::net::TcpListener;
+
+pub(crate) async fn serve(listener: TcpListener, shutdown: impl Future<Output = ()>) {
+    let config = Config {
+        ping_interval: Duration::from_millis(300),
+        ping_timeout: Duration::from_millis(200),
+        ..Config::default()
+    };
+    let engine = Engine::new(config, |socket, driver| {
+        tokio::spawn(async move {
+            driver
+                .run(|message| {
+                    // A client that has gone meanwhile hears no echo.
+                    let _gone = socket.send(&message);
+                })
+                .await
+        });
+    });
+    let service = Service::new(engine.clone());
+    let answer = move |request| {
+        let service = service.clone();
+        async move { service.answer(request).await }
+    };
+    accept(listener, answer, shutdown, engine.close()).await;
+}

@@ -1,0 +1,62 @@
+//! Servers that other projects' suites and benchmarks are pointed at. `PROFILE` says which, `PORT` where
+//! (`0` for any free one; it is printed).
+
+mod bench;
+mod eio;
+mod sio;
+mod smoke;
+
+use std::{env, io, process::ExitCode};
+
+use socketio::SocketIo;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("conformance: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<(), Box<dyn std::error::Error>> {
+    let profile = env::var("PROFILE").unwrap_or_else(|_| "smoke".into());
+    match profile.as_str() {
+        "eio" => eio::serve(listen(4100).await?, terminated()?).await,
+        "sio" => serve(sio::server(), 4101).await?,
+        "smoke" => serve(smoke::server(), 4104).await?,
+        "bench" => serve(bench::server(), 4107).await?,
+        other => return Err(format!("PROFILE={other} is none of eio, sio, smoke, bench").into()),
+    }
+    Ok(())
+}
+
+async fn serve(io: SocketIo, port: u16) -> Result<(), Box<dyn std::error::Error>> {
+    io.serve(listen(port).await?, terminated()?).await;
+    Ok(())
+}
+
+/// Binds `PORT`, or the profile's own port.
+async fn listen(default: u16) -> Result<TcpListener, Box<dyn std::error::Error>> {
+    let port = env::var("PORT").map_or(Ok(default), |port| port.parse())?;
+    let listener = TcpListener::bind(("127.0.0.1", port)).await?;
+    println!("listening on {}", listener.local_addr()?);
+    Ok(listener)
+}
+
+/// Done when the process is asked to end.
+fn terminated() -> io::Result<impl Future<Output = ()>> {
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}

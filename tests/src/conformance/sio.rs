@@ -1,0 +1,30 @@
+//! Profile `sio`: the namespaces and events of the Socket.IO protocol's own suite.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use socketio::{Args, Auth, Config, EmitError, Namespace, Reply, Socket, SocketIo};
+
+pub(crate) fn server() -> SocketIo {
+    let mut config = Config { connect_timeout: Duration::from_millis(1000), ..Config::default() };
+    config.engine.ping_interval = Duration::from_millis(300);
+    config.engine.ping_timeout = Duration::from_millis(200);
+    SocketIo::new(config, ["/", "/custom"].map(namespace))
+}
+
+fn namespace(name: &str) -> Namespace {
+    Namespace::new(name)
+        .on_connect(async |socket: Socket, Auth(auth): Auth<Value>| {
+            // A client that has gone meanwhile needs nothing; the same holds below.
+            let _gone = socket.emit("auth", &auth);
+        })
+        .on("message", async |socket: Socket, args: Args| socket.emit("message-back", &args))
+        .on("message-with-ack", async |args: Args| Reply(args))
+        .on("emit-with-ack", async |socket: Socket, args: Args| -> Result<(), EmitError> {
+            let answer = socket.emit_with_ack::<Args>("emit-with-ack", &args)?;
+            if let Ok(answer) = answer.await {
+                socket.emit("emit-with-ack", &answer)?;
+            }
+            Ok(())
+        })
+}

@@ -1,0 +1,49 @@
+//! Profile `smoke`: what an application does with Socket.IO, in two namespaces, and a third that refuses.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use socketio::{Args, Auth, Config, ConnectError, Data, EmitError, Namespace, Reply, Socket, SocketIo};
+
+pub(crate) fn server() -> SocketIo {
+    let mut config = Config::default();
+    config.engine.ping_interval = Duration::from_millis(1000);
+    config.engine.ping_timeout = Duration::from_millis(2000);
+    config.engine.max_payload = 10_000_000;
+    // Several payloads of that size may wait for a client that is itself still sending.
+    config.engine.max_outbox_bytes = 64_000_000;
+    SocketIo::new(config, [namespace("/"), namespace("/custom"), forbidden()])
+}
+
+fn namespace(name: &str) -> Namespace {
+    Namespace::new(name)
+        .on("auth", async |socket: Socket, Auth(auth): Auth<Value>| socket.emit("auth", &auth))
+        .on("echo", async |socket: Socket, args: Args| socket.emit("echo", &args))
+        .on("ack-me", async |args: Args| Reply(args))
+        .on("ask-ack", async |socket: Socket, args: Args| -> Result<(), EmitError> {
+            let answer = socket.emit_with_ack::<Args>("question", &args)?;
+            if let Ok(answer) = answer.await {
+                socket.emit("answer", &answer)?;
+            }
+            Ok(())
+        })
+        .on("join", async |socket: Socket, Data(room): Data<String>| {
+            socket.join(room);
+            Reply(true)
+        })
+        .on("leave", async |socket: Socket, Data(room): Data<String>| {
+            socket.leave(room);
+            Reply(true)
+        })
+        .on("cast", async |socket: Socket, Data(room): Data<String>, args: Args| {
+            socket.namespace().to(room).emit("msg", &args.skip(1)).map(drop)
+        })
+        .on("kick", async |socket: Socket| socket.disconnect())
+        .on("drop", async |socket: Socket| socket.close())
+}
+
+fn forbidden() -> Namespace {
+    Namespace::new("/forbidden").on_connect(async || -> Result<(), ConnectError> {
+        Err(ConnectError::new("forbidden").with_data(json!({"code": 403})))
+    })
+}

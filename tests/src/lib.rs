@@ -1,0 +1,1 @@
+//! Shared by the tests: servers on free ports, and literal bytes to and from them.
