@@ -60,10 +60,16 @@ impl Service {
         if !self.matches(request.uri().path()) {
             return empty(StatusCode::NOT_FOUND);
         }
-        self.route(request).await.unwrap_or_else(refuse)
+        let upgrade = websocket::is_upgrade(request.headers());
+        let mut answer = self.route(request, upgrade).await.unwrap_or_else(refuse);
+        if upgrade && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+            // What follows a refused upgrade may be frames: it is not to be read as a request.
+            close_after(&mut answer);
+        }
+        answer
     }
 
-    async fn route<B>(&self, request: Request<B>) -> Result<Answer, HandshakeError>
+    async fn route<B>(&self, request: Request<B>, upgrade: bool) -> Result<Answer, HandshakeError>
     where
         B: Body,
         B::Error: Into<Box<dyn error::Error + Send + Sync>>,
@@ -74,7 +80,6 @@ impl Service {
         if !config.serves(query.transport) {
             return Err(HandshakeError::UnknownTransport);
         }
-        let upgrade = websocket::is_upgrade(request.headers());
         match &query.sid {
             Some(sid) => {
                 let socket = self.engine.find(sid).ok_or(HandshakeError::UnknownSid)?;
@@ -156,7 +161,7 @@ where
                 Err(PostError::TooLarge) => {
                     let mut answer = empty(StatusCode::PAYLOAD_TOO_LARGE);
                     // What is left of the body is not read.
-                    answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+                    close_after(&mut answer);
                     Ok(answer)
                 }
             }
@@ -235,6 +240,10 @@ fn uncached(body: String, content_type: &'static str) -> Answer {
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     answer
+}
+
+fn close_after(answer: &mut Answer) {
+    answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
 }
 
 fn empty(status: StatusCode) -> Answer {

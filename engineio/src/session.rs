@@ -305,6 +305,13 @@ impl Session {
             _ if reason == CloseReason::Shutdown => self.end(reason),
             State::Closing { .. } => {}
             State::Polling(_) | State::Probing { .. } | State::WebSocket => {
+                if let State::Polling(poll) | State::Probing { poll, .. } = self.state
+                    && !poll.parked
+                    && self.outbox.is_empty()
+                {
+                    // As in the reference, a close held back for the next GET follows a noop.
+                    self.outbox.push_control(noop());
+                }
                 self.state = State::Closing { carrier, reason, until: now + CLOSE_TIMEOUT };
             }
         }

@@ -396,7 +396,7 @@ fn close() {
         "the connection goes meanwhile",
         "get -> parked\nclose -> closing polling\nabort get -> closed forced close",
     );
-    probing("the newcomer is closed", "ws 2probe -> probing\nclose -> closing polling\nwrite -> ws close\nget -> 1");
+    probing("the newcomer is closed", "ws 2probe -> probing\nclose -> closing polling\nwrite -> ws close\nget -> 6|1");
     probing("the newcomer's loss does not matter", "close -> closing polling\nws lost -> closing polling");
     websocket(
         "flush, then close without a code",
@@ -425,5 +425,5 @@ fn expiry() {
         "expire 100 -> ok\nwait 99 -> websocket\nwait 1 -> closing websocket\nwrite -> ws close",
     );
     websocket("taken back", "expire 100 -> ok\nexpire -> ok\nwait 200 -> websocket");
-    polling("the next GET is told", "expire 100 -> ok\nwait 100 -> closing polling\nget -> 1");
+    polling("the next GET is told", "expire 100 -> ok\nwait 100 -> closing polling\nget -> 6|1");
 }

@@ -57,15 +57,18 @@ pub(crate) fn is_upgrade(headers: &HeaderMap) -> bool {
 
 /// Checks a handshake and computes the value of `Sec-WebSocket-Accept` (RFC 6455, section 4.2).
 pub(crate) fn accept_key(headers: &HeaderMap) -> Result<String, Refusal> {
-    if headers.get(header::SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
-        return Err(Refusal::Version);
-    }
     let key = headers.get(header::SEC_WEBSOCKET_KEY).ok_or(Refusal::Malformed)?.as_bytes();
     // Section 4.1: 16 random bytes in base64.
     let well_formed = key.len() == 24
         && key.ends_with(b"==")
         && key[..22].iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'));
-    if well_formed { Ok(derive_accept_key(key)) } else { Err(Refusal::Malformed) }
+    if !well_formed {
+        return Err(Refusal::Malformed);
+    }
+    if headers.get(header::SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
+        return Err(Refusal::Version);
+    }
+    Ok(derive_accept_key(key))
 }
 
 fn has_token(headers: &HeaderMap, name: header::HeaderName, token: &str) -> bool {

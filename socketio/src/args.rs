@@ -186,7 +186,7 @@ pub(crate) struct Written {
 /// Writes arguments; binary (what serde calls bytes) becomes an attachment.
 pub(crate) fn write<T: Serialize + ?Sized>(args: &T) -> Result<Written, EmitError> {
     let shape = shape::of_value(args);
-    if shape == Shape::None {
+    if matches!(shape, Shape::None | Shape::Several(0)) {
         return Ok(Written::default());
     }
     let mut attachments = Vec::new();
@@ -272,6 +272,7 @@ mod tests {
     fn arguments_are_written_by_shape() {
         let json = |written: Result<Written, EmitError>| written.expect("written").json;
         assert_eq!(json(write(&())), "");
+        assert_eq!(json(write(&Args::default())), "");
         assert_eq!(json(write("a")), r#","a""#);
         assert_eq!(json(write(&("a", 1, [2]))), r#","a",1,[2]"#);
         assert_eq!(json(write(&vec![1, 2])), ",[1,2]");
