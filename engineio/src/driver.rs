@@ -182,6 +182,8 @@ impl Driver {
             self.drop_io(code);
         }
         if let Some(opening) = newcomer {
+            // One that failed before it has had no time to go.
+            self.drop_io(None);
             self.io = Io::Opening(opening);
         }
         (inbox, step)

@@ -55,6 +55,14 @@ impl Args {
         Ok(args)
     }
 
+    /// Arguments from the text of a JSON array, one from each item; none of them binary.
+    ///
+    /// # Errors
+    /// [`DecodeError::Payload`], when the text is no JSON array, or one that no packet may hold.
+    pub fn from_json(json: &str) -> Result<Self, DecodeError> {
+        Self::parse(&json.into(), Vec::new())
+    }
+
     /// Takes the first item away: the name of an event.
     pub(crate) fn take_first(&mut self) -> Option<ByteString> {
         (!self.items.is_empty()).then(|| self.items.remove(0))
