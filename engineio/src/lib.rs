@@ -26,7 +26,8 @@
 //! # Layers
 //! A file uses files of lower layers only:
 //! words (`id`, `reason`, `packet`, `query`), codecs (`payload`, `frame`), the machine (`config`, `outbox`, `session`),
-//! shared state (`socket`, `sessions`), carriers (`websocket`, `polling`, `driver`), front (`engine`, `service`, `serve`).
+//! shared state (`socket`, `sessions`), carriers (`websocket`, `polling`, `driver`), front (`engine`, `service`,
+//! `serve`).
 
 mod config;
 mod driver;

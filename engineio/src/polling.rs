@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use crate::{
     payload,
     query::Transport,
-    reason::{HandshakeError, TransportFault},
+    reason::{CloseReason, HandshakeError, TransportFault},
     socket::Socket,
 };
 
@@ -99,8 +99,8 @@ where
 }
 
 /// A session that this very body ended: `1` does so in peace, a ping does not.
-fn broke_the_rules(closed: Option<crate::CloseReason>) -> bool {
-    matches!(closed, Some(crate::CloseReason::TransportError(_)))
+fn broke_the_rules(closed: Option<CloseReason>) -> bool {
+    matches!(closed, Some(CloseReason::TransportError(_)))
 }
 
 enum BodyError {
