@@ -1,21 +1,27 @@
-//! Clients that come and are cut off leave nothing behind. Alone in its process, whose descriptors it counts.
+//! What is over leaves nothing behind. Alone in its process, whose descriptors and memory are measured.
 
-use std::{fs, time::Duration};
+use std::{
+    fs,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
-use tests::{Row, frames::WebSocket, polling::Polling, server, server::Endpoint, socket, within};
+use socketio::{Args, Namespace, Reply, Socket};
+use tests::{Row, frames::WebSocket, polling::Polling, server, socket, within};
 
-/// In flight at a time: each takes up to four descriptors here, on both sides together.
-const AT_ONCE: usize = 100;
-const ROUNDS: usize = 10;
+/// Runs a test while no other has as much as a runtime.
+fn alone(test: impl Future<Output = ()>) {
+    static ALONE: Mutex<()> = Mutex::new(());
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(test);
+}
+
+/// In flight at a time: each takes up to six descriptors here, on both sides together.
+const AT_ONCE: usize = 150;
+const ROUNDS: usize = 7;
 
 fn descriptors() -> usize {
     fs::read_dir("/proc/self/fd").expect("Linux").count()
-}
-
-/// Times after which the server gives up a client that it cannot see gone.
-fn config(path: &str) -> engineio::Config {
-    let (ping_interval, ping_timeout) = (Duration::from_millis(50), Duration::from_millis(100));
-    engineio::Config { path: path.into(), ping_interval, ping_timeout, ..engineio::Config::default() }
 }
 
 /// Waits until the numbers of descriptors and of sessions are what they were. There is no event to wait for.
@@ -42,18 +48,24 @@ async fn check<C>(label: &str, sessions: impl Fn() -> usize, arrive: impl AsyncF
     }
 }
 
-async fn websocket(endpoint: Endpoint) -> WebSocket {
-    WebSocket::open(endpoint).await.0
+#[test]
+fn clients_that_are_cut_off_leave_no_descriptor_and_no_session() {
+    alone(cut_off());
 }
 
-#[tokio::test]
-async fn a_thousand_clients_that_are_cut_off_leave_no_descriptor_and_no_session() {
-    let (server, sessions) = server::engine(config("/engine.io/")).await;
-    let endpoint = server.endpoint;
+async fn cut_off() {
+    let (server, sessions) = server::engine(engineio::Config::default()).await;
     let count = || sessions.engine.clients_count();
-    check("on a WebSocket", count, async |_| websocket(endpoint).await).await;
+    check("on a WebSocket", count, async |_| WebSocket::open(server.endpoint).await).await;
+    server.stop().await;
+
+    // Of a client between two polls nothing is seen until it does not answer a ping.
+    let (ping_interval, ping_timeout) = (Duration::from_millis(200), Duration::from_millis(200));
+    let config = engineio::Config { ping_interval, ping_timeout, ..engineio::Config::default() };
+    let (server, sessions) = server::engine(config).await;
+    let count = || sessions.engine.clients_count();
     check("between two polls, polling, posting, and upgrading", count, async |at| {
-        let mut client = Polling::open(endpoint).await;
+        let mut client = Polling::open(server.endpoint).await;
         let mut newcomer = None;
         match at % 4 {
             0 => {}
@@ -66,13 +78,47 @@ async fn a_thousand_clients_that_are_cut_off_leave_no_descriptor_and_no_session(
     .await;
     server.stop().await;
 
-    let (server, io) = server::socketio(
-        socketio::Config { engine: config("/socket.io/"), ..socketio::Config::default() },
-        [socketio::Namespace::new("/").on_connect(async |socket: socketio::Socket| socket.join("room"))],
-    )
-    .await;
-    check("in a namespace and a room", || io.clients_count(), async |_| socket::connect(server.endpoint, "/").await)
-        .await;
+    let root = Namespace::new("/").on_connect(async |socket: Socket| socket.join("room"));
+    let (server, io) = server::socketio(socketio::Config::default(), [root]).await;
+    let count = || io.clients_count();
+    check("in a namespace and a room", count, async |_| socket::connect(server.endpoint, "/").await).await;
     let root = io.of("/").expect("served");
     assert_eq!((root.sockets(), root.to("room").sockets()), (vec![], vec![]));
+}
+
+/// Resident memory of this process, in bytes.
+fn memory() -> usize {
+    let status = fs::read_to_string("/proc/self/status").expect("Linux");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a line");
+    line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number") * 1024
+}
+
+/// A kept answer takes some 200 bytes: that of all these questions would be far over the limit.
+#[test]
+fn questions_that_nobody_answers_leave_no_memory() {
+    alone(unanswered());
+}
+
+async fn unanswered() {
+    const QUESTIONS: usize = 1000;
+    const LIMIT: usize = 4 << 20;
+    let root = Namespace::new("/").on("ask", async |socket: Socket| {
+        let ask = |_| socket.emit_with_ack::<Args>("question", &()).expect("connected").timeout(Duration::ZERO);
+        for answer in (0..QUESTIONS).map(ask).collect::<Vec<_>>() {
+            assert!(answer.await.is_err());
+        }
+        Reply(())
+    });
+    let (server, _io) = server::socketio(socketio::Config::default(), [root]).await;
+    let (mut client, _id) = socket::connect(server.endpoint, "/").await;
+    let mut before = 0;
+    for round in 0..60 {
+        if round == 10 {
+            before = memory();
+        }
+        client.send(r#"421["ask"]"#).await;
+        while client.text().await != "431[]" {}
+    }
+    let grown = memory().saturating_sub(before);
+    assert!(grown < LIMIT, "{grown} bytes");
 }

@@ -189,6 +189,15 @@ fn no_code_is_commented_out() {
 }
 
 #[test]
+fn unit_tests_come_last() {
+    no_file("Move the unit tests to the end, where other rules do not look", |source| {
+        let (_, tests) = source.code.split_once("\n#[cfg(test)]\n").unwrap_or_default();
+        // `mod tests {` and `}`, or `#[path]` and `mod tests;`.
+        tests.lines().filter(|line| !line.is_empty() && !line.starts_with(' ')).count() > 2
+    });
+}
+
+#[test]
 fn files_are_short() {
     no_file("Look for the second noun, and give it a file", |source| {
         let lines = source.code_without_tests().lines().count();

@@ -300,6 +300,26 @@ async fn up_03_messages_during_an_upgrade_arrive_once_and_in_order() {
     }
 }
 
+/// Both are on their way at once; of the POST the server may hear in time, or too late for it.
+#[tokio::test]
+async fn up_03_what_was_posted_comes_before_what_the_websocket_brings() {
+    let (server, sessions) = server::engine(Config::default()).await;
+    for _ in 0..20 {
+        let mut client = Polling::open(server.endpoint).await;
+        let mut session = sessions.take(&client.sid);
+        let mut websocket = client.probing().await;
+        client.send_post("4posted").await;
+        websocket.connection.send([masked(TEXT, b"5"), masked(TEXT, b"4behind")].concat()).await;
+        let answer = client.posts.answer().await;
+        if answer.status == 200 {
+            assert_eq!(session.text().await, "posted");
+        } else {
+            assert_eq!(told(&answer), (400, REFUSED[3]));
+        }
+        assert_eq!(session.text().await, "behind");
+    }
+}
+
 #[tokio::test]
 async fn a_newcomer_is_closed_with_the_server() {
     let (server, sessions) = server::engine(Config::default()).await;

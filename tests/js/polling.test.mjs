@@ -13,6 +13,8 @@ import {
 import { differs, isReference, serve } from './support/server.mjs'
 
 const server = await serve('eio')
+// Its first ping is so late that it answers no poll that is to be answered otherwise.
+const withoutPings = await serve('bench')
 
 async function assertGone(session) {
   const { status, body } = await session.get()
@@ -61,10 +63,10 @@ test('C13 10,000 packets in one POST are all processed, in order', async () => {
 })
 
 test('TR-10 a poll that waits is answered as soon as there is a packet', async () => {
-  const session = await openPolling(server)
+  const session = await openPolling(withoutPings)
   const { parked } = await session.parkGet()
-  await session.post('4now')
-  assert.deepEqual(await parked, { status: 200, body: '4now' })
+  await session.post('40')
+  assert.match((await parked).body, /^40\{/)
 })
 
 test('TR-10 what is queued between two polls comes in one answer', async () => {
@@ -155,7 +157,7 @@ test('TR-22 every packet after a close is dropped', async () => {
 })
 
 test('CL-05 the client closes: ok, its open poll is answered 6, the session is gone', async () => {
-  const session = await openPolling(server)
+  const session = await openPolling(withoutPings)
   const { parked } = await session.parkGet()
   const { status, body } = await session.post('1')
   assert.deepEqual([status, body], [200, 'ok'])
@@ -167,14 +169,14 @@ test('CL-05 the client closes: ok, its open poll is answered 6, the session is g
 
 test('PL-01 a POST over the limit is answered 413, the session lives', async () => {
   const session = await openPolling(server)
-  const { status, body } = await session.post(`4${'a'.repeat(1_000_000)}`)
+  const { status, body } = await session.offer(`4${'a'.repeat(1_000_000)}`)
   assert.deepEqual([status, body], [413, ''])
   await assertAlive(session)
 })
 
 test('PL-02 the limit counts bytes, not characters', async () => {
   const session = await openPolling(server)
-  const { status } = await session.post(`4${'é'.repeat(500_000)}`)
+  const { status } = await session.offer(`4${'é'.repeat(500_000)}`)
   assert.equal(status, 413)
   await assertAlive(session)
 })
@@ -187,7 +189,7 @@ test('PL-02 exactly the limit is accepted', async () => {
   assert.ok(echo === packet)
 })
 
-/** A body sent in chunks, without Content-Length. */
+/** A complete body in chunks, without Content-Length. */
 function chunked(chunks) {
   return {
     method: 'POST',
@@ -212,7 +214,7 @@ test('TR-19 a chunked body is accepted, also cut within a character', async () =
 
 test('PL-03 the limit holds for a chunked body', async () => {
   const session = await openPolling(server)
-  const { status } = await request(session.url, chunked(['4', 'a'.repeat(1_000_000)]))
+  const { status } = await session.stream(['4', 'a'.repeat(1_000_000)])
   assert.equal(status, 413)
   await assertAlive(session)
 })

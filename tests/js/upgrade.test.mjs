@@ -7,6 +7,8 @@ import { BAD_REQUEST, openPolling, SEPARATOR } from './support/polling.mjs'
 import { isReference, serve } from './support/server.mjs'
 
 const server = await serve('eio')
+// Its first ping is so late that it answers no poll that is to be answered otherwise.
+const withoutPings = await serve('bench')
 
 async function assertAlive(session) {
   await session.post('4alive')
@@ -32,7 +34,7 @@ async function upgraded(t) {
 }
 
 test('UP-01 probe, the open poll is ended with 6, then 5 completes', async (t) => {
-  const session = await openPolling(server)
+  const session = await openPolling(withoutPings)
   const { parked } = await session.parkGet()
   const frames = openFrames(t, session.webSocketUrl)
   await frames.opened()
@@ -40,8 +42,8 @@ test('UP-01 probe, the open poll is ended with 6, then 5 completes', async (t) =
   assert.equal(await frames.next(), '3probe')
   assert.deepEqual(await parked, { status: 200, body: '6' })
   frames.send('5')
-  frames.send('4over websocket')
-  assert.equal(await frames.next(), '4over websocket')
+  frames.send('40')
+  assert.match(await frames.next(), /^40\{/)
 })
 
 test('UP-02 while the probe stands each poll is answered 6, again and again', async (t) => {

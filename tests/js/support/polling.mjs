@@ -1,11 +1,13 @@
 // A polling session spoken by hand, and single HTTP requests.
 
-import { get } from 'node:http'
+import http from 'node:http'
 import { once, settled } from './events.mjs'
 
 export const SEPARATOR = '\x1e'
 export const UNKNOWN_SID = { code: 1, message: 'Session ID unknown' }
 export const BAD_REQUEST = { code: 3, message: 'Bad request' }
+
+const TEXT = { 'content-type': 'text/plain;charset=UTF-8' }
 
 /** Status and body of an answer, the body parsed if it is JSON. */
 export async function request(url, init) {
@@ -51,8 +53,29 @@ class Polling {
     return request(this.url, {
       method: 'POST',
       body,
-      headers: { 'content-type': 'text/plain;charset=UTF-8', ...headers },
+      headers: { ...TEXT, ...headers },
     })
+  }
+
+  /**
+   * A POST that sends its body only when the server asks for it. A server may refuse a body before
+   * it has come, and closing the connection on a client that still sends can cost it the answer.
+   */
+  offer(body) {
+    const sent = http.request(this.url, {
+      method: 'POST',
+      agent: false,
+      headers: { ...TEXT, 'content-length': Buffer.byteLength(body), 'expect': '100-continue' },
+    })
+    sent.once('continue', () => sent.end(body))
+    return answer(sent).finally(() => sent.destroy())
+  }
+
+  /** A POST in chunks, without Content-Length, that goes on until it is answered. */
+  stream(chunks) {
+    const sent = http.request(this.url, { method: 'POST', agent: false, headers: TEXT })
+    chunks.forEach((chunk) => sent.write(chunk))
+    return answer(sent).finally(() => sent.destroy())
   }
 
   /** The packets of the next poll that has any but pings, which are answered. */
@@ -84,7 +107,7 @@ class Polling {
 
   /** A GET that waits at the server: `{ parked, abort }`, its answer and its end. */
   async parkGet() {
-    const sent = get(this.url, { agent: false })
+    const sent = http.get(this.url, { agent: false })
     const parked = answer(sent)
     await once(sent, 'finish')
     await roundTrips(this.server)
