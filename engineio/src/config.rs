@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crate::query::Transport;
+use crate::protocol::Transport;
 
 /// Options of an [`Engine`](crate::Engine). All but those marked *ours* are named and preset as in the reference.
 ///
@@ -20,6 +20,8 @@ pub struct Config {
     pub transports: Vec<Transport>,
     /// Whether a polling session may move to WebSocket (`allowUpgrades`). Default `true`.
     pub allow_upgrades: bool,
+    /// Whether clients of revision 3, which say `EIO=3`, are served, too (`allowEIO3`). Default `false`.
+    pub allow_eio3: bool,
     /// Time from one pong, or the handshake, to the next ping. Milliseconds on the wire. Default 25 s.
     pub ping_interval: Duration,
     /// Time a client has to answer a ping. Milliseconds on the wire. Default 20 s.
@@ -39,6 +41,7 @@ impl Default for Config {
             path: "/engine.io/".into(),
             transports: vec![Transport::Polling, Transport::WebSocket],
             allow_upgrades: true,
+            allow_eio3: false,
             ping_interval: Duration::from_secs(25),
             ping_timeout: Duration::from_secs(20),
             upgrade_timeout: Duration::from_secs(10),

@@ -15,7 +15,7 @@ use tokio::time::{Instant, Sleep};
 use crate::{
     config::Config,
     packet::{Message, Packet},
-    query::Transport,
+    protocol::Transport,
     reason::{CloseReason, TransportFault},
     session::Transmit,
     sessions::Registration,
@@ -100,9 +100,9 @@ impl Driver {
         if !io.queue.is_empty() && socket.lock().session.outbox_bytes() >= self.config.max_outbox_bytes / 2 {
             return false;
         }
-        let now = Instant::now().into_std();
+        let (now, revision) = (Instant::now().into_std(), self.socket.encoding().revision);
         let received = io.poll_read(cx, |unit| {
-            let packet = Packet::decode(unit);
+            let packet = Packet::decode(unit, revision);
             let (earlier, message, wants_more) = socket.update(|inner| {
                 inner.driver_awake();
                 let session = &mut inner.session;

@@ -1,7 +1,7 @@
 //! An Engine.IO server: sessions over HTTP long-polling and WebSocket, with heartbeat and upgrade.
 //!
 //! This is the transport under [Socket.IO](https://socket.io); on its own it carries text and binary messages.
-//! Protocol revision 4 is served.
+//! Protocol revision 4 is served, and on request revision 3, which clients of Socket.IO 1.x and 2.x speak.
 //!
 //! ```no_run
 //! use engineio::{Config, Engine, Service, serve};
@@ -25,7 +25,7 @@
 //!
 //! # Layers
 //! A file uses files of lower layers only:
-//! words (`id`, `reason`, `packet`, `query`), codecs (`payload`, `frame`), the machine (`config`, `outbox`, `session`),
+//! words (`protocol`, `id`, `packet`, `reason`, `query`), codecs (`frame`, `payload`, `jsonp`), the machine (`config`, `outbox`, `session`),
 //! shared state (`socket`, `sessions`), carriers (`websocket`, `polling`, `driver`), front (`engine`, `service`, `serve`).
 
 mod config;
@@ -33,10 +33,12 @@ mod driver;
 mod engine;
 mod frame;
 mod id;
+mod jsonp;
 mod outbox;
 mod packet;
 pub mod payload;
 mod polling;
+mod protocol;
 mod query;
 mod reason;
 mod serve;
@@ -54,7 +56,8 @@ pub use engine::Engine;
 pub use frame::Frame;
 pub use id::Sid;
 pub use packet::{DecodeError, Message, Packet};
-pub use query::{Query, Transport};
+pub use protocol::{Encoding, Revision, Transport};
+pub use query::Query;
 pub use reason::{CloseReason, HandshakeError, SendError, TransportFault};
 pub use serve::serve;
 pub use service::{Answer, RemoteAddr, Service};

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
-use crate::frame::Frame;
+use crate::{frame::Frame, protocol::Encoding};
 
 /// Frames handed to a WebSocket at a time: one `writev` takes as many slices without splitting.
 const BATCH_FRAMES: usize = 64;
@@ -52,12 +52,12 @@ impl Outbox {
     }
 
     /// Moves up to one batch into the queue of a WebSocket. Says whether there was anything.
-    pub(crate) fn take_batch(&mut self, queue: &mut VecDeque<Bytes>) -> bool {
+    pub(crate) fn take_batch(&mut self, encoding: Encoding, queue: &mut VecDeque<Bytes>) -> bool {
         let mut taken = 0;
         for _ in 0..BATCH_FRAMES {
             let Some(frame) = self.frames.pop_front() else { break };
             taken += frame.size();
-            queue.push_back(frame.into_websocket());
+            queue.push_back(frame.into_websocket(encoding));
             if taken >= BATCH_BYTES {
                 break;
             }
@@ -109,16 +109,16 @@ mod tests {
     fn a_batch_is_bounded_in_frames_and_bytes() {
         let mut outbox = Outbox::default();
         let mut queue = VecDeque::new();
-        assert!(!outbox.take_batch(&mut queue));
+        assert!(!outbox.take_batch(Encoding::V4, &mut queue));
         outbox.push((0..100).map(|_| frame(1)), 1000).expect("room");
-        assert!(outbox.take_batch(&mut queue));
+        assert!(outbox.take_batch(Encoding::V4, &mut queue));
         assert_eq!(queue.len(), 64);
-        assert!(outbox.take_batch(&mut queue));
+        assert!(outbox.take_batch(Encoding::V4, &mut queue));
         assert_eq!((queue.len(), outbox.bytes(), outbox.frames.capacity()), (100, 0, 0));
 
         queue.clear();
         outbox.push([frame(BATCH_BYTES), frame(1)], 1000).expect("room");
-        assert!(outbox.take_batch(&mut queue));
+        assert!(outbox.take_batch(Encoding::V4, &mut queue));
         assert_eq!(queue.len(), 1);
     }
 }

@@ -13,8 +13,10 @@ use hyper::{HeaderMap, body::Body, header};
 use tokio::time::Instant;
 
 use crate::{
-    payload,
-    query::Transport,
+    jsonp,
+    packet::{DecodeError, Message},
+    payload::{self, Form},
+    protocol::{Revision, Transport},
     reason::{HandshakeError, TransportFault},
     socket::Socket,
 };
@@ -28,11 +30,11 @@ pub(crate) enum PostError {
     TooLarge,
 }
 
-/// Waits for frames; returns the body of the answer.
+/// Waits for frames; returns the body of the answer: text, or for revision 3 perhaps bytes.
 ///
 /// # Errors
 /// When the session does not take this GET.
-pub(crate) async fn get(socket: &Socket) -> Result<String, HandshakeError> {
+pub(crate) async fn get(socket: &Socket) -> Result<Message, HandshakeError> {
     socket.update(|inner| inner.session.handle_get())?;
     // hyper drops this future when the client goes away while it waits.
     let mut guard = Guard { socket, fault: Some(TransportFault::PollAborted) };
@@ -47,25 +49,37 @@ pub(crate) async fn get(socket: &Socket) -> Result<String, HandshakeError> {
     })
     .await;
     guard.fault = None;
-    Ok(payload::encode(&frames))
+    Ok(payload::encode(&frames, socket.encoding()))
 }
 
 /// Reads a body and hands its packets to the session.
 ///
 /// # Errors
 /// [`PostError`]; what was decoded before an error has been handed over.
-pub(crate) async fn post<B>(socket: &Socket, headers: &HeaderMap, body: B, limit: usize) -> Result<(), PostError>
+pub(crate) async fn post<B>(
+    socket: &Socket,
+    headers: &HeaderMap,
+    body: B,
+    jsonp: bool,
+    limit: usize,
+) -> Result<(), PostError>
 where
     B: Body,
     B::Error: Into<Box<dyn error::Error + Send + Sync>>,
 {
     socket.update(|inner| inner.session.handle_post()).map_err(PostError::Refused)?;
     let mut guard = Guard { socket, fault: Some(TransportFault::PostAborted) };
-    // engine.io-protocol v4 has no binary payloads; only revision 3 sends them, under this type.
-    if headers.get(header::CONTENT_TYPE).is_some_and(|value| value == "application/octet-stream") {
-        guard.fault = Some(TransportFault::ContentType);
-        return Err(PostError::Refused(HandshakeError::BadRequest));
-    }
+    let binary = headers.get(header::CONTENT_TYPE).is_some_and(|value| value == "application/octet-stream");
+    let form = match (socket.encoding().revision, binary) {
+        (Revision::V3, true) => Form::Binary,
+        (Revision::V3, false) => Form::Counted,
+        (Revision::V4, false) => Form::Separated,
+        // engine.io-protocol v4 has no binary payloads.
+        (Revision::V4, true) => {
+            guard.fault = Some(TransportFault::ContentType);
+            return Err(PostError::Refused(HandshakeError::BadRequest));
+        }
+    };
     let read = match collect(socket, body, limit).await {
         Ok(body) => Ok(body),
         Err(BodyError::TooLarge) => Err(PostError::TooLarge),
@@ -77,7 +91,8 @@ where
     socket.update(|inner| {
         let session = &mut inner.session;
         let decoded = read.map(|body| {
-            let mut packets = payload::decode(body)?;
+            let body = if jsonp { jsonp::unwrap(&body).ok_or(DecodeError::Empty)? } else { body };
+            let mut packets = payload::decode(body, form)?;
             packets.try_for_each(|packet| {
                 if let Some(message) = session.handle_packet(now, Transport::Polling, packet?) {
                     session.handle_polled(message);

@@ -17,8 +17,11 @@ use hyper_util::rt::TokioIo;
 use crate::{
     config::Config,
     engine::Engine,
+    jsonp,
+    packet::Message,
     polling::{self, PostError},
-    query::{Query, Transport},
+    protocol::{Encoding, Revision, Transport},
+    query::Query,
     reason::HandshakeError,
     socket::{Opening, Socket, Stream},
     websocket::{self, Refusal},
@@ -74,8 +77,8 @@ impl Service {
         B: Body,
         B::Error: Into<Box<dyn error::Error + Send + Sync>>,
     {
-        let query = request.uri().query().unwrap_or_default().to_owned();
-        let query = Query::parse(&query)?;
+        let text = request.uri().query().unwrap_or_default().to_owned();
+        let query = Query::parse(&text)?;
         let config = self.engine.config();
         if !config.serves(query.transport) {
             return Err(HandshakeError::UnknownTransport);
@@ -84,10 +87,12 @@ impl Service {
             Some(sid) => {
                 let socket = self.engine.find(sid).ok_or(HandshakeError::UnknownSid)?;
                 // A WebSocket is asked for by both the headers and the query, or by neither.
-                if !query.revision_4 || upgrade != (query.transport == Transport::WebSocket) {
+                if query.revision != Some(socket.encoding().revision)
+                    || upgrade != (query.transport == Transport::WebSocket)
+                {
                     return Err(HandshakeError::BadRequest);
                 }
-                if upgrade { self.upgrade(request, &socket) } else { poll(request, &socket, config).await }
+                if upgrade { self.upgrade(request, &socket) } else { poll(request, &socket, &query, config).await }
             }
             None => {
                 if request.method() != Method::GET {
@@ -96,28 +101,35 @@ impl Service {
                 if upgrade != (query.transport == Transport::WebSocket) {
                     return Err(HandshakeError::BadRequest);
                 }
-                if !query.revision_4 {
-                    return Err(HandshakeError::UnsupportedRevision);
-                }
-                self.open(request, upgrade).await
+                let encoding = match query.revision {
+                    Some(Revision::V4) => Encoding::V4,
+                    Some(Revision::V3) if config.allow_eio3 => Encoding { base64: query.base64, ..Encoding::V3 },
+                    _ => return Err(HandshakeError::UnsupportedRevision),
+                };
+                self.open(request, &query, encoding).await
             }
         }
     }
 
     /// A handshake.
-    async fn open<B>(&self, mut request: Request<B>, upgrade: bool) -> Result<Answer, HandshakeError> {
+    async fn open<B>(
+        &self,
+        mut request: Request<B>,
+        query: &Query<'_>,
+        encoding: Encoding,
+    ) -> Result<Answer, HandshakeError> {
         let remote = request.extensions().get::<RemoteAddr>().map(|remote| remote.0);
-        let query = request.uri().query().unwrap_or_default().to_owned();
-        if upgrade {
+        let text = request.uri().query().unwrap_or_default().to_owned();
+        if query.transport == Transport::WebSocket {
             let answer = match switch(request.headers()) {
                 Ok(answer) => answer,
                 Err(refusal) => return refuse_upgrade(refusal),
             };
-            self.engine.open(&query, remote, Some(opening(upgrade::on(&mut request))));
+            self.engine.open(&text, encoding, remote, Some(opening(upgrade::on(&mut request))));
             return Ok(answer);
         }
-        let socket = self.engine.open(&query, remote, None);
-        polling::get(&socket).await.map(text)
+        let socket = self.engine.open(&text, encoding, remote, None);
+        polling::get(&socket).await.map(|body| polled(body, query))
     }
 
     /// A WebSocket for a session that polls.
@@ -146,16 +158,21 @@ impl Service {
 }
 
 /// A GET or POST of a session that polls.
-async fn poll<B>(request: Request<B>, socket: &Socket, config: &Config) -> Result<Answer, HandshakeError>
+async fn poll<B>(
+    request: Request<B>,
+    socket: &Socket,
+    query: &Query<'_>,
+    config: &Config,
+) -> Result<Answer, HandshakeError>
 where
     B: Body,
     B::Error: Into<Box<dyn error::Error + Send + Sync>>,
 {
     match *request.method() {
-        Method::GET => polling::get(socket).await.map(text),
+        Method::GET => polling::get(socket).await.map(|body| polled(body, query)),
         Method::POST => {
             let (parts, body) = request.into_parts();
-            match polling::post(socket, &parts.headers, body, config.max_payload).await {
+            match polling::post(socket, &parts.headers, body, query.jsonp.is_some(), config.max_payload).await {
                 Ok(()) => Ok(uncached("ok".into(), "text/html")),
                 Err(PostError::Refused(error)) => Err(error),
                 Err(PostError::TooLarge) => {
@@ -230,12 +247,19 @@ fn refuse(error: HandshakeError) -> Answer {
     answer
 }
 
-fn text(body: String) -> Answer {
-    uncached(body, "text/plain; charset=UTF-8")
+/// The answer to a GET.
+fn polled(body: Message, query: &Query<'_>) -> Answer {
+    match (body, &query.jsonp) {
+        (Message::Binary(body), _) => uncached(body, "application/octet-stream"),
+        (Message::Text(body), Some(index)) => {
+            uncached(jsonp::wrap(&body, index).into(), "text/javascript; charset=UTF-8")
+        }
+        (Message::Text(body), None) => uncached(body.into_bytes(), "text/plain; charset=UTF-8"),
+    }
 }
 
-fn uncached(body: String, content_type: &'static str) -> Answer {
-    let mut answer = Response::new(Full::from(body));
+fn uncached(body: Bytes, content_type: &'static str) -> Answer {
+    let mut answer = Response::new(Full::new(body));
     let headers = answer.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

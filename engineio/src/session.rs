@@ -23,7 +23,7 @@
 //! | "2probe" by ws | - | answer "3probe", free a parked GET with noop | wrong direction: Closed |
 //! | "5" by ws | - | once probed: WebSocket; waiting frames leave by it | ignored |
 //! | anything else by ws | - | newcomer closed, Polling | message to the caller |
-//! | pong | heartbeat moves | same | same |
+//! | pong (v4) / ping (v3) | heartbeat moves / and answer pong | same | same |
 //! | heartbeat due, first / awaited | queue ping, await / Closed(PingTimeout) | same | same |
 //! | ws lost; probe deadline | - | Polling | Closed(TransportClose or TransportError) |
 //! | `send` | push | push | push |
@@ -44,7 +44,7 @@ use crate::{
     frame::Frame,
     outbox::Outbox,
     packet::{DecodeError, Message, Packet},
-    query::Transport,
+    protocol::{Encoding, Revision, Transport},
     reason::{CloseReason, HandshakeError, SendError, TransportFault},
 };
 
@@ -64,6 +64,7 @@ const PROBE: &str = "probe";
 #[derive(Debug)]
 pub struct Session {
     config: Arc<Config>,
+    encoding: Encoding,
     state: State,
     heartbeat: Heartbeat,
     outbox: Outbox,
@@ -113,6 +114,8 @@ enum Phase {
     Awaiting,
     /// As `Awaiting`, after another packet showed the client alive and moved `at` once.
     Extended,
+    /// Revision 3: the client's next ping is due until `at`.
+    Listening,
 }
 
 /// What a WebSocket has to do next.
@@ -128,16 +131,15 @@ pub enum Transmit {
 
 impl Session {
     /// A new session whose open packet, with `open` as its JSON, waits to be sent.
-    pub fn new(config: Arc<Config>, transport: Transport, open: &str, now: Instant) -> Self {
+    pub fn new(config: Arc<Config>, encoding: Encoding, transport: Transport, open: &str, now: Instant) -> Self {
         let state = match transport {
             Transport::Polling => State::Polling(Poll::default()),
             Transport::WebSocket => State::WebSocket,
         };
-        // engine.io-protocol v4, "Heartbeat": the server pings, and not before one pingInterval has passed.
-        let heartbeat = Heartbeat { at: now + config.ping_interval, phase: Phase::Resting };
+        let heartbeat = Heartbeat::start(now, encoding.revision, &config);
         let mut outbox = Outbox::default();
         outbox.push_control(Frame::packet('0', &[open]));
-        Self { config, state, heartbeat, outbox, inbox: VecDeque::new(), expires: None }
+        Self { config, encoding, state, heartbeat, outbox, inbox: VecDeque::new(), expires: None }
     }
 
     /// A GET arrived. It is parked until [`poll_get`](Self::poll_get) has an answer.
@@ -234,9 +236,15 @@ impl Session {
         match packet {
             Packet::Message(message) => return Some(message),
             Packet::Close => self.end(CloseReason::TransportClose),
-            // engine.io-protocol v4, "Heartbeat": only the server pings.
-            Packet::Ping(_) => self.end(CloseReason::TransportError(TransportFault::HeartbeatDirection)),
-            Packet::Pong | Packet::Open | Packet::Upgrade | Packet::Noop => {}
+            // engine.io-protocol, "Heartbeat": in v4 only the server pings, in v3 only the client.
+            Packet::Ping(_) if self.encoding.revision == Revision::V3 => {
+                self.outbox.push_control(Frame::packet('3', &[]));
+            }
+            Packet::Pong if self.encoding.revision == Revision::V4 => {}
+            Packet::Ping(_) | Packet::Pong => {
+                self.end(CloseReason::TransportError(TransportFault::HeartbeatDirection));
+            }
+            Packet::Open | Packet::Upgrade | Packet::Noop => {}
         }
         None
     }
@@ -277,7 +285,7 @@ impl Session {
                     self.heartbeat = Heartbeat { at: now + self.config.ping_timeout, phase: Phase::Awaiting };
                     self.outbox.push_control(Frame::packet('2', &[]));
                 }
-                Phase::Awaiting | Phase::Extended => self.end(CloseReason::PingTimeout),
+                Phase::Awaiting | Phase::Extended | Phase::Listening => self.end(CloseReason::PingTimeout),
             }
         }
     }
@@ -351,16 +359,16 @@ impl Session {
     /// Moves what a WebSocket has to write into its queue, which should be empty.
     pub fn poll_websocket(&mut self, queue: &mut VecDeque<Bytes>) -> Transmit {
         match &mut self.state {
-            State::WebSocket if self.outbox.take_batch(queue) => Transmit::Frames,
+            State::WebSocket if self.outbox.take_batch(self.encoding, queue) => Transmit::Frames,
             State::WebSocket => Transmit::Idle,
             State::Probing { probe, .. } if probe.answered < probe.received => {
                 probe.answered += 1;
-                queue.push_back(probe_answer().into_websocket());
+                queue.push_back(probe_answer().into_websocket(self.encoding));
                 Transmit::Frames
             }
             State::Probing { .. } => Transmit::Idle,
             State::Closing { carrier: Transport::WebSocket, reason, .. } => {
-                if self.outbox.take_batch(queue) {
+                if self.outbox.take_batch(self.encoding, queue) {
                     return Transmit::Frames;
                 }
                 let reason = *reason;
@@ -403,6 +411,11 @@ impl Session {
             State::Closing { carrier, .. } => carrier,
             State::Polling(_) | State::Probing { .. } | State::Closed(_) => Transport::Polling,
         }
+    }
+
+    /// How what is sent to the client is written.
+    pub fn encoding(&self) -> Encoding {
+        self.encoding
     }
 
     /// Bytes that wait for the client.
@@ -462,10 +475,19 @@ impl Session {
 }
 
 impl Heartbeat {
+    fn start(now: Instant, revision: Revision, config: &Config) -> Self {
+        match revision {
+            // engine.io-protocol v4, "Heartbeat": the server pings, and not before one pingInterval has passed.
+            Revision::V4 => Self { at: now + config.ping_interval, phase: Phase::Resting },
+            Revision::V3 => Self { at: now + config.ping_interval + config.ping_timeout, phase: Phase::Listening },
+        }
+    }
+
     /// A pong ends the waiting; the first other packet while one is due shows the client alive and extends it once.
     fn handle_packet(&mut self, now: Instant, packet: &Packet, config: &Config) {
         match (&self.phase, packet) {
-            (Phase::Resting, _) => {}
+            (Phase::Listening, Packet::Ping(_)) => *self = Self::start(now, Revision::V3, config),
+            (Phase::Resting | Phase::Listening, _) => {}
             (_, Packet::Pong) => *self = Self { at: now + config.ping_interval, phase: Phase::Resting },
             (Phase::Awaiting, _) => *self = Self { at: now + config.ping_timeout, phase: Phase::Extended },
             (Phase::Extended, _) => {}

@@ -20,7 +20,7 @@ use crate::{
     frame::Frame,
     id::Sid,
     packet::Message,
-    query::Transport,
+    protocol::{Encoding, Transport},
     reason::{CloseReason, SendError},
     session::Session,
 };
@@ -53,6 +53,7 @@ pub struct Socket(Arc<Shared>);
 struct Shared {
     sid: Sid,
     handshake: Handshake,
+    encoding: Encoding,
     /// Taken by the driver, by HTTP requests and by whoever sends; for a few steps of the session at a time.
     inner: Mutex<Inner>,
 }
@@ -69,8 +70,9 @@ pub(crate) struct Inner {
 
 impl Socket {
     pub(crate) fn new(sid: Sid, handshake: Handshake, session: Session, opening: Option<Opening>) -> Self {
+        let encoding = session.encoding();
         let inner = Inner { session, opening, driver: None, get: None, post: None };
-        Self(Arc::new(Shared { sid, handshake, inner: Mutex::new(inner) }))
+        Self(Arc::new(Shared { sid, handshake, encoding, inner: Mutex::new(inner) }))
     }
 
     /// The id of the session. It is a credential of the client: do not show it to others.
@@ -81,6 +83,11 @@ impl Socket {
     /// The request that opened the session.
     pub fn handshake(&self) -> &Handshake {
         &self.0.handshake
+    }
+
+    /// The revision of the protocol that the client speaks, and how what it is sent is written.
+    pub fn encoding(&self) -> Encoding {
+        self.0.encoding
     }
 
     /// The transport in use now; it changes once at most, from polling to websocket.
