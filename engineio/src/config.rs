@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crate::protocol::Transport;
+use crate::{packet::Message, protocol::Transport};
 
 /// Options of an [`Engine`](crate::Engine). All but those marked *ours* are named and preset as in the reference.
 ///
@@ -16,6 +16,8 @@ use crate::protocol::Transport;
 pub struct Config {
     /// Path of the requests, with its trailing slash; the whole path must match. Default `/engine.io/`.
     pub path: String,
+    /// Whether the path needs its trailing slash (`addTrailingSlash`); if not, both forms match. Default `true`.
+    pub add_trailing_slash: bool,
     /// Transports that are served. Default: both.
     pub transports: Vec<Transport>,
     /// Whether a polling session may move to WebSocket (`allowUpgrades`). Default `true`.
@@ -30,6 +32,8 @@ pub struct Config {
     pub upgrade_timeout: Duration,
     /// Largest POST body and largest WebSocket message, in bytes (`maxHttpBufferSize`). Default 1,000,000.
     pub max_payload: usize,
+    /// A message that follows the open packet at once (`initialPacket`). Default: none.
+    pub initial_packet: Option<Message>,
     /// *Ours.* Bytes that may wait for one client. Once that many wait, the next message ends the session
     /// as [`SlowConsumer`](crate::CloseReason::SlowConsumer). The reference has no bound. Default 1 MiB.
     pub max_outbox_bytes: usize,
@@ -39,6 +43,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             path: "/engine.io/".into(),
+            add_trailing_slash: true,
             transports: vec![Transport::Polling, Transport::WebSocket],
             allow_upgrades: true,
             allow_eio3: false,
@@ -46,6 +51,7 @@ impl Default for Config {
             ping_timeout: Duration::from_secs(20),
             upgrade_timeout: Duration::from_secs(10),
             max_payload: 1_000_000,
+            initial_packet: None,
             max_outbox_bytes: 1 << 20,
         }
     }

@@ -75,6 +75,7 @@ impl Engine {
     /// Opens a session; for one that starts as a WebSocket, `opening` gives its stream.
     pub(crate) fn open(
         &self,
+        sid: Sid,
         query: &str,
         encoding: Encoding,
         remote: Option<SocketAddr>,
@@ -82,7 +83,6 @@ impl Engine {
     ) -> Socket {
         let config = &self.0.config;
         let transport = if opening.is_some() { Transport::WebSocket } else { Transport::Polling };
-        let sid = Sid::draw();
         let open = open_packet(sid, config, transport);
         let session = Session::new(config.clone(), encoding, transport, &open, Instant::now().into_std());
         let handshake = Handshake { query: query.into(), remote };

@@ -1,6 +1,6 @@
 //! What it is: JSONP: polling for browsers without CORS, whose answers are scripts and whose POSTs are forms.
 //! What it is not: another payload; the same body is wrapped.
-//! Who calls it: `polling`.
+//! Who calls it: `polling` and `answer`.
 
 use std::fmt::Write;
 
@@ -12,7 +12,14 @@ pub(crate) fn wrap(body: &str, index: &str) -> String {
     script.push_str("___eio[");
     script.push_str(index);
     script.push_str("](\"");
-    for character in body.chars() {
+    escape(body, &mut script);
+    script.push_str("\");");
+    script
+}
+
+/// Writes the inside of a string, as JSON and JavaScript read it.
+pub(crate) fn escape(text: &str, script: &mut String) {
+    for character in text.chars() {
         match character {
             '"' => script.push_str("\\\""),
             '\\' => script.push_str("\\\\"),
@@ -26,8 +33,6 @@ pub(crate) fn wrap(body: &str, index: &str) -> String {
             other => script.push(other),
         }
     }
-    script.push_str("\");");
-    script
 }
 
 /// The body in the field `d` of a form; `None` when there is none.

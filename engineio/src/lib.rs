@@ -26,14 +26,22 @@
 //! # Layers
 //! A file uses files of lower layers only:
 //! words (`protocol`, `id`, `packet`, `reason`, `query`), codecs (`frame`, `payload`, `jsonp`), the machine (`config`, `outbox`, `session`),
-//! shared state (`socket`, `sessions`), carriers (`websocket`, `polling`, `driver`), front (`engine`, `service`, `serve`).
+//! shared state (`socket`, `sessions`), carriers (`websocket`, `polling`, `driver`), front (`engine`, `origin`, `cors`,
+//! `cookie`, `compress`, `http`, `answer`, `service`, `serve`).
 
+mod answer;
+#[cfg(feature = "compression")]
+pub mod compress;
 mod config;
+mod cookie;
+mod cors;
 mod driver;
 mod engine;
 mod frame;
+mod http;
 mod id;
 mod jsonp;
+mod origin;
 mod outbox;
 mod packet;
 pub mod payload;
@@ -50,16 +58,21 @@ mod websocket;
 
 pub use bytestring::ByteString;
 
+pub use answer::Answer;
 pub use config::Config;
+pub use cookie::{Cookie, CookieError, SameSite};
+pub use cors::{Cors, CorsError};
 pub use driver::Driver;
 pub use engine::Engine;
 pub use frame::Frame;
+pub use http::{Http, Refused};
 pub use id::Sid;
+pub use origin::{Origin, OriginError, Origins};
 pub use packet::{DecodeError, Message, Packet};
 pub use protocol::{Encoding, Revision, Transport};
 pub use query::Query;
 pub use reason::{CloseReason, HandshakeError, SendError, TransportFault};
 pub use serve::serve;
-pub use service::{Answer, RemoteAddr, Service};
+pub use service::{RemoteAddr, Service};
 pub use session::{Session, Transmit};
 pub use socket::{Handshake, Socket};

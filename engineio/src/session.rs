@@ -139,6 +139,9 @@ impl Session {
         let heartbeat = Heartbeat::start(now, encoding.revision, &config);
         let mut outbox = Outbox::default();
         outbox.push_control(Frame::packet('0', &[open]));
+        if let Some(message) = &config.initial_packet {
+            outbox.push_control(Frame::from(message));
+        }
         Self { config, encoding, state, heartbeat, outbox, inbox: VecDeque::new(), expires: None }
     }
 
