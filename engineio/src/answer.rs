@@ -91,9 +91,9 @@ fn uncached(body: Bytes, content_type: &'static str) -> Answer {
     answer
 }
 
-/// The answer to a body that is too large.
-pub(crate) fn too_large() -> Answer {
-    let mut answer = empty(StatusCode::PAYLOAD_TOO_LARGE);
+/// The answer to a body that is too large, or too slow.
+pub(crate) fn unread(status: StatusCode) -> Answer {
+    let mut answer = empty(status);
     // What is left of the body is not read.
     close_after(&mut answer);
     answer

@@ -71,7 +71,7 @@ pub use origin::{Origin, OriginError, Origins};
 pub use packet::{DecodeError, Message, Packet};
 pub use protocol::{Encoding, Revision, Transport};
 pub use query::Query;
-pub use reason::{CloseReason, HandshakeError, SendError, TransportFault};
+pub use reason::{CloseReason, HandshakeError, SendError, Sent, TransportFault};
 pub use serve::serve;
 pub use service::{RemoteAddr, Service};
 pub use session::{Session, Transmit};

@@ -22,6 +22,21 @@ pub enum Message {
     Binary(Bytes),
 }
 
+impl Message {
+    /// Size in bytes.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Binary(data) => data.len(),
+        }
+    }
+
+    /// Whether it has no byte.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
 /// One packet from a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Packet {

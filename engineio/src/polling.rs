@@ -13,6 +13,7 @@ use hyper::{HeaderMap, body::Body, header};
 use tokio::time::Instant;
 
 use crate::{
+    config::Config,
     jsonp,
     packet::{DecodeError, Message},
     payload::{self, Form},
@@ -28,6 +29,8 @@ pub(crate) enum PostError {
     Refused(HandshakeError),
     /// The body is larger than `max_payload`. The session lives on.
     TooLarge,
+    /// The body did not come within `body_timeout`.
+    Late,
 }
 
 /// Waits for frames; returns the body of the answer: text, or for revision 3 perhaps bytes.
@@ -49,6 +52,7 @@ pub(crate) async fn get(socket: &Socket) -> Result<Message, HandshakeError> {
     })
     .await;
     guard.fault = None;
+    socket.notify_written();
     Ok(payload::encode(&frames, socket.encoding()))
 }
 
@@ -61,7 +65,7 @@ pub(crate) async fn post<B>(
     headers: &HeaderMap,
     body: B,
     jsonp: bool,
-    limit: usize,
+    config: &Config,
 ) -> Result<(), PostError>
 where
     B: Body,
@@ -80,9 +84,14 @@ where
             return Err(PostError::Refused(HandshakeError::BadRequest));
         }
     };
-    let read = match collect(socket, body, limit).await {
+    let collected = tokio::time::timeout(config.body_timeout, collect(socket, body, config.max_payload)).await;
+    let read = match collected.unwrap_or(Err(BodyError::Late)) {
         Ok(body) => Ok(body),
         Err(BodyError::TooLarge) => Err(PostError::TooLarge),
+        Err(BodyError::Late) => {
+            guard.fault = Some(TransportFault::PostTimeout);
+            return Err(PostError::Late);
+        }
         // The guard ends the session; one that had ended before does not mind.
         Err(BodyError::Aborted) => return Err(PostError::Refused(HandshakeError::BadRequest)),
     };
@@ -120,6 +129,7 @@ fn broke_the_rules(closed: Option<crate::CloseReason>) -> bool {
 
 enum BodyError {
     TooLarge,
+    Late,
     /// The connection or the session ended before the body did.
     Aborted,
 }

@@ -83,7 +83,7 @@ pub enum CloseReason {
     ParseError(DecodeError),
     /// This side closed the session.
     ForcedClose,
-    /// More than `max_outbox_bytes` waited for a client that does not read.
+    /// More than `max_outbox_bytes` or `max_outbox_messages` waited for a client that does not read.
     SlowConsumer,
     /// The whole server is closing.
     Shutdown,
@@ -125,8 +125,21 @@ pub enum TransportFault {
     Frame,
     /// A text message was not UTF-8: close code 1007.
     Utf8,
-    /// A message was larger than `max_payload`: close code 1009.
+    /// A message was larger than `max_payload`, or more came than the application allowed: close code 1009.
     TooLarge,
+    /// The body of a POST took longer than `body_timeout`.
+    PostTimeout,
+    /// More than `max_pings_per_second`: close code 1008.
+    PingFlood,
+}
+
+/// What became of a volatile message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sent {
+    /// It is on its way.
+    Queued,
+    /// The client was not ready to take it at once.
+    Dropped,
 }
 
 /// Why something could not be sent.

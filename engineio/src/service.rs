@@ -185,10 +185,10 @@ impl Service {
         }
         if let Err(opening) = socket.probe(opening(request)?) {
             // As in the reference, a WebSocket that the session does not want is accepted and closed.
-            let max_payload = self.engine.config().max_payload;
+            let engine = self.engine.clone();
             tokio::spawn(async move {
                 if let Ok(stream) = opening.await {
-                    websocket::Io::new(stream, max_payload).finish(None).await;
+                    websocket::Io::new(stream, engine.config()).finish(None).await;
                 }
             });
         }
@@ -208,11 +208,12 @@ impl Service {
             }
             Method::POST => {
                 self.check_origin(request, Transport::Polling)?;
-                let (jsonp, limit) = (query.jsonp.is_some(), self.engine.config().max_payload);
-                match polling::post(socket, &request.headers, body, jsonp, limit).await {
+                let (jsonp, config) = (query.jsonp.is_some(), self.engine.config());
+                match polling::post(socket, &request.headers, body, jsonp, config).await {
                     Ok(()) => Ok(answer::posted()),
                     Err(PostError::Refused(error)) => Err(error.into()),
-                    Err(PostError::TooLarge) => Ok(answer::too_large()),
+                    Err(PostError::TooLarge) => Ok(answer::unread(StatusCode::PAYLOAD_TOO_LARGE)),
+                    Err(PostError::Late) => Ok(answer::unread(StatusCode::REQUEST_TIMEOUT)),
                 }
             }
             _ => Ok(answer::wrong_method()),

@@ -42,7 +42,7 @@ use bytes::Bytes;
 use crate::{
     config::Config,
     frame::Frame,
-    outbox::Outbox,
+    outbox::{Limit, Outbox},
     packet::{DecodeError, Message, Packet},
     protocol::{Encoding, Revision, Transport},
     reason::{CloseReason, HandshakeError, SendError, TransportFault},
@@ -69,8 +69,12 @@ pub struct Session {
     heartbeat: Heartbeat,
     outbox: Outbox,
     inbox: VecDeque<Message>,
+    /// The WebSocket does not take what it was given.
+    blocked: bool,
     /// When the session ends unless somebody made use of it.
     expires: Option<Instant>,
+    /// Bytes of messages that it may still bring until then.
+    budget: Option<usize>,
 }
 
 #[derive(Debug)]
@@ -142,7 +146,17 @@ impl Session {
         if let Some(message) = &config.initial_packet {
             outbox.push_control(Frame::from(message));
         }
-        Self { config, encoding, state, heartbeat, outbox, inbox: VecDeque::new(), expires: None }
+        Self {
+            config,
+            encoding,
+            state,
+            heartbeat,
+            outbox,
+            inbox: VecDeque::new(),
+            blocked: false,
+            expires: None,
+            budget: None,
+        }
     }
 
     /// A GET arrived. It is parked until [`poll_get`](Self::poll_get) has an answer.
@@ -237,7 +251,7 @@ impl Session {
         }
         self.heartbeat.handle_packet(now, &packet, &self.config);
         match packet {
-            Packet::Message(message) => return Some(message),
+            Packet::Message(message) => return self.within_budget(message),
             Packet::Close => self.end(CloseReason::TransportClose),
             // engine.io-protocol, "Heartbeat": in v4 only the server pings, in v3 only the client.
             Packet::Ping(_) if self.encoding.revision == Revision::V3 => {
@@ -250,6 +264,19 @@ impl Session {
             Packet::Open | Packet::Upgrade | Packet::Noop => {}
         }
         None
+    }
+
+    fn within_budget(&mut self, message: Message) -> Option<Message> {
+        if let Some(budget) = &mut self.budget {
+            match budget.checked_sub(message.len()) {
+                Some(left) => *budget = left,
+                None => {
+                    self.end(CloseReason::TransportError(TransportFault::TooLarge));
+                    return None;
+                }
+            }
+        }
+        Some(message)
     }
 
     /// A polling body held this message: it waits in the inbox for the driver.
@@ -298,14 +325,56 @@ impl Session {
     /// # Errors
     /// [`SendError::Closed`]; with [`CloseReason::SlowConsumer`] when this very call ended the session.
     pub fn send(&mut self, frames: impl IntoIterator<Item = Frame>) -> Result<(), SendError> {
-        match self.state {
-            State::Closing { reason, .. } | State::Closed(reason) => return Err(SendError::Closed(reason)),
-            State::Polling(_) | State::Probing { .. } | State::WebSocket => {}
-        }
-        self.outbox.push(frames, self.config.max_outbox_bytes).map_err(|_| {
+        self.check_open()?;
+        let limit = Limit { bytes: self.config.max_outbox_bytes, messages: self.config.max_outbox_messages };
+        self.outbox.push(frames, limit).map_err(|_| {
             self.end(CloseReason::SlowConsumer);
             SendError::Closed(CloseReason::SlowConsumer)
         })
+    }
+
+    /// Queues frames if they can leave at once, and otherwise drops them. Says whether they were queued.
+    ///
+    /// # Errors
+    /// [`SendError::Closed`].
+    pub fn send_volatile(&mut self, frames: impl IntoIterator<Item = Frame>) -> Result<bool, SendError> {
+        self.check_open()?;
+        let ready = match &self.state {
+            State::Polling(poll) | State::Probing { poll, .. } => poll.parked,
+            _ => !self.blocked,
+        };
+        if !ready || !self.outbox.is_empty() {
+            return Ok(false);
+        }
+        self.send(frames).map(|()| true)
+    }
+
+    fn check_open(&self) -> Result<(), SendError> {
+        match self.state {
+            State::Closing { reason, .. } | State::Closed(reason) => Err(SendError::Closed(reason)),
+            State::Polling(_) | State::Probing { .. } | State::WebSocket => Ok(()),
+        }
+    }
+
+    /// The WebSocket took all that it was given, or is blocked.
+    pub fn handle_written(&mut self, blocked: bool) {
+        self.blocked = blocked;
+    }
+
+    /// Whether nothing waits for the client.
+    pub fn is_drained(&self) -> bool {
+        self.outbox.is_empty() && !self.blocked
+    }
+
+    /// Whether less than half of what may wait does.
+    pub fn has_room(&self) -> bool {
+        self.outbox.bytes() < self.config.max_outbox_bytes / 2
+            && self.outbox.len() < self.config.max_outbox_messages / 2
+    }
+
+    /// Lets messages of this many bytes come before the session is ended as one that sends too much; `None` lifts that.
+    pub fn limit(&mut self, budget: Option<usize>) {
+        self.budget = budget;
     }
 
     /// Closes the session once all that waits has left, but for a shutdown, which drops it.
@@ -515,7 +584,7 @@ fn close() -> Frame {
 fn close_code(reason: CloseReason) -> Option<u16> {
     match reason {
         CloseReason::Shutdown => Some(1001),
-        CloseReason::SlowConsumer => Some(1008),
+        CloseReason::SlowConsumer | CloseReason::TransportError(TransportFault::PingFlood) => Some(1008),
         CloseReason::TransportError(TransportFault::Frame) => Some(1002),
         CloseReason::TransportError(TransportFault::Utf8) => Some(1007),
         CloseReason::TransportError(TransportFault::TooLarge) => Some(1009),

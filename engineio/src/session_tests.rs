@@ -63,6 +63,19 @@ impl Machine {
                 Ok(()) => "ok".into(),
                 Err(SendError::Closed(reason)) => format!("closed {reason}"),
             },
+            "volatile" => match self.session.send_volatile([Frame::text(&[rest])]) {
+                Ok(true) => "queued".into(),
+                Ok(false) => "dropped".into(),
+                Err(SendError::Closed(reason)) => format!("closed {reason}"),
+            },
+            "blocked" => {
+                self.session.handle_written(rest == "yes");
+                "ok".into()
+            }
+            "limit" => {
+                self.session.limit(rest.parse().ok());
+                "ok".into()
+            }
             "close" => {
                 self.session.close(self.now, CloseReason::ForcedClose);
                 self.state()
@@ -404,6 +417,33 @@ fn send() {
         &format!("send {long} -> ok\nsend a -> closed slow consumer\nget -> refused 1"),
     );
     polling("after the end", "post 1 -> ok\nsend a -> closed transport close");
+}
+
+#[test]
+fn volatile() {
+    polling(
+        "only to a parked GET, and one at a time",
+        "volatile a -> dropped\nget -> parked\nvolatile b -> queued\nvolatile c -> dropped\npoll -> 4b",
+    );
+    websocket(
+        "only when nothing waits",
+        "volatile a -> queued\nvolatile b -> dropped\nsend c -> ok\nwrite -> 4a|4c\nvolatile d -> queued",
+    );
+    websocket(
+        "not to a blocked one",
+        "blocked yes -> ok\nvolatile a -> dropped\nblocked no -> ok\nvolatile b -> queued",
+    );
+    websocket("after the end", "ws 1 -> closed transport close\nvolatile a -> closed transport close");
+}
+
+#[test]
+fn budget() {
+    websocket(
+        "messages are counted, other packets are not",
+        "limit 3 -> ok\nws 4ab -> message ab\nws 6 -> websocket\nws 4c -> message c\nws 4d -> closed TooLarge\nwrite -> ws close 1009",
+    );
+    websocket("lifted", "limit 1 -> ok\nlimit -> ok\nws 4ab -> message ab");
+    polling("over polling", "limit 1 -> ok\npost 4a|4b|4c -> ok\ninbox -> a\nstate -> closed TooLarge");
 }
 
 #[test]
