@@ -6,6 +6,8 @@ use std::{borrow::Cow, error, io, net::SocketAddr, pin::Pin, sync::Arc};
 
 use hyper::{Method, Request, StatusCode, body::Body, header, http::request::Parts, upgrade::OnUpgrade};
 use hyper_util::rt::TokioIo;
+#[cfg(feature = "tower")]
+use std::task::{Context, Poll};
 
 use crate::{
     answer::{self, Answer},
@@ -253,6 +255,26 @@ where
     fn call(&self, request: Request<B>) -> Self::Future {
         let service = self.clone();
         Box::pin(async move { Ok(service.answer(request).await) })
+    }
+}
+
+#[cfg(feature = "tower")]
+impl<B> tower_service::Service<Request<B>> for Service
+where
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn error::Error + Send + Sync>>,
+{
+    type Response = Answer;
+    type Error = std::convert::Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Answer, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        hyper::service::Service::call(self, request)
     }
 }
 
