@@ -4,7 +4,7 @@
 //! Protocol revision 4 is served, and on request revision 3, which clients of Socket.IO 1.x and 2.x speak.
 //!
 //! ```no_run
-//! use engineio::{Config, Engine, Service, serve};
+//! use engineio::{Config, Engine, Serve, Service};
 //! use tokio::net::TcpListener;
 //!
 //! # async fn echo() -> std::io::Result<()> {
@@ -18,7 +18,7 @@
 //!     async move { service.answer(request).await }
 //! };
 //! let ctrl_c = async { drop(tokio::signal::ctrl_c().await) };
-//! serve(listener, answer, ctrl_c, engine.close()).await;
+//! Serve::default().run(listener, answer, ctrl_c, engine.close()).await;
 //! # Ok(())
 //! # }
 //! ```
@@ -72,7 +72,7 @@ pub use packet::{DecodeError, Message, Packet};
 pub use protocol::{Encoding, Revision, Transport};
 pub use query::Query;
 pub use reason::{CloseReason, HandshakeError, SendError, Sent, TransportFault};
-pub use serve::serve;
+pub use serve::{Listener, Serve};
 pub use service::{RemoteAddr, Service};
 pub use session::{Session, Transmit};
 pub use socket::{Handshake, Socket};

@@ -4,9 +4,8 @@
 
 use std::{error, fmt, sync::Arc, time::Duration};
 
-use engineio::{Answer, Engine, Http, Service, serve};
+use engineio::{Answer, Engine, Http, Listener, Serve, Service};
 use hyper::{Request, body::Body};
-use tokio::net::TcpListener;
 
 use crate::{
     broadcast::Broadcast,
@@ -96,13 +95,13 @@ impl SocketIo {
     }
 
     /// Serves this and nothing else on a port until `shutdown` is done, then closes all connections.
-    pub async fn serve(&self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
+    pub async fn serve(&self, listener: impl Listener, shutdown: impl Future<Output = ()>) {
         let io = self.clone();
         let answer = move |request| {
             let io = io.clone();
             async move { io.answer(request).await }
         };
-        serve(listener, answer, shutdown, self.close()).await;
+        Serve::default().run(listener, answer, shutdown, self.close()).await;
     }
 }
 
