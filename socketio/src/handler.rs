@@ -51,7 +51,7 @@ pub trait Returned<K: Kind>: Send {
     fn bring(self, target: Self::Target) -> K::Outcome;
 }
 
-/// The answer to an event, returned by its handler: arguments as [`Socket::emit`] takes them.
+/// The answer to an event, returned by its handler: arguments as [`Socket::emit`](crate::Socket::emit) takes them.
 ///
 /// It is sent if the client wants one. A handler that returns `()` answers nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,1 +1,38 @@
-//! Shared by the tests: servers on free ports, and literal bytes to and from them.
+//! Shared by the tests: servers on free ports, and clients that send and read literal bytes.
+//!
+//! Nothing in here knows what is right. It is the tests that spell out the bytes.
+
+pub mod frames;
+pub mod http;
+pub mod polling;
+pub mod server;
+pub mod socket;
+
+use std::{panic::Location, time::Duration};
+
+/// A server that has not reacted by then never will: ten times what the slowest test needs on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What the future comes to; panics, naming its caller, when nothing comes of it.
+#[track_caller]
+pub fn within<F: Future>(future: F) -> impl Future<Output = F::Output> {
+    let caller = Location::caller();
+    async move {
+        match tokio::time::timeout(PATIENCE, future).await {
+            Ok(output) => output,
+            Err(_) => panic!("nothing happened within {PATIENCE:?} at {caller}"),
+        }
+    }
+}
+
+/// Names the row of a table that a test was in when it failed.
+#[derive(Debug)]
+pub struct Row<'a>(pub &'a str);
+
+impl Drop for Row<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("in the row: {}", self.0);
+        }
+    }
+}

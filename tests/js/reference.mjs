@@ -1,0 +1,109 @@
+// The conformance profiles, served by the official server: what the tests are proved against.
+//
+//     PROFILE=smoke PORT=0 node reference.mjs
+//
+// prints `listening on 127.0.0.1:<port>` once it takes connections.
+
+import { createServer } from 'node:http'
+import { Server as EngineServer } from 'engine.io'
+import { Server as SocketServer } from 'socket.io'
+
+function eio(http) {
+  const engine = new EngineServer({
+    pingInterval: 300,
+    pingTimeout: 200,
+    maxHttpBufferSize: 1_000_000,
+  })
+  engine.attach(http, { path: '/engine.io/' })
+  engine.on('connection', (socket) => {
+    socket.on('message', (data) => socket.send(data))
+  })
+}
+
+function sio(http) {
+  const io = new SocketServer(http, {
+    pingInterval: 300,
+    pingTimeout: 200,
+    maxHttpBufferSize: 1_000_000,
+    connectTimeout: 1000,
+  })
+  for (const name of ['/', '/custom']) {
+    io.of(name).on('connection', (socket) => {
+      socket.emit('auth', socket.handshake.auth)
+      socket.on('message', (...args) => socket.emit('message-back', ...args))
+      socket.on('message-with-ack', (...args) => {
+        const ack = args.pop()
+        ack(...args)
+      })
+      socket.on('emit-with-ack', (...args) => {
+        socket.emit('emit-with-ack', ...args, (...reply) => socket.emit('emit-with-ack', ...reply))
+      })
+    })
+  }
+}
+
+function smoke(http) {
+  const io = new SocketServer(http, {
+    pingInterval: 1000,
+    pingTimeout: 2000,
+    maxHttpBufferSize: 10_000_000,
+    allowEIO3: true,
+  })
+  for (const name of ['/', '/custom']) {
+    const namespace = io.of(name)
+    namespace.on('connection', (socket) => {
+      socket.on('echo', (...args) => socket.emit('echo', ...args))
+      socket.on('ack-me', (...args) => {
+        const ack = args.pop()
+        ack(...args)
+      })
+      socket.on('ask-ack', (...args) => {
+        socket.emit('question', ...args, (...reply) => socket.emit('answer', ...reply))
+      })
+      socket.on('join', (room, ack) => {
+        socket.join(room)
+        ack(true)
+      })
+      socket.on('leave', (room, ack) => {
+        socket.leave(room)
+        ack(true)
+      })
+      socket.on('cast', (room, ...args) => namespace.to(room).emit('msg', ...args))
+      socket.on('kick', () => socket.disconnect())
+      socket.on('drop', () => socket.conn.close())
+      socket.on('auth', () => socket.emit('auth', socket.handshake.auth))
+    })
+  }
+  io.of('/forbidden').use((_socket, next) => {
+    next(Object.assign(new Error('forbidden'), { data: { code: 403 } }))
+  })
+}
+
+function bench(http) {
+  const io = new SocketServer(http)
+  io.on('connection', (socket) => {
+    socket.on('echo', (text) => socket.emit('echo', text))
+    socket.on('ack', (text, ack) => ack(text))
+    socket.on('bin', (data) => socket.emit('bin', data))
+    socket.on('join', (room, ack) => {
+      socket.join(room)
+      ack()
+    })
+    socket.on('cast', (room, text) => io.to(room).emit('msg', text))
+  })
+}
+
+const profiles = { eio, sio, smoke, bench }
+const defaultPorts = { eio: 4100, sio: 4101, smoke: 4104, bench: 4107 }
+
+const profile = process.env.PROFILE ?? 'smoke'
+if (!Object.hasOwn(profiles, profile)) {
+  console.error(`unknown profile ${profile}: one of ${Object.keys(profiles).join(', ')}`)
+  process.exit(2)
+}
+
+const http = createServer()
+profiles[profile](http)
+http.listen(Number(process.env.PORT ?? defaultPorts[profile]), '127.0.0.1', () => {
+  console.log(`listening on 127.0.0.1:${http.address().port}`)
+})
