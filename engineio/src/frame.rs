@@ -40,8 +40,32 @@ impl Frame {
         Self { bytes: bytes.freeze(), body, binary: true }
     }
 
-    /// A packet of any type, as text.
-    pub(crate) fn packet(kind: char, parts: &[&str]) -> Self {
+    /// `0`: the open packet with its JSON.
+    pub(crate) fn open(json: &str) -> Self {
+        Self::packet('0', &[json])
+    }
+
+    /// `1`: the session ends.
+    pub(crate) fn close() -> Self {
+        Self::packet('1', &[])
+    }
+
+    /// `2`: a ping.
+    pub(crate) fn ping() -> Self {
+        Self::packet('2', &[])
+    }
+
+    /// `3`: the answer to a ping with this data.
+    pub(crate) fn pong(data: &str) -> Self {
+        Self::packet('3', &[data])
+    }
+
+    /// `6`: nothing, so that a waiting GET is answered.
+    pub(crate) fn noop() -> Self {
+        Self::packet('6', &[])
+    }
+
+    fn packet(kind: char, parts: &[&str]) -> Self {
         let length = kind.len_utf8() + parts.iter().map(|part| part.len()).sum::<usize>();
         let (mut bytes, body) = start(FIN_TEXT, length);
         bytes.put_slice(kind.encode_utf8(&mut [0; 4]).as_bytes());

@@ -25,9 +25,9 @@
 //!
 //! # Layers
 //! A file uses files of lower layers only:
-//! words (`protocol`, `id`, `packet`, `reason`, `query`), codecs (`frame`, `payload`, `jsonp`), the machine (`config`, `outbox`, `session`),
-//! shared state (`socket`, `sessions`), carriers (`websocket`, `polling`, `driver`), front (`engine`, `origin`, `cors`,
-//! `cookie`, `compress`, `http`, `answer`, `service`, `serve`).
+//! words (`protocol`, `id`, `packet`, `reason`, `query`), codecs (`frame`, `payload`, `jsonp`), the machine (`config`,
+//! `heartbeat`, `outbox`, `session`), shared state (`socket`, `sessions`), carriers (`websocket`, `polling`,
+//! `driver`), front (`engine`, `origin`, `cors`, `cookie`, `compress`, `http`, `answer`, `service`, `serve`).
 
 mod answer;
 #[cfg(feature = "compression")]
@@ -38,6 +38,7 @@ mod cors;
 mod driver;
 mod engine;
 mod frame;
+mod heartbeat;
 mod http;
 mod id;
 mod jsonp;

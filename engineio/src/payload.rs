@@ -237,7 +237,7 @@ mod tests {
 
     #[test]
     fn bodies_are_decoded_as_they_were_encoded() {
-        let frames = [Frame::text(&["€🦀"]), Frame::binary(&[0, 255]), Frame::packet('2', &[])];
+        let frames = [Frame::text(&["€🦀"]), Frame::binary(&[0, 255]), Frame::ping()];
         let packets = vec![text("€🦀"), binary(&[0, 255]), Ok(Packet::Ping("".into()))];
         let text_only = Encoding { base64: true, ..Encoding::V3 };
         for (encoding, form, body) in [

@@ -18,7 +18,7 @@ use crate::{
     packet::{DecodeError, Message},
     payload::{self, Form},
     protocol::{Revision, Transport},
-    reason::{HandshakeError, TransportFault},
+    reason::{CloseReason, HandshakeError, TransportFault},
     socket::Socket,
 };
 
@@ -123,8 +123,8 @@ where
 }
 
 /// A session that this very body ended: `1` does so in peace, a ping does not.
-fn broke_the_rules(closed: Option<crate::CloseReason>) -> bool {
-    matches!(closed, Some(crate::CloseReason::TransportError(_)))
+fn broke_the_rules(closed: Option<CloseReason>) -> bool {
+    matches!(closed, Some(CloseReason::TransportError(_)))
 }
 
 enum BodyError {

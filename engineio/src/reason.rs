@@ -89,6 +89,21 @@ pub enum CloseReason {
     Shutdown,
 }
 
+impl CloseReason {
+    /// The code with which a WebSocket is closed (RFC 6455, section 7.4.1). As in the reference there is none, but
+    /// where it tells the operator of a client what was wrong.
+    pub(crate) fn close_code(self) -> Option<u16> {
+        match self {
+            Self::Shutdown => Some(1001),
+            Self::TransportError(TransportFault::Frame) => Some(1002),
+            Self::TransportError(TransportFault::Utf8) => Some(1007),
+            Self::SlowConsumer | Self::TransportError(TransportFault::PingFlood) => Some(1008),
+            Self::TransportError(TransportFault::TooLarge) => Some(1009),
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for CloseReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -27,7 +27,8 @@ const MIN_BUFFER: usize = 8192;
 pub struct Serve {
     /// Time that a client has to send the head of a request, from its connection or its last answer on. Default 10 s.
     pub header_timeout: Duration,
-    /// Size that the head of a request may have, in bytes; a larger one is answered 431. Less than 8192 counts as that. Default 16 KiB.
+    /// Size that the head of a request may have, in bytes; a larger one is answered 431. Less than 8192 counts as
+    /// that. Default 16 KiB.
     pub max_header_bytes: usize,
     /// Headers that a request may have; one with more is answered 431. Default 100.
     pub max_headers: usize,

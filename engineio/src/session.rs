@@ -42,6 +42,7 @@ use bytes::Bytes;
 use crate::{
     config::Config,
     frame::Frame,
+    heartbeat::{Beat, Heartbeat},
     outbox::{Limit, Outbox},
     packet::{DecodeError, Message, Packet},
     protocol::{Encoding, Revision, Transport},
@@ -103,25 +104,6 @@ struct Probe {
     answered: u8,
 }
 
-/// The server's ping and the client's pong.
-#[derive(Debug)]
-struct Heartbeat {
-    at: Instant,
-    phase: Phase,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum Phase {
-    /// The next ping is sent at `at`.
-    Resting,
-    /// A pong is due until `at`.
-    Awaiting,
-    /// As `Awaiting`, after another packet showed the client alive and moved `at` once.
-    Extended,
-    /// Revision 3: the client's next ping is due until `at`.
-    Listening,
-}
-
 /// What a WebSocket has to do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Transmit {
@@ -142,7 +124,7 @@ impl Session {
         };
         let heartbeat = Heartbeat::start(now, encoding.revision, &config);
         let mut outbox = Outbox::default();
-        outbox.push_control(Frame::packet('0', &[open]));
+        outbox.push_control(Frame::open(open));
         if let Some(message) = &config.initial_packet {
             outbox.push_control(Frame::from(message));
         }
@@ -229,7 +211,7 @@ impl Session {
                     Packet::Upgrade if probe.received > 0 => {
                         // A client that did not await the answers still gets them, and first.
                         for _ in probe.answered..probe.received {
-                            self.outbox.push_first(probe_answer());
+                            self.outbox.push_first(Frame::pong(PROBE));
                         }
                         self.state = State::WebSocket;
                     }
@@ -255,7 +237,7 @@ impl Session {
             Packet::Close => self.end(CloseReason::TransportClose),
             // engine.io-protocol, "Heartbeat": in v4 only the server pings, in v3 only the client.
             Packet::Ping(_) if self.encoding.revision == Revision::V3 => {
-                self.outbox.push_control(Frame::packet('3', &[]));
+                self.outbox.push_control(Frame::pong(""));
             }
             Packet::Pong if self.encoding.revision == Revision::V4 => {}
             Packet::Ping(_) | Packet::Pong => {
@@ -309,13 +291,11 @@ impl Session {
         }
         if self.expires.is_some_and(|at| at <= now) {
             self.close(now, CloseReason::ForcedClose);
-        } else if self.heartbeat.at <= now {
-            match self.heartbeat.phase {
-                Phase::Resting => {
-                    self.heartbeat = Heartbeat { at: now + self.config.ping_timeout, phase: Phase::Awaiting };
-                    self.outbox.push_control(Frame::packet('2', &[]));
-                }
-                Phase::Awaiting | Phase::Extended | Phase::Listening => self.end(CloseReason::PingTimeout),
+        } else {
+            match self.heartbeat.poll(now, &self.config) {
+                Beat::Idle => {}
+                Beat::Ping => self.outbox.push_control(Frame::ping()),
+                Beat::TimedOut => self.end(CloseReason::PingTimeout),
             }
         }
     }
@@ -390,7 +370,7 @@ impl Session {
                     && self.outbox.is_empty()
                 {
                     // As in the reference, a close held back for the next GET follows a noop.
-                    self.outbox.push_control(noop());
+                    self.outbox.push_control(Frame::noop());
                 }
                 self.state = State::Closing { carrier, reason, until: now + CLOSE_TIMEOUT };
             }
@@ -413,18 +393,20 @@ impl Session {
             State::Probing { poll, probe } if !self.outbox.is_empty() || probe.received > 0 => {
                 poll.parked = false;
                 let frames = self.outbox.take_all();
-                Some(if frames.is_empty() { vec![noop()] } else { frames })
+                Some(if frames.is_empty() { vec![Frame::noop()] } else { frames })
             }
             State::Probing { .. } => None,
             State::Closing { carrier: Transport::Polling, reason, .. } => {
                 let reason = *reason;
                 let mut frames = self.outbox.take_all();
-                frames.push(close());
+                frames.push(Frame::close());
                 self.end(reason);
                 Some(frames)
             }
-            State::WebSocket | State::Closing { .. } | State::Closed(CloseReason::TransportClose) => Some(vec![noop()]),
-            State::Closed(_) => Some(vec![close()]),
+            State::WebSocket | State::Closing { .. } | State::Closed(CloseReason::TransportClose) => {
+                Some(vec![Frame::noop()])
+            }
+            State::Closed(_) => Some(vec![Frame::close()]),
         }
     }
 
@@ -435,7 +417,7 @@ impl Session {
             State::WebSocket => Transmit::Idle,
             State::Probing { probe, .. } if probe.answered < probe.received => {
                 probe.answered += 1;
-                queue.push_back(probe_answer().into_websocket(self.encoding));
+                queue.push_back(Frame::pong(PROBE).into_websocket(self.encoding));
                 Transmit::Frames
             }
             State::Probing { .. } => Transmit::Idle,
@@ -445,9 +427,9 @@ impl Session {
                 }
                 let reason = *reason;
                 self.end(reason);
-                Transmit::Close(close_code(reason))
+                Transmit::Close(reason.close_code())
             }
-            State::Closed(reason) => Transmit::Close(close_code(*reason)),
+            State::Closed(reason) => Transmit::Close(reason.close_code()),
             State::Polling(_) | State::Closing { .. } => Transmit::Close(None),
         }
     }
@@ -462,8 +444,8 @@ impl Session {
         let at = match &self.state {
             State::Closed(_) => return None,
             State::Closing { until, .. } => return Some(*until),
-            State::Probing { probe, .. } => self.heartbeat.at.min(probe.until),
-            State::Polling(_) | State::WebSocket => self.heartbeat.at,
+            State::Probing { probe, .. } => self.heartbeat.at().min(probe.until),
+            State::Polling(_) | State::WebSocket => self.heartbeat.at(),
         };
         Some(self.expires.map_or(at, |expires| at.min(expires)))
     }
@@ -543,52 +525,6 @@ impl Session {
     fn end(&mut self, reason: CloseReason) {
         self.state = State::Closed(reason);
         self.outbox = Outbox::default();
-    }
-}
-
-impl Heartbeat {
-    fn start(now: Instant, revision: Revision, config: &Config) -> Self {
-        match revision {
-            // engine.io-protocol v4, "Heartbeat": the server pings, and not before one pingInterval has passed.
-            Revision::V4 => Self { at: now + config.ping_interval, phase: Phase::Resting },
-            Revision::V3 => Self { at: now + config.ping_interval + config.ping_timeout, phase: Phase::Listening },
-        }
-    }
-
-    /// A pong ends the waiting; the first other packet while one is due shows the client alive and extends it once.
-    fn handle_packet(&mut self, now: Instant, packet: &Packet, config: &Config) {
-        match (&self.phase, packet) {
-            (Phase::Listening, Packet::Ping(_)) => *self = Self::start(now, Revision::V3, config),
-            (Phase::Resting | Phase::Listening, _) => {}
-            (_, Packet::Pong) => *self = Self { at: now + config.ping_interval, phase: Phase::Resting },
-            (Phase::Awaiting, _) => *self = Self { at: now + config.ping_timeout, phase: Phase::Extended },
-            (Phase::Extended, _) => {}
-        }
-    }
-}
-
-fn noop() -> Frame {
-    Frame::packet('6', &[])
-}
-
-fn probe_answer() -> Frame {
-    Frame::packet('3', &[PROBE])
-}
-
-fn close() -> Frame {
-    Frame::packet('1', &[])
-}
-
-/// RFC 6455, section 7.4.1. As in the reference, the end of a session has no code, but where a code tells
-/// the operator of a client what was wrong.
-fn close_code(reason: CloseReason) -> Option<u16> {
-    match reason {
-        CloseReason::Shutdown => Some(1001),
-        CloseReason::SlowConsumer | CloseReason::TransportError(TransportFault::PingFlood) => Some(1008),
-        CloseReason::TransportError(TransportFault::Frame) => Some(1002),
-        CloseReason::TransportError(TransportFault::Utf8) => Some(1007),
-        CloseReason::TransportError(TransportFault::TooLarge) => Some(1009),
-        _ => None,
     }
 }
 

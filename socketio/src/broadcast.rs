@@ -11,7 +11,6 @@ use crate::{
     hub::{Hub, Target},
     packet,
     rooms::Room,
-    socket::Socket,
 };
 
 /// The sockets of a namespace that are meant: all, or those in some rooms, less those excepted.
@@ -36,17 +35,11 @@ impl Broadcast {
     }
 
     /// Emits an event to all who are meant, and returns to how many. It is encoded once; arguments are those of
-    /// [`Socket::emit`].
+    /// [`Socket::emit`](crate::Socket::emit).
     ///
     /// # Errors
     /// [`EmitError`]; nobody gets anything then.
     pub fn emit<T: Serialize + ?Sized>(&self, event: &str, args: &T) -> Result<usize, EmitError> {
         Ok(self.hub.deliver(&self.target, &packet::event(&self.hub.path, event, args, None)?))
-    }
-
-    /// The sockets that are meant at this moment.
-    pub fn sockets(&self) -> Vec<Socket> {
-        let peers = self.hub.peers(&self.target);
-        peers.into_iter().map(|peer| Socket { hub: self.hub.clone(), peer }).collect()
     }
 }

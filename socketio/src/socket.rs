@@ -141,6 +141,15 @@ impl Socket {
     }
 }
 
+/// Here and not beside `Broadcast`, which is in a lower layer and knows no `Socket`.
+impl Broadcast {
+    /// The sockets that are meant at this moment.
+    pub fn sockets(&self) -> Vec<Socket> {
+        let peers = self.hub.peers(&self.target);
+        peers.into_iter().map(|peer| Socket { hub: self.hub.clone(), peer }).collect()
+    }
+}
+
 impl PartialEq for Socket {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.peer, &other.peer)

@@ -1,0 +1,74 @@
+//! What it is: any script of events for one session, carried out on the session and on a model of it.
+//! What it is not: a check of every answer, which `session_tests.rs` makes row by row; what holds in any order is in
+//! `model`.
+//! Who calls it: libFuzzer and the replay test.
+//!
+//! A script is text, one letter for each event; it opens a WebSocket if the first is `w`, else a polling session.
+//!
+//! | letter | event |
+//! |---|---|
+//! | `g`, `.`, `G` | a GET arrives; a waiting one is looked at again; the connection of a waiting one ends |
+//! | `p`, `q`, `Q` | a POST arrives; its body has been read; its connection ends |
+//! | `+`, `=` | a WebSocket opens; it asks what to write |
+//! | `-`, `!` | the WebSocket is closed by the client; it breaks |
+//! | `ocibnmyuzx` | a packet by POST: open, close, ping, probe, pong, text, binary, upgrade, noop, none at all |
+//! | `OCIBNMYUZX` | the same by WebSocket |
+//! | `s`, `S`, `l` | send a small message; two at once; one larger than the outbox |
+//! | `k`, `K` | close; shut down |
+//! | `e`, `E` | expire in 50 ms; take that back |
+//! | `r` | the driver reads the inbox |
+//! | `1` to `9` | so many times 50 ms pass with a driver that is on time |
+//! | `d`, `t`, `h` | 1 s passes with a driver that sleeps; it wakes at the next deadline; it wakes now |
+
+use std::time::Duration;
+
+use engineio::{Transport, TransportFault};
+
+use crate::model::{LIMIT, Model};
+
+/// Timeouts after which a session that hears nothing has ended: probe, expiry or ping, end, and one to spare.
+const LAST_TIMEOUTS: usize = 4;
+
+/// Runs a script; after it the client says no more.
+pub fn session(data: &[u8]) {
+    let (transport, script) = match data {
+        [b'w', script @ ..] => (Transport::WebSocket, script),
+        script => (Transport::Polling, script),
+    };
+    let mut model = Model::open(transport);
+    for letter in script.iter().chain(&[b't'; LAST_TIMEOUTS]) {
+        step(&mut model, *letter);
+        model.check();
+    }
+    model.check_end();
+}
+
+/// Carries out one event. A letter for which there is no request or WebSocket does nothing.
+fn step(model: &mut Model, letter: u8) {
+    match letter {
+        b'g' => model.get(),
+        b'.' => model.poll_get(),
+        b'G' => model.abort_get(),
+        b'p' => model.post(),
+        b'q' => model.posted(),
+        b'Q' => model.abort_post(),
+        b'+' => model.probe(),
+        b'=' => model.poll_websocket(),
+        b'-' => model.lose(None),
+        b'!' => model.lose(Some(TransportFault::Frame)),
+        b's' => model.send(&[8]),
+        b'S' => model.send(&[4, 4]),
+        b'l' => model.send(&[LIMIT + 60]),
+        b'k' => model.close(),
+        b'K' => model.shut_down(),
+        b'e' => model.expire(Some(Duration::from_millis(50))),
+        b'E' => model.expire(None),
+        b'r' => model.poll_inbox(),
+        b'1'..=b'9' => model.wait(Duration::from_millis(50) * u32::from(letter - b'0')),
+        b'd' => model.sleep(Duration::from_secs(1)),
+        b't' => model.timeout_when_due(),
+        b'h' => model.timeout(),
+        _ if letter.is_ascii_lowercase() => model.packet(Transport::Polling, letter),
+        _ => model.packet(Transport::WebSocket, letter.to_ascii_lowercase()),
+    }
+}

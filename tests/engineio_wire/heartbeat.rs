@@ -1,0 +1,137 @@
+//! Pings, pongs, and what comes of those that are missing.
+//!
+//! Times are lower bounds: upper ones are for the tests of the session itself, over virtual time.
+
+use std::time::Duration;
+
+use engineio::{CloseReason, Config};
+use tests::{
+    frames::{CLOSED, Frame, TEXT, WebSocket, masked, text},
+    polling::Polling,
+    server, within,
+};
+use tokio::time::Instant;
+
+use crate::{REFUSED, told};
+
+const INTERVAL: Duration = Duration::from_millis(100);
+const TIMEOUT: Duration = Duration::from_millis(300);
+
+fn config() -> Config {
+    Config { ping_interval: INTERVAL, ping_timeout: TIMEOUT, ..Config::default() }
+}
+
+#[tokio::test]
+async fn hb_01_02_05_pings_come_after_the_interval_and_pongs_re_arm_it() {
+    let (server, sessions) = server::engine(config()).await;
+    let mut since = Instant::now();
+    let (mut client, sid) = WebSocket::open(server.endpoint).await;
+    for _ in 0..3 {
+        assert_eq!(client.frame().await, text("2"));
+        assert!(since.elapsed() >= INTERVAL);
+        since = Instant::now();
+        client.send("3").await;
+    }
+    assert_eq!(client.frame().await, text("2"));
+    assert_eq!(client.frame().await, CLOSED);
+    assert!(since.elapsed() >= INTERVAL + TIMEOUT);
+    assert_eq!(client.frame().await, Frame::End);
+    assert_eq!(sessions.take(&sid).reason().await, CloseReason::PingTimeout);
+}
+
+#[tokio::test]
+async fn hb_03_04_10_b9_pings_over_polling() {
+    let (server, sessions) = server::engine(config()).await;
+    let mut since = Instant::now();
+    let mut client = Polling::open(server.endpoint).await;
+    for _ in 0..2 {
+        assert_eq!(told(&client.get().await), (200, "2"));
+        assert!(since.elapsed() >= INTERVAL);
+        since = Instant::now();
+        assert_eq!(told(&client.post("3").await), (200, "ok"));
+    }
+    assert_eq!(told(&client.get().await), (200, "2"));
+    assert_eq!(told(&client.get().await), (200, "1"));
+    assert!(since.elapsed() >= INTERVAL + TIMEOUT);
+    assert_eq!(sessions.take(&client.sid).reason().await, CloseReason::PingTimeout);
+    assert_eq!(told(&client.get().await), (400, REFUSED[1]));
+}
+
+#[tokio::test]
+async fn hb_09_b8_a_client_that_never_comes_back_times_out() {
+    let (server, sessions) = server::engine(config()).await;
+    let since = Instant::now();
+    let client = Polling::open(server.endpoint).await;
+    assert_eq!(sessions.take(&client.sid).reason().await, CloseReason::PingTimeout);
+    assert!(since.elapsed() >= INTERVAL + TIMEOUT);
+    assert_eq!(sessions.engine.clients_count(), 0);
+}
+
+#[tokio::test]
+async fn hb_11_an_upgraded_session_keeps_its_heartbeat() {
+    let (server, sessions) = server::engine(config()).await;
+    let client = Polling::open(server.endpoint).await;
+    let mut websocket = client.upgraded().await;
+    for _ in 0..3 {
+        assert_eq!(websocket.frame().await, text("2"));
+        websocket.send("3").await;
+    }
+    websocket.send("4alive").await;
+    assert_eq!(sessions.take(&client.sid).text().await, "alive");
+}
+
+#[tokio::test]
+async fn g3_pongs_that_nobody_asked_for_change_nothing() {
+    let (server, _sessions) = server::engine(config()).await;
+    let since = Instant::now();
+    let (mut client, _sid) = WebSocket::open(server.endpoint).await;
+    client.connection.send(masked(TEXT, b"3").repeat(1000)).await;
+    assert_eq!(client.frame().await, text("2"));
+    assert!(since.elapsed() >= INTERVAL);
+    assert_eq!(client.frame().await, CLOSED);
+}
+
+#[tokio::test]
+async fn hb_16_g5_messages_without_a_pong_do_not_keep_a_session() {
+    let (server, sessions) = server::engine(config()).await;
+    let since = Instant::now();
+    let (mut client, sid) = WebSocket::open(server.endpoint).await;
+    assert_eq!(client.frame().await, text("2"));
+    let mut ticks = tokio::time::interval(TIMEOUT / 8);
+    let end = within(async {
+        loop {
+            tokio::select! {
+                frame = client.frame() => return frame,
+                _ = ticks.tick() => {}
+            }
+            client.send("4still here").await;
+        }
+    });
+    assert_eq!(end.await, CLOSED);
+    assert!(since.elapsed() >= INTERVAL + TIMEOUT);
+    assert_eq!(sessions.take(&sid).ended().await.0, CloseReason::PingTimeout);
+}
+
+#[tokio::test]
+async fn hb_14_pongs_get_through_while_much_is_queued() {
+    let config = Config { max_outbox_bytes: 10_000_000, ..config() };
+    let (server, sessions) = server::engine(config).await;
+    let (mut client, sid) = WebSocket::open(server.endpoint).await;
+    let mut session = sessions.take(&sid);
+    let message = "x".repeat(65_536);
+    let mut received = 0;
+    for _ in 0..2 {
+        (0..100).for_each(|_| session.send(&message));
+        loop {
+            match client.text().await.as_str() {
+                "2" => break client.send("3").await,
+                long => received += usize::from(long.len() == 65_537),
+            }
+        }
+    }
+    while received < 200 {
+        received += usize::from(client.text().await.len() == 65_537);
+    }
+    client.send("4alive").await;
+    assert_eq!(session.text().await, "alive");
+}

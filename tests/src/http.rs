@@ -1,0 +1,132 @@
+//! What it is: one TCP connection on which a test writes literal bytes and reads HTTP answers.
+//! What it is not: an HTTP client; it reads answers with a `content-length`, or with no body at all.
+//! Who calls it: the tests; `polling` and `frames` are built on it.
+
+use std::{io, net::SocketAddr};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpSocket, TcpStream},
+};
+
+use crate::within;
+
+/// One connection, and what was read from it but not asked for yet.
+#[derive(Debug)]
+pub struct Connection {
+    stream: TcpStream,
+    unread: Vec<u8>,
+}
+
+/// One answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// Names in lower case and values, in the order of arrival.
+    pub headers: Vec<(String, String)>,
+    /// The body; empty when there is none.
+    pub body: String,
+}
+
+impl Answer {
+    /// The value of a header, by its name in lower case; empty when it is missing.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.iter().find(|(found, _)| found == name).map_or("", |(_, value)| value)
+    }
+}
+
+impl Connection {
+    /// Connects.
+    pub async fn open(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).await.expect("the server listens");
+        stream.set_nodelay(true).expect("connected");
+        Self { stream, unread: Vec::new() }
+    }
+
+    /// Connects with a receive buffer that is full soon.
+    pub async fn open_narrow(address: SocketAddr) -> Self {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.set_recv_buffer_size(4096).expect("not connected yet");
+        Self { stream: socket.connect(address).await.expect("the server listens"), unread: Vec::new() }
+    }
+
+    /// Writes these bytes.
+    pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.stream.write_all(bytes.as_ref()).await.expect("the server reads");
+    }
+
+    /// Writes a request line, `host`, these headers (each ended by CRLF), and an empty line.
+    pub async fn request(&mut self, line: &str, headers: &str) {
+        self.send(format!("{line} HTTP/1.1\r\nhost: localhost\r\n{headers}\r\n")).await;
+    }
+
+    /// Reads one answer.
+    #[track_caller]
+    pub fn answer(&mut self) -> impl Future<Output = Answer> {
+        within(async {
+            let mut answer = self.read_head().await;
+            let length = answer.header("content-length").parse().unwrap_or(0);
+            answer.body = String::from_utf8(self.read(length).await).expect("UTF-8");
+            answer
+        })
+    }
+
+    /// Reads one answer to a HEAD request, whose length is that of a body not sent.
+    #[track_caller]
+    pub fn head(&mut self) -> impl Future<Output = Answer> {
+        within(self.read_head())
+    }
+
+    /// Reads what comes until the server ends the connection.
+    #[track_caller]
+    pub fn rest(&mut self) -> impl Future<Output = Vec<u8>> {
+        within(async {
+            while self.fill().await {}
+            std::mem::take(&mut self.unread)
+        })
+    }
+
+    async fn read_head(&mut self) -> Answer {
+        let length = loop {
+            match self.unread.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
+                Some(at) => break at + 4,
+                None => assert!(self.fill().await, "the connection ended within {:?}", self.unread),
+            }
+        };
+        let head = String::from_utf8(self.read(length).await).expect("UTF-8");
+        let mut lines = head.lines();
+        let status = lines.next().and_then(|line| line.split(' ').nth(1)).expect("a status line");
+        let headers = lines
+            .filter_map(|line| line.split_once(": "))
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
+            .collect();
+        Answer { status: status.parse().expect("a number"), headers, body: String::new() }
+    }
+
+    async fn read(&mut self, count: usize) -> Vec<u8> {
+        while self.unread.len() < count {
+            assert!(self.fill().await, "the connection ended after {} of {count} bytes", self.unread.len());
+        }
+        self.unread.drain(..count).collect()
+    }
+
+    /// Reads more. Says whether there was more; a connection that the server cut off has none.
+    pub(crate) async fn fill(&mut self) -> bool {
+        match self.stream.read_buf(&mut self.unread).await {
+            Ok(count) => count > 0,
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => false,
+            Err(error) => panic!("reading failed: {error}"),
+        }
+    }
+
+    /// What was read from the connection but not asked for yet.
+    pub(crate) fn unread(&self) -> &[u8] {
+        &self.unread
+    }
+
+    /// Drops bytes that were looked at.
+    pub(crate) fn skip(&mut self, count: usize) {
+        self.unread.drain(..count);
+    }
+}
