@@ -12,12 +12,13 @@ mod source;
 /// The layers of each crate, lowest first. A file uses files of lower layers, and of its own layer those behind `+`,
 /// which come before it: so there can be no circle.
 const ENGINEIO: &str = "\
-    words: id, packet, reason + packet, query + reason
-    codecs: frame, payload + frame
-    machine: config, outbox, session + config outbox
+    words: protocol, id, packet + protocol, reason + packet, query + protocol reason
+    codecs: frame, payload + frame, jsonp
+    machine: config, heartbeat + config, outbox, session + config heartbeat outbox
     shared: socket, sessions + socket
     carriers: websocket, polling, driver + websocket
-    front: engine, service + engine, serve + service";
+    front: engine, origin, cors + origin, cookie, compress, http + cookie cors origin, answer + compress, \
+        service + answer engine http origin, serve + service";
 const SOCKETIO: &str = "\
     words: id, error, shape, value, rooms + id
     codecs: args, packet + args, decoder + args packet
@@ -30,9 +31,14 @@ const SOCKETIO: &str = "\
 const WITHOUT_IO: [(&str, &str, usize); 2] = [("engineio/src", ENGINEIO, 3), ("socketio/src", SOCKETIO, 2)];
 
 /// The only files of the two crates that name an HTTP or WebSocket library.
-const HTTP: [&str; 5] = [
+const HTTP: [&str; 10] = [
     "engineio/src/websocket.rs",
     "engineio/src/polling.rs",
+    "engineio/src/cors.rs",
+    "engineio/src/cookie.rs",
+    "engineio/src/compress.rs",
+    "engineio/src/http.rs",
+    "engineio/src/answer.rs",
     "engineio/src/service.rs",
     "engineio/src/serve.rs",
     "socketio/src/server.rs",

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crate::query::Transport;
+use crate::{packet::Message, protocol::Transport};
 
 /// Options of an [`Engine`](crate::Engine). All but those marked *ours* are named and preset as in the reference.
 ///
@@ -16,10 +16,14 @@ use crate::query::Transport;
 pub struct Config {
     /// Path of the requests, with its trailing slash; the whole path must match. Default `/engine.io/`.
     pub path: String,
+    /// Whether the path needs its trailing slash (`addTrailingSlash`); if not, both forms match. Default `true`.
+    pub add_trailing_slash: bool,
     /// Transports that are served. Default: both.
     pub transports: Vec<Transport>,
     /// Whether a polling session may move to WebSocket (`allowUpgrades`). Default `true`.
     pub allow_upgrades: bool,
+    /// Whether clients of revision 3, which say `EIO=3`, are served, too (`allowEIO3`). Default `false`.
+    pub allow_eio3: bool,
     /// Time from one pong, or the handshake, to the next ping. Milliseconds on the wire. Default 25 s.
     pub ping_interval: Duration,
     /// Time a client has to answer a ping. Milliseconds on the wire. Default 20 s.
@@ -28,22 +32,37 @@ pub struct Config {
     pub upgrade_timeout: Duration,
     /// Largest POST body and largest WebSocket message, in bytes (`maxHttpBufferSize`). Default 1,000,000.
     pub max_payload: usize,
+    /// A message that follows the open packet at once (`initialPacket`). Default: none.
+    pub initial_packet: Option<Message>,
     /// *Ours.* Bytes that may wait for one client. Once that many wait, the next message ends the session
     /// as [`SlowConsumer`](crate::CloseReason::SlowConsumer). The reference has no bound. Default 1 MiB.
     pub max_outbox_bytes: usize,
+    /// *Ours.* Messages that may wait for one client; the next one ends the session likewise. Default 8192.
+    pub max_outbox_messages: usize,
+    /// *Ours.* Time that the body of a POST may take. Late ones are answered 408 and end their session. Default 30 s.
+    pub body_timeout: Duration,
+    /// *Ours.* WebSocket pings that a client may send within a second; more end the session with close code 1008.
+    /// Default 100.
+    pub max_pings_per_second: u32,
 }
 
 impl Default for Config {
     fn default() -> Self {
         Self {
             path: "/engine.io/".into(),
+            add_trailing_slash: true,
             transports: vec![Transport::Polling, Transport::WebSocket],
             allow_upgrades: true,
+            allow_eio3: false,
             ping_interval: Duration::from_secs(25),
             ping_timeout: Duration::from_secs(20),
             upgrade_timeout: Duration::from_secs(10),
             max_payload: 1_000_000,
+            initial_packet: None,
             max_outbox_bytes: 1 << 20,
+            max_outbox_messages: 8192,
+            body_timeout: Duration::from_secs(30),
+            max_pings_per_second: 100,
         }
     }
 }

@@ -15,7 +15,7 @@ use tokio::time::{Instant, Sleep};
 use crate::{
     config::Config,
     packet::{Message, Packet},
-    query::Transport,
+    protocol::Transport,
     reason::{CloseReason, TransportFault},
     session::Transmit,
     sessions::Registration,
@@ -74,6 +74,9 @@ impl Driver {
             let (inbox, step) = self.look(cx, timer.as_mut(), busy);
             inbox.into_iter().for_each(&mut *on_message);
             let written = self.poll_write(cx);
+            if written || matches!(step, Step::End(_)) {
+                self.socket.notify_written();
+            }
             match step {
                 Step::End(reason) => return Poll::Ready(reason),
                 Step::Park if !written => return Poll::Pending,
@@ -87,7 +90,7 @@ impl Driver {
         let Io::Opening(opening) = &mut self.io else { return false };
         let Poll::Ready(stream) = opening.as_mut().poll(cx) else { return false };
         match stream {
-            Ok(stream) => self.io = Io::Open(Box::new(websocket::Io::new(stream, self.config.max_payload))),
+            Ok(stream) => self.io = Io::Open(Box::new(websocket::Io::new(stream, &self.config))),
             Err(error) => self.lose(Some(TransportFault::Io(error.kind()))),
         }
         true
@@ -100,9 +103,9 @@ impl Driver {
         if !io.queue.is_empty() && socket.lock().session.outbox_bytes() >= self.config.max_outbox_bytes / 2 {
             return false;
         }
-        let now = Instant::now().into_std();
+        let (now, revision) = (Instant::now().into_std(), self.socket.encoding().revision);
         let received = io.poll_read(cx, |unit| {
-            let packet = Packet::decode(unit);
+            let packet = Packet::decode(unit, revision);
             let (earlier, message, wants_more) = socket.update(|inner| {
                 inner.driver_awake();
                 let session = &mut inner.session;
@@ -136,7 +139,10 @@ impl Driver {
             return false;
         }
         match io.poll_write(cx) {
-            Poll::Pending => false,
+            Poll::Pending => {
+                self.socket.lock().session.handle_written(true);
+                false
+            }
             Poll::Ready(Ok(())) => true,
             Poll::Ready(Err(error)) => {
                 self.lose(Some(TransportFault::Io(error.kind())));
@@ -153,6 +159,7 @@ impl Driver {
             inner.session.handle_timeout(Instant::now().into_std());
         }
         let newcomer = inner.opening.take();
+        inner.session.handle_written(matches!(&self.io, Io::Open(io) if !io.queue.is_empty()));
         let transmit = match &mut self.io {
             Io::Open(io) if io.queue.is_empty() || inner.session.closed().is_some() => {
                 inner.session.poll_websocket(&mut io.queue)

@@ -10,7 +10,7 @@ use crate::{
     config::Config,
     driver::Driver,
     id::Sid,
-    query::Transport,
+    protocol::{Encoding, Transport},
     reason::CloseReason,
     session::Session,
     sessions::Sessions,
@@ -73,12 +73,18 @@ impl Engine {
     }
 
     /// Opens a session; for one that starts as a WebSocket, `opening` gives its stream.
-    pub(crate) fn open(&self, query: &str, remote: Option<SocketAddr>, opening: Option<Opening>) -> Socket {
+    pub(crate) fn open(
+        &self,
+        sid: Sid,
+        query: &str,
+        encoding: Encoding,
+        remote: Option<SocketAddr>,
+        opening: Option<Opening>,
+    ) -> Socket {
         let config = &self.0.config;
         let transport = if opening.is_some() { Transport::WebSocket } else { Transport::Polling };
-        let sid = Sid::draw();
         let open = open_packet(sid, config, transport);
-        let session = Session::new(config.clone(), transport, &open, Instant::now().into_std());
+        let session = Session::new(config.clone(), encoding, transport, &open, Instant::now().into_std());
         let handshake = Handshake { query: query.into(), remote };
         let socket = Socket::new(sid, handshake, session, opening);
         let registration = self.0.sessions.register(&socket);

@@ -5,7 +5,10 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::{BufMut, Bytes, BytesMut};
 
-use crate::packet::Message;
+use crate::{
+    packet::{MESSAGE_BYTE, Message},
+    protocol::{Encoding, Revision},
+};
 
 /// Opcodes of RFC 6455, section 5.2, with the FIN bit set.
 const FIN_TEXT: u8 = 0x81;
@@ -37,8 +40,32 @@ impl Frame {
         Self { bytes: bytes.freeze(), body, binary: true }
     }
 
-    /// A packet of any type, as text.
-    pub(crate) fn packet(kind: char, parts: &[&str]) -> Self {
+    /// `0`: the open packet with its JSON.
+    pub(crate) fn open(json: &str) -> Self {
+        Self::packet('0', &[json])
+    }
+
+    /// `1`: the session ends.
+    pub(crate) fn close() -> Self {
+        Self::packet('1', &[])
+    }
+
+    /// `2`: a ping.
+    pub(crate) fn ping() -> Self {
+        Self::packet('2', &[])
+    }
+
+    /// `3`: the answer to a ping with this data.
+    pub(crate) fn pong(data: &str) -> Self {
+        Self::packet('3', &[data])
+    }
+
+    /// `6`: nothing, so that a waiting GET is answered.
+    pub(crate) fn noop() -> Self {
+        Self::packet('6', &[])
+    }
+
+    fn packet(kind: char, parts: &[&str]) -> Self {
         let length = kind.len_utf8() + parts.iter().map(|part| part.len()).sum::<usize>();
         let (mut bytes, body) = start(FIN_TEXT, length);
         bytes.put_slice(kind.encode_utf8(&mut [0; 4]).as_bytes());
@@ -53,21 +80,44 @@ impl Frame {
         self.bytes.len()
     }
 
-    /// The frame for a WebSocket.
-    pub(crate) fn into_websocket(self) -> Bytes {
-        self.bytes
+    /// The frame for a WebSocket. Only binary for revision 3 is written anew.
+    pub(crate) fn into_websocket(self, encoding: Encoding) -> Bytes {
+        match encoding.revision {
+            Revision::V3 if self.binary && encoding.base64 => Self::packet('b', &["4", &self.base64()]).bytes,
+            Revision::V3 if self.binary => {
+                let data = self.data();
+                let (mut bytes, _) = start(FIN_BINARY, 1 + data.len());
+                bytes.put_u8(MESSAGE_BYTE);
+                bytes.put_slice(data);
+                bytes.freeze()
+            }
+            Revision::V3 | Revision::V4 => self.bytes,
+        }
     }
 
-    /// Writes the packet into a polling body.
+    /// Whether it is a binary message.
+    pub(crate) fn is_binary(&self) -> bool {
+        self.binary
+    }
+
+    /// The packet without the header: the bytes of a message, or text with its type.
+    pub(crate) fn data(&self) -> &[u8] {
+        &self.bytes[usize::from(self.body)..]
+    }
+
+    fn base64(&self) -> String {
+        STANDARD.encode(self.data())
+    }
+
+    /// Writes the packet as text into a polling body.
     ///
-    /// engine.io-protocol v4, "Packet encoding": binary in a payload is `b` and base64.
-    pub(crate) fn write_polling(&self, body: &mut String) {
-        let packet = &self.bytes[usize::from(self.body)..];
+    /// engine.io-protocol v4, "Packet encoding": binary in a payload is `b` and base64; in v3 `b`, type and base64.
+    pub(crate) fn write_polling(&self, revision: Revision, body: &mut String) {
         if self.binary {
-            body.push('b');
-            STANDARD.encode_string(packet, body);
+            body.push_str(if revision == Revision::V3 { "b4" } else { "b" });
+            STANDARD.encode_string(self.data(), body);
         } else {
-            body.push_str(std::str::from_utf8(packet).expect("a text frame was made of strings"));
+            body.push_str(std::str::from_utf8(self.data()).expect("a text frame was made of strings"));
         }
     }
 }
@@ -108,7 +158,7 @@ mod tests {
 
     fn polling(frame: &Frame) -> String {
         let mut body = String::new();
-        frame.write_polling(&mut body);
+        frame.write_polling(Revision::V4, &mut body);
         body
     }
 
@@ -116,11 +166,14 @@ mod tests {
     fn one_frame_serves_both_carriers() {
         let text = Frame::text(&["2", "[\"é\"]"]);
         assert_eq!(polling(&text), "42[\"é\"]");
-        assert_eq!(text.into_websocket(), "\u{81}\u{8}42[\"é\"]".chars().flat_map(wire).collect::<Vec<u8>>());
+        assert_eq!(
+            text.into_websocket(Encoding::V4),
+            "\u{81}\u{8}42[\"é\"]".chars().flat_map(wire).collect::<Vec<u8>>()
+        );
 
         let binary = Frame::binary(&[1, 2, 3, 4]);
         assert_eq!(polling(&binary), "bAQIDBA==");
-        assert_eq!(binary.into_websocket(), [0x82, 4, 1, 2, 3, 4].as_slice());
+        assert_eq!(binary.into_websocket(Encoding::V4), [0x82, 4, 1, 2, 3, 4].as_slice());
     }
 
     /// The two header bytes are written as characters above; all else is UTF-8.
@@ -129,6 +182,15 @@ mod tests {
             '\u{81}' => vec![0x81],
             other => other.to_string().into_bytes(),
         }
+    }
+
+    #[test]
+    fn binary_for_revision_3_has_a_type() {
+        let binary = Frame::binary(&[1, 2]);
+        assert_eq!(binary.clone().into_websocket(Encoding::V3), [0x82, 3, 4, 1, 2].as_slice());
+        let text_only = Encoding { base64: true, ..Encoding::V3 };
+        assert_eq!(binary.into_websocket(text_only), b"\x81\x06b4AQI=".as_slice());
+        assert_eq!(Frame::text(&["a"]).into_websocket(text_only), b"\x81\x024a".as_slice());
     }
 
     #[test]
@@ -143,7 +205,7 @@ mod tests {
         for (length, header) in rows {
             let frame = Frame::binary(&vec![0; length]);
             assert_eq!(frame.size(), header.len() + length);
-            assert_eq!(frame.into_websocket()[..header.len()], header);
+            assert_eq!(frame.into_websocket(Encoding::V4)[..header.len()], header);
         }
     }
 }

@@ -1,10 +1,10 @@
 //! An Engine.IO server: sessions over HTTP long-polling and WebSocket, with heartbeat and upgrade.
 //!
 //! This is the transport under [Socket.IO](https://socket.io); on its own it carries text and binary messages.
-//! Protocol revision 4 is served.
+//! Protocol revision 4 is served, and on request revision 3, which clients of Socket.IO 1.x and 2.x speak.
 //!
 //! ```no_run
-//! use engineio::{Config, Engine, Service, serve};
+//! use engineio::{Config, Engine, Serve, Service};
 //! use tokio::net::TcpListener;
 //!
 //! # async fn echo() -> std::io::Result<()> {
@@ -18,26 +18,36 @@
 //!     async move { service.answer(request).await }
 //! };
 //! let ctrl_c = async { drop(tokio::signal::ctrl_c().await) };
-//! serve(listener, answer, ctrl_c, engine.close()).await;
+//! Serve::default().run(listener, answer, ctrl_c, engine.close()).await;
 //! # Ok(())
 //! # }
 //! ```
 //!
 //! # Layers
 //! A file uses files of lower layers only:
-//! words (`id`, `reason`, `packet`, `query`), codecs (`payload`, `frame`), the machine (`config`, `outbox`, `session`),
-//! shared state (`socket`, `sessions`), carriers (`websocket`, `polling`, `driver`), front (`engine`, `service`,
-//! `serve`).
+//! words (`protocol`, `id`, `packet`, `reason`, `query`), codecs (`frame`, `payload`, `jsonp`), the machine (`config`,
+//! `heartbeat`, `outbox`, `session`), shared state (`socket`, `sessions`), carriers (`websocket`, `polling`,
+//! `driver`), front (`engine`, `origin`, `cors`, `cookie`, `compress`, `http`, `answer`, `service`, `serve`).
 
+mod answer;
+#[cfg(feature = "compression")]
+pub mod compress;
 mod config;
+mod cookie;
+mod cors;
 mod driver;
 mod engine;
 mod frame;
+mod heartbeat;
+mod http;
 mod id;
+mod jsonp;
+mod origin;
 mod outbox;
 mod packet;
 pub mod payload;
 mod polling;
+mod protocol;
 mod query;
 mod reason;
 mod serve;
@@ -49,15 +59,21 @@ mod websocket;
 
 pub use bytestring::ByteString;
 
+pub use answer::Answer;
 pub use config::Config;
+pub use cookie::{Cookie, CookieError, SameSite};
+pub use cors::{Cors, CorsError};
 pub use driver::Driver;
 pub use engine::Engine;
 pub use frame::Frame;
+pub use http::{Http, Refused};
 pub use id::Sid;
+pub use origin::{Origin, OriginError, Origins};
 pub use packet::{DecodeError, Message, Packet};
-pub use query::{Query, Transport};
-pub use reason::{CloseReason, HandshakeError, SendError, TransportFault};
-pub use serve::serve;
-pub use service::{Answer, RemoteAddr, Service};
+pub use protocol::{Encoding, Revision, Transport};
+pub use query::Query;
+pub use reason::{CloseReason, HandshakeError, SendError, Sent, TransportFault};
+pub use serve::{Listener, Serve};
+pub use service::{RemoteAddr, Service};
 pub use session::{Session, Transmit};
 pub use socket::{Handshake, Socket};

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
-use crate::frame::Frame;
+use crate::{frame::Frame, protocol::Encoding};
 
 /// Frames handed to a WebSocket at a time: one `writev` takes as many slices without splitting.
 const BATCH_FRAMES: usize = 64;
@@ -24,15 +24,22 @@ pub(crate) struct Outbox {
     bytes: usize,
 }
 
-/// The outbox holds its limit of bytes already; nothing was queued.
+/// How much may wait.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limit {
+    pub(crate) bytes: usize,
+    pub(crate) messages: usize,
+}
+
+/// The outbox holds its limit already; nothing was queued.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Full;
 
 impl Outbox {
-    /// Queues frames, all or none. What is over `limit` by its last push only is let pass,
+    /// Queues frames, all or none. What is over the limit by its last push only is let pass,
     /// so that a message of any size can leave through an idle session.
-    pub(crate) fn push(&mut self, frames: impl IntoIterator<Item = Frame>, limit: usize) -> Result<(), Full> {
-        if self.bytes >= limit {
+    pub(crate) fn push(&mut self, frames: impl IntoIterator<Item = Frame>, limit: Limit) -> Result<(), Full> {
+        if self.bytes >= limit.bytes || self.frames.len() >= limit.messages {
             return Err(Full);
         }
         frames.into_iter().for_each(|frame| self.push_control(frame));
@@ -52,12 +59,12 @@ impl Outbox {
     }
 
     /// Moves up to one batch into the queue of a WebSocket. Says whether there was anything.
-    pub(crate) fn take_batch(&mut self, queue: &mut VecDeque<Bytes>) -> bool {
+    pub(crate) fn take_batch(&mut self, encoding: Encoding, queue: &mut VecDeque<Bytes>) -> bool {
         let mut taken = 0;
         for _ in 0..BATCH_FRAMES {
             let Some(frame) = self.frames.pop_front() else { break };
             taken += frame.size();
-            queue.push_back(frame.into_websocket());
+            queue.push_back(frame.into_websocket(encoding));
             if taken >= BATCH_BYTES {
                 break;
             }
@@ -80,6 +87,11 @@ impl Outbox {
         self.bytes
     }
 
+    /// Frames that wait.
+    pub(crate) fn len(&self) -> usize {
+        self.frames.len()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.frames.is_empty()
     }
@@ -89,6 +101,8 @@ impl Outbox {
 mod tests {
     use super::*;
 
+    const LIMIT: Limit = Limit { bytes: 50, messages: 3 };
+
     fn frame(size: usize) -> Frame {
         Frame::binary(&vec![0; size])
     }
@@ -96,29 +110,30 @@ mod tests {
     #[test]
     fn the_limit_counts_what_waits_already() {
         let mut outbox = Outbox::default();
-        assert_eq!(outbox.push([frame(100)], 50), Ok(()));
+        assert_eq!(outbox.push([frame(100)], LIMIT), Ok(()));
         assert_eq!(outbox.bytes(), 102);
-        assert_eq!(outbox.push([frame(1)], 50), Err(Full));
+        assert_eq!(outbox.push([frame(1)], LIMIT), Err(Full));
         assert_eq!(outbox.take_all().len(), 1);
-        assert_eq!(outbox.push([frame(10), frame(10)], 50), Ok(()));
-        assert_eq!(outbox.push([frame(10)], 50), Ok(()));
+        assert_eq!(outbox.push([frame(10), frame(10)], LIMIT), Ok(()));
+        assert_eq!(outbox.push([frame(10)], LIMIT), Ok(()));
         assert_eq!(outbox.bytes(), 36);
+        assert_eq!(outbox.push([frame(0)], LIMIT), Err(Full), "three messages wait");
     }
 
     #[test]
     fn a_batch_is_bounded_in_frames_and_bytes() {
         let mut outbox = Outbox::default();
         let mut queue = VecDeque::new();
-        assert!(!outbox.take_batch(&mut queue));
-        outbox.push((0..100).map(|_| frame(1)), 1000).expect("room");
-        assert!(outbox.take_batch(&mut queue));
+        assert!(!outbox.take_batch(Encoding::V4, &mut queue));
+        outbox.push((0..100).map(|_| frame(1)), Limit { bytes: 1000, messages: 1000 }).expect("room");
+        assert!(outbox.take_batch(Encoding::V4, &mut queue));
         assert_eq!(queue.len(), 64);
-        assert!(outbox.take_batch(&mut queue));
+        assert!(outbox.take_batch(Encoding::V4, &mut queue));
         assert_eq!((queue.len(), outbox.bytes(), outbox.frames.capacity()), (100, 0, 0));
 
         queue.clear();
-        outbox.push([frame(BATCH_BYTES), frame(1)], 1000).expect("room");
-        assert!(outbox.take_batch(&mut queue));
+        outbox.push([frame(BATCH_BYTES), frame(1)], LIMIT).expect("room");
+        assert!(outbox.take_batch(Encoding::V4, &mut queue));
         assert_eq!(queue.len(), 1);
     }
 }

@@ -8,8 +8,10 @@ use base64::{
     Engine, alphabet,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use bytestring::ByteString;
+
+use crate::protocol::Revision;
 
 /// What an application sends and receives: text or binary, as one unit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +20,21 @@ pub enum Message {
     Text(ByteString),
     /// Bytes, sent as a binary frame, or as base64 in a polling body.
     Binary(Bytes),
+}
+
+impl Message {
+    /// Size in bytes.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Binary(data) => data.len(),
+        }
+    }
+
+    /// Whether it has no byte.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
 }
 
 /// One packet from a client.
@@ -44,11 +61,10 @@ impl Packet {
     ///
     /// # Errors
     /// [`DecodeError`], when the unit is no packet.
-    pub fn decode(unit: Message) -> Result<Self, DecodeError> {
+    pub fn decode(unit: Message, revision: Revision) -> Result<Self, DecodeError> {
         let text = match unit {
             Message::Text(text) => text,
-            // engine.io-protocol v4, "Packet encoding": binary is a message and has no type byte.
-            Message::Binary(bytes) => return Ok(Self::Message(Message::Binary(bytes))),
+            Message::Binary(bytes) => return decode_binary(bytes, revision),
         };
         let Some(kind) = text.chars().next() else {
             return Err(DecodeError::Empty);
@@ -61,11 +77,21 @@ impl Packet {
             '4' => Ok(Self::Message(Message::Text(text.slice_ref(&text[1..])))),
             '5' => Ok(Self::Upgrade),
             '6' => Ok(Self::Noop),
-            'b' => decode_base64(&text[1..]).map(|bytes| Self::Message(Message::Binary(bytes))),
+            'b' => match revision {
+                Revision::V4 => decode_base64(&text[1..]),
+                // engine.io-protocol v3, "Packet": the type stands between the `b` and the base64.
+                Revision::V3 => match text[1..].strip_prefix('4') {
+                    Some(data) => decode_base64(data),
+                    None => Err(text[1..].chars().next().map_or(DecodeError::Empty, DecodeError::UnknownType)),
+                },
+            },
             other => Err(DecodeError::UnknownType(other)),
         }
     }
 }
+
+/// The type byte of a binary message in revision 3.
+pub(crate) const MESSAGE_BYTE: u8 = 4;
 
 /// Both alphabets are read, with or without padding: clients in the field differ.
 const LENIENT: GeneralPurposeConfig =
@@ -73,10 +99,23 @@ const LENIENT: GeneralPurposeConfig =
 const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
 const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT);
 
-fn decode_base64(text: &str) -> Result<Bytes, DecodeError> {
+fn decode_binary(mut bytes: Bytes, revision: Revision) -> Result<Packet, DecodeError> {
+    // engine.io-protocol v4, "Packet encoding": binary is a message and has no type byte; in v3 it has one.
+    if revision == Revision::V3 {
+        match bytes.first() {
+            Some(&MESSAGE_BYTE) => bytes.advance(1),
+            Some(other) => return Err(DecodeError::UnknownType(char::from(*other))),
+            None => return Err(DecodeError::Empty),
+        }
+    }
+    Ok(Packet::Message(Message::Binary(bytes)))
+}
+
+fn decode_base64(text: &str) -> Result<Packet, DecodeError> {
     let url_safe = text.bytes().any(|byte| matches!(byte, b'-' | b'_'));
     let alphabet = if url_safe { URL_SAFE } else { STANDARD };
-    alphabet.decode(text).map(Bytes::from).map_err(|_| DecodeError::Base64)
+    let bytes = alphabet.decode(text).map_err(|_| DecodeError::Base64)?;
+    Ok(Packet::Message(Message::Binary(bytes.into())))
 }
 
 /// What was wrong with bytes from a client.
@@ -91,6 +130,8 @@ pub enum DecodeError {
     Utf8,
     /// What follows `b` is not base64.
     Base64,
+    /// The length before a packet of revision 3 is no number, or more than there is.
+    Length,
 }
 
 impl fmt::Display for DecodeError {
@@ -100,6 +141,7 @@ impl fmt::Display for DecodeError {
             Self::UnknownType(kind) => write!(f, "{kind:?} is no packet type"),
             Self::Utf8 => f.write_str("the text is not UTF-8"),
             Self::Base64 => f.write_str("the binary data is not base64"),
+            Self::Length => f.write_str("a packet has not the length it says"),
         }
     }
 }
@@ -111,7 +153,7 @@ mod tests {
     use super::*;
 
     fn text(text: &str) -> Result<Packet, DecodeError> {
-        Packet::decode(Message::Text(text.into()))
+        Packet::decode(Message::Text(text.into()), Revision::V4)
     }
 
     fn binary(bytes: &'static [u8]) -> Packet {
@@ -139,7 +181,18 @@ mod tests {
         for (input, packet) in rows {
             assert_eq!(text(input), Ok(packet), "{input:?}");
         }
-        assert_eq!(Packet::decode(Message::Binary(Bytes::from_static(b"4"))), Ok(binary(b"4")));
+        assert_eq!(Packet::decode(Message::Binary(Bytes::from_static(b"4")), Revision::V4), Ok(binary(b"4")));
+    }
+
+    #[test]
+    fn binary_of_revision_3_has_a_type() {
+        let decode = |unit| Packet::decode(unit, Revision::V3);
+        assert_eq!(decode(Message::Binary(Bytes::from_static(b"\x04\x01"))), Ok(binary(b"\x01")));
+        assert_eq!(decode(Message::Binary(Bytes::from_static(b"\x01"))), Err(DecodeError::UnknownType('\u{1}')));
+        assert_eq!(decode(Message::Binary(Bytes::new())), Err(DecodeError::Empty));
+        assert_eq!(decode(Message::Text("b4AQ==".into())), Ok(binary(b"\x01")));
+        assert_eq!(decode(Message::Text("bAQ==".into())), Err(DecodeError::UnknownType('A')));
+        assert_eq!(decode(Message::Text("b".into())), Err(DecodeError::Empty));
     }
 
     #[test]

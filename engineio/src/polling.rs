@@ -13,8 +13,11 @@ use hyper::{HeaderMap, body::Body, header};
 use tokio::time::Instant;
 
 use crate::{
-    payload,
-    query::Transport,
+    config::Config,
+    jsonp,
+    packet::{DecodeError, Message},
+    payload::{self, Form},
+    protocol::{Revision, Transport},
     reason::{CloseReason, HandshakeError, TransportFault},
     socket::Socket,
 };
@@ -26,13 +29,15 @@ pub(crate) enum PostError {
     Refused(HandshakeError),
     /// The body is larger than `max_payload`. The session lives on.
     TooLarge,
+    /// The body did not come within `body_timeout`.
+    Late,
 }
 
-/// Waits for frames; returns the body of the answer.
+/// Waits for frames; returns the body of the answer: text, or for revision 3 perhaps bytes.
 ///
 /// # Errors
 /// When the session does not take this GET.
-pub(crate) async fn get(socket: &Socket) -> Result<String, HandshakeError> {
+pub(crate) async fn get(socket: &Socket) -> Result<Message, HandshakeError> {
     socket.update(|inner| inner.session.handle_get())?;
     // hyper drops this future when the client goes away while it waits.
     let mut guard = Guard { socket, fault: Some(TransportFault::PollAborted) };
@@ -47,28 +52,46 @@ pub(crate) async fn get(socket: &Socket) -> Result<String, HandshakeError> {
     })
     .await;
     guard.fault = None;
-    Ok(payload::encode(&frames))
+    socket.notify_written();
+    Ok(payload::encode(&frames, socket.encoding()))
 }
 
 /// Reads a body and hands its packets to the session.
 ///
 /// # Errors
 /// [`PostError`]; what was decoded before an error has been handed over.
-pub(crate) async fn post<B>(socket: &Socket, headers: &HeaderMap, body: B, limit: usize) -> Result<(), PostError>
+pub(crate) async fn post<B>(
+    socket: &Socket,
+    headers: &HeaderMap,
+    body: B,
+    jsonp: bool,
+    config: &Config,
+) -> Result<(), PostError>
 where
     B: Body,
     B::Error: Into<Box<dyn error::Error + Send + Sync>>,
 {
     socket.update(|inner| inner.session.handle_post()).map_err(PostError::Refused)?;
     let mut guard = Guard { socket, fault: Some(TransportFault::PostAborted) };
-    // engine.io-protocol v4 has no binary payloads; only revision 3 sends them, under this type.
-    if headers.get(header::CONTENT_TYPE).is_some_and(|value| value == "application/octet-stream") {
-        guard.fault = Some(TransportFault::ContentType);
-        return Err(PostError::Refused(HandshakeError::BadRequest));
-    }
-    let read = match collect(socket, body, limit).await {
+    let binary = headers.get(header::CONTENT_TYPE).is_some_and(|value| value == "application/octet-stream");
+    let form = match (socket.encoding().revision, binary) {
+        (Revision::V3, true) => Form::Binary,
+        (Revision::V3, false) => Form::Counted,
+        (Revision::V4, false) => Form::Separated,
+        // engine.io-protocol v4 has no binary payloads.
+        (Revision::V4, true) => {
+            guard.fault = Some(TransportFault::ContentType);
+            return Err(PostError::Refused(HandshakeError::BadRequest));
+        }
+    };
+    let collected = tokio::time::timeout(config.body_timeout, collect(socket, body, config.max_payload)).await;
+    let read = match collected.unwrap_or(Err(BodyError::Late)) {
         Ok(body) => Ok(body),
         Err(BodyError::TooLarge) => Err(PostError::TooLarge),
+        Err(BodyError::Late) => {
+            guard.fault = Some(TransportFault::PostTimeout);
+            return Err(PostError::Late);
+        }
         // The guard ends the session; one that had ended before does not mind.
         Err(BodyError::Aborted) => return Err(PostError::Refused(HandshakeError::BadRequest)),
     };
@@ -77,7 +100,8 @@ where
     socket.update(|inner| {
         let session = &mut inner.session;
         let decoded = read.map(|body| {
-            let mut packets = payload::decode(body)?;
+            let body = if jsonp { jsonp::unwrap(&body).ok_or(DecodeError::Empty)? } else { body };
+            let mut packets = payload::decode(body, form)?;
             packets.try_for_each(|packet| {
                 if let Some(message) = session.handle_packet(now, Transport::Polling, packet?) {
                     session.handle_polled(message);
@@ -105,6 +129,7 @@ fn broke_the_rules(closed: Option<CloseReason>) -> bool {
 
 enum BodyError {
     TooLarge,
+    Late,
     /// The connection or the session ended before the body did.
     Aborted,
 }

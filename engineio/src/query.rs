@@ -4,26 +4,10 @@
 
 use std::borrow::Cow;
 
-use crate::reason::HandshakeError;
-
-/// The two transports of the protocol.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Transport {
-    /// HTTP long-polling.
-    Polling,
-    /// WebSocket.
-    WebSocket,
-}
-
-impl Transport {
-    /// The name on the wire: `polling` or `websocket`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Polling => "polling",
-            Self::WebSocket => "websocket",
-        }
-    }
-}
+use crate::{
+    protocol::{Revision, Transport},
+    reason::HandshakeError,
+};
 
 /// What the query string of a request says. Of a parameter given twice the last one counts, as in the reference.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,8 +16,12 @@ pub struct Query<'a> {
     pub transport: Transport,
     /// `sid`; `None` when missing or empty: the request is a handshake.
     pub sid: Option<Cow<'a, str>>,
-    /// `EIO` is exactly `4`.
-    pub revision_4: bool,
+    /// `EIO`, when it is exactly `3` or `4`.
+    pub revision: Option<Revision>,
+    /// `b64` is given and not empty: a client of revision 3 takes no binary.
+    pub base64: bool,
+    /// The digits of `j`: the answer is to be a script that calls the function of this number (JSONP).
+    pub jsonp: Option<String>,
 }
 
 impl<'a> Query<'a> {
@@ -42,7 +30,7 @@ impl<'a> Query<'a> {
     /// # Errors
     /// [`HandshakeError::UnknownTransport`], the check that the reference makes first.
     pub fn parse(query: &'a str) -> Result<Self, HandshakeError> {
-        let (mut transport, mut sid, mut revision_4) = (None, None, false);
+        let (mut transport, mut sid, mut revision, mut base64, mut jsonp) = (None, None, None, false, None);
         for (key, value) in form_urlencoded::parse(query.as_bytes()) {
             match key.as_ref() {
                 "transport" => {
@@ -53,12 +41,21 @@ impl<'a> Query<'a> {
                     }
                 }
                 "sid" => sid = Some(value).filter(|sid| !sid.is_empty()),
-                "EIO" => revision_4 = value == "4",
+                "EIO" => {
+                    revision = match value.as_ref() {
+                        "3" => Some(Revision::V3),
+                        "4" => Some(Revision::V4),
+                        _ => None,
+                    }
+                }
+                "b64" => base64 = !value.is_empty(),
+                // Only digits get into the script.
+                "j" => jsonp = Some(value.chars().filter(char::is_ascii_digit).collect()),
                 _ => {}
             }
         }
         let transport = transport.ok_or(HandshakeError::UnknownTransport)?;
-        Ok(Self { transport, sid, revision_4 })
+        Ok(Self { transport, sid, revision, base64, jsonp })
     }
 }
 
@@ -68,18 +65,33 @@ mod tests {
 
     #[test]
     fn parameters_are_read() {
+        let (v3, v4) = (Some(Revision::V3), Some(Revision::V4));
         let rows = [
-            ("EIO=4&transport=polling", Transport::Polling, None, true),
-            ("transport=websocket&EIO=4&sid=abc&t=x", Transport::WebSocket, Some("abc"), true),
-            ("transport=polling&sid=", Transport::Polling, None, false),
-            ("transport=polling&EIO=04", Transport::Polling, None, false),
-            ("transport=polling&EIO=4&EIO=3", Transport::Polling, None, false),
-            ("transport=foo&transport=polling&EIO=4", Transport::Polling, None, true),
-            ("%74ransport=polling&sid=a%2Bb", Transport::Polling, Some("a+b"), false),
+            ("EIO=4&transport=polling", Transport::Polling, None, v4),
+            ("transport=websocket&EIO=4&sid=abc&t=x", Transport::WebSocket, Some("abc"), v4),
+            ("transport=polling&sid=", Transport::Polling, None, None),
+            ("transport=polling&EIO=04", Transport::Polling, None, None),
+            ("transport=polling&EIO=4&EIO=3", Transport::Polling, None, v3),
+            ("transport=foo&transport=polling&EIO=4", Transport::Polling, None, v4),
+            ("%74ransport=polling&sid=a%2Bb", Transport::Polling, Some("a+b"), None),
         ];
-        for (query, transport, sid, revision_4) in rows {
-            let sid = sid.map(Cow::from);
-            assert_eq!(Query::parse(query), Ok(Query { transport, sid, revision_4 }), "{query}");
+        for (query, transport, sid, revision) in rows {
+            let expected = Query { transport, sid: sid.map(Cow::from), revision, base64: false, jsonp: None };
+            assert_eq!(Query::parse(query), Ok(expected), "{query}");
+        }
+    }
+
+    #[test]
+    fn old_clients_say_what_they_cannot_take() {
+        for (query, base64, jsonp) in [
+            ("transport=polling&EIO=3&b64=1", true, None),
+            ("transport=polling&EIO=3&b64=", false, None),
+            ("transport=polling&EIO=3&b64=1&j=0", true, Some("0")),
+            ("transport=polling&EIO=3&j=12');alert(1)//", false, Some("121")),
+            ("transport=polling&EIO=3&j", false, Some("")),
+        ] {
+            let query = Query::parse(query).expect("a transport");
+            assert_eq!((query.base64, query.jsonp.as_deref()), (base64, jsonp));
         }
     }
 

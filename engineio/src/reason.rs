@@ -83,10 +83,25 @@ pub enum CloseReason {
     ParseError(DecodeError),
     /// This side closed the session.
     ForcedClose,
-    /// More than `max_outbox_bytes` waited for a client that does not read.
+    /// More than `max_outbox_bytes` or `max_outbox_messages` waited for a client that does not read.
     SlowConsumer,
     /// The whole server is closing.
     Shutdown,
+}
+
+impl CloseReason {
+    /// The code with which a WebSocket is closed (RFC 6455, section 7.4.1). As in the reference there is none, but
+    /// where it tells the operator of a client what was wrong.
+    pub(crate) fn close_code(self) -> Option<u16> {
+        match self {
+            Self::Shutdown => Some(1001),
+            Self::TransportError(TransportFault::Frame) => Some(1002),
+            Self::TransportError(TransportFault::Utf8) => Some(1007),
+            Self::SlowConsumer | Self::TransportError(TransportFault::PingFlood) => Some(1008),
+            Self::TransportError(TransportFault::TooLarge) => Some(1009),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for CloseReason {
@@ -125,8 +140,21 @@ pub enum TransportFault {
     Frame,
     /// A text message was not UTF-8: close code 1007.
     Utf8,
-    /// A message was larger than `max_payload`: close code 1009.
+    /// A message was larger than `max_payload`, or more came than the application allowed: close code 1009.
     TooLarge,
+    /// The body of a POST took longer than `body_timeout`.
+    PostTimeout,
+    /// More than `max_pings_per_second`: close code 1008.
+    PingFlood,
+}
+
+/// What became of a volatile message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sent {
+    /// It is on its way.
+    Queued,
+    /// The client was not ready to take it at once.
+    Dropped,
 }
 
 /// Why something could not be sent.

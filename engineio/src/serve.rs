@@ -1,90 +1,148 @@
-//! What it is: an accept loop with hyper: a listener, a service per connection, a clean end.
+//! What it is: an accept loop with hyper: a listener, an answer to each request, a clean end.
 //! What it is not: needed; any hyper server can call the `Service`.
 //! Who calls it: applications and `socketio-server`, which serve nothing else on the port or route by themselves.
 
-use std::{convert::Infallible, error, io, time::Duration};
+use std::{convert::Infallible, error, io, net::SocketAddr, time::Duration};
 
 use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::{net::TcpListener, sync::watch};
+#[cfg(unix)]
+use tokio::net::{UnixListener, UnixStream};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream},
+    sync::watch,
+};
 
 use crate::service::RemoteAddr;
-
-/// Time a client has to send the head of a request.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Size of the head of a request, and of what is read of a body at a time, in bytes.
-const BUFFER_BYTES: usize = 16 * 1024;
 
 /// Pause after `accept` failed, for instance for want of descriptors, which do not come back at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// How long connections may take to finish their last answers once the end was asked for.
-const GOODBYE: Duration = Duration::from_secs(5);
+/// The least that hyper takes for its buffer, in bytes.
+const MIN_BUFFER: usize = 8192;
 
-/// Accepts connections and answers their requests with `answer` until `shutdown` is done; then stops accepting,
-/// runs `close`, which should end what still waits, and lets connections finish.
-///
-/// Each request has the peer's address among its extensions, as [`RemoteAddr`].
-pub async fn serve<A, F, B>(
-    listener: TcpListener,
-    answer: A,
-    shutdown: impl Future<Output = ()>,
-    close: impl Future<Output = ()>,
-) where
-    A: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
-    F: Future<Output = Response<B>> + Send + 'static,
-    B: hyper::body::Body + Send + 'static,
-    B::Data: Send,
-    B::Error: Into<Box<dyn error::Error + Send + Sync>>,
-{
-    // Told of the end; and as each connection holds a receiver, it also tells when the last one is gone.
-    let (closing, connections) = watch::channel(());
-    let mut shutdown = std::pin::pin!(shutdown);
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = &mut shutdown => break,
-        };
-        let (stream, remote) = match accepted {
-            Ok(accepted) => accepted,
-            Err(error) if is_of_one_connection(&error) => continue,
-            Err(_) => {
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-                continue;
-            }
-        };
+/// How connections are served. All options are *ours*; the reference leaves them to Node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Serve {
+    /// Time that a client has to send the head of a request, from its connection or its last answer on. Default 10 s.
+    pub header_timeout: Duration,
+    /// Size that the head of a request may have, in bytes; a larger one is answered 431. Less than 8192 counts as
+    /// that. Default 16 KiB.
+    pub max_header_bytes: usize,
+    /// Headers that a request may have; one with more is answered 431. Default 100.
+    pub max_headers: usize,
+    /// Time that connections have, once the end was asked for, to take their last answers. Default 5 s.
+    pub goodbye: Duration,
+}
+
+impl Default for Serve {
+    fn default() -> Self {
+        Self {
+            header_timeout: Duration::from_secs(10),
+            max_header_bytes: 16 * 1024,
+            max_headers: 100,
+            goodbye: Duration::from_secs(5),
+        }
+    }
+}
+
+/// What connections come from: a TCP or a Unix socket.
+pub trait Listener: Send {
+    /// A connection.
+    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+
+    /// Waits for the next connection; returns it with its peer's address, if it has one.
+    fn accept(&self) -> impl Future<Output = io::Result<(Self::Stream, Option<SocketAddr>)>> + Send;
+}
+
+impl Listener for TcpListener {
+    type Stream = TcpStream;
+
+    async fn accept(&self) -> io::Result<(TcpStream, Option<SocketAddr>)> {
+        let (stream, remote) = self.accept().await?;
         // Small frames should leave at once. A connection that is gone already shows that when it is read.
         let _gone = stream.set_nodelay(true);
-        let answer = answer.clone();
-        let service = service_fn(move |mut request: Request<Incoming>| {
-            request.extensions_mut().insert(RemoteAddr(remote));
-            let answered = answer(request);
-            async move { Ok::<_, Infallible>(answered.await) }
-        });
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEADER_TIMEOUT)
-            .max_buf_size(BUFFER_BYTES)
-            .serve_connection(TokioIo::new(stream), service)
-            .with_upgrades();
-        let mut closing = connections.clone();
-        tokio::spawn(async move {
-            let mut connection = std::pin::pin!(connection);
-            // Broken connections are the client's business; their sessions learn of it by themselves.
-            tokio::select! {
-                _broken = &mut connection => return,
-                _ = closing.changed() => connection.as_mut().graceful_shutdown(),
-            }
-            let _broken = connection.await;
-        });
+        Ok((stream, Some(remote)))
     }
-    drop(listener);
-    close.await;
-    // Whoever does not take the last answer in time is cut off.
-    drop(connections);
-    closing.send_replace(());
-    let _late = tokio::time::timeout(GOODBYE, closing.closed()).await;
+}
+
+#[cfg(unix)]
+impl Listener for UnixListener {
+    type Stream = UnixStream;
+
+    async fn accept(&self) -> io::Result<(UnixStream, Option<SocketAddr>)> {
+        let (stream, _) = self.accept().await?;
+        Ok((stream, None))
+    }
+}
+
+impl Serve {
+    /// Accepts connections and answers their requests with `answer` until `shutdown` is done; then stops accepting,
+    /// runs `close`, which should end what still waits, and lets connections finish.
+    ///
+    /// Each request has the peer's address among its extensions, as [`RemoteAddr`].
+    pub async fn run<A, F, B>(
+        &self,
+        listener: impl Listener,
+        answer: A,
+        shutdown: impl Future<Output = ()>,
+        close: impl Future<Output = ()>,
+    ) where
+        A: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
+        F: Future<Output = Response<B>> + Send + 'static,
+        B: hyper::body::Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<Box<dyn error::Error + Send + Sync>>,
+    {
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new())
+            .header_read_timeout(self.header_timeout)
+            .max_buf_size(self.max_header_bytes.max(MIN_BUFFER))
+            .max_headers(self.max_headers);
+        // Told of the end; and as each connection holds a receiver, it also tells when the last one is gone.
+        let (closing, connections) = watch::channel(());
+        let mut shutdown = std::pin::pin!(shutdown);
+        loop {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                () = &mut shutdown => break,
+            };
+            let (stream, remote) = match accepted {
+                Ok(accepted) => accepted,
+                Err(error) if is_of_one_connection(&error) => continue,
+                Err(_) => {
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    continue;
+                }
+            };
+            let answer = answer.clone();
+            let service = service_fn(move |mut request: Request<Incoming>| {
+                if let Some(remote) = remote {
+                    request.extensions_mut().insert(RemoteAddr(remote));
+                }
+                let answered = answer(request);
+                async move { Ok::<_, Infallible>(answered.await) }
+            });
+            let connection = http.serve_connection(TokioIo::new(stream), service).with_upgrades();
+            let mut closing = connections.clone();
+            tokio::spawn(async move {
+                let mut connection = std::pin::pin!(connection);
+                // Broken connections are the client's business; their sessions learn of it by themselves.
+                tokio::select! {
+                    _broken = &mut connection => return,
+                    _ = closing.changed() => connection.as_mut().graceful_shutdown(),
+                }
+                let _broken = connection.await;
+            });
+        }
+        drop(listener);
+        close.await;
+        // Whoever does not take the last answer in time is cut off.
+        drop(connections);
+        closing.send_replace(());
+        let _late = tokio::time::timeout(self.goodbye, closing.closed()).await;
+    }
 }
 
 /// Errors that the next `accept` does not share.

@@ -1,31 +1,26 @@
-//! What it is: HTTP in front of the engine: which request goes where, and what a refused one is answered.
+//! What it is: HTTP in front of the engine: which request goes where, and who is let in.
 //! What it is not: a server with a port (`serve`), nor a router for other paths.
 //! Who calls it: hyper, or a server that keeps Engine.IO beside other routes.
 
-use std::{error, io, net::SocketAddr, pin::Pin};
+use std::{borrow::Cow, error, io, net::SocketAddr, pin::Pin, sync::Arc};
 
-use bytes::Bytes;
-use http_body_util::Full;
-use hyper::{
-    HeaderMap, Method, Request, Response, StatusCode,
-    body::Body,
-    header::{self, HeaderValue},
-    upgrade::{self, OnUpgrade},
-};
+use hyper::{Method, Request, StatusCode, body::Body, header, http::request::Parts, upgrade::OnUpgrade};
 use hyper_util::rt::TokioIo;
+#[cfg(feature = "tower")]
+use std::task::{Context, Poll};
 
 use crate::{
-    config::Config,
+    answer::{self, Answer},
     engine::Engine,
+    http::Http,
+    origin::Origins,
     polling::{self, PostError},
-    query::{Query, Transport},
+    protocol::{Encoding, Revision, Transport},
+    query::Query,
     reason::HandshakeError,
     socket::{Opening, Socket, Stream},
-    websocket::{self, Refusal},
+    websocket,
 };
-
-/// An answer to a request. Its body is whole at once.
-pub type Answer = Response<Full<Bytes>>;
 
 /// The address of the peer. Whoever accepts connections may put it among the extensions of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,17 +30,37 @@ pub struct RemoteAddr(pub SocketAddr);
 #[derive(Debug, Clone)]
 pub struct Service {
     engine: Engine,
+    http: Arc<Http>,
+}
+
+/// Why a request is refused, and the words for it.
+struct Refusal {
+    error: HandshakeError,
+    message: Cow<'static, str>,
+}
+
+impl From<HandshakeError> for Refusal {
+    fn from(error: HandshakeError) -> Self {
+        Self { error, message: error.message().into() }
+    }
 }
 
 impl Service {
-    /// A service in front of this engine.
+    /// A service in front of this engine, with default options.
     pub fn new(engine: Engine) -> Self {
-        Self { engine }
+        Self::with_http(engine, Http::default())
     }
 
-    /// Whether a request with this path belongs here. The whole path has to match.
+    /// A service in front of this engine.
+    pub fn with_http(engine: Engine, http: Http) -> Self {
+        Self { engine, http: Arc::new(http) }
+    }
+
+    /// Whether a request with this path belongs here: the whole path is `path`, or, when that is so configured,
+    /// the same without its trailing slash.
     pub fn matches(&self, path: &str) -> bool {
-        path == self.engine.config().path
+        let config = self.engine.config();
+        path == config.path || (!config.add_trailing_slash && config.path.strip_suffix('/') == Some(path))
     }
 
     /// Answers one request; a path that does not belong here with 404.
@@ -58,118 +73,171 @@ impl Service {
         B::Error: Into<Box<dyn error::Error + Send + Sync>>,
     {
         if !self.matches(request.uri().path()) {
-            return empty(StatusCode::NOT_FOUND);
+            return answer::empty(StatusCode::NOT_FOUND);
         }
-        let upgrade = websocket::is_upgrade(request.headers());
-        let mut answer = self.route(request, upgrade).await.unwrap_or_else(refuse);
+        let (mut parts, body) = request.into_parts();
+        let upgrade = websocket::is_upgrade(&parts.headers);
+        let mut answer = match self.preflight(&parts) {
+            Some(answer) => answer,
+            None => self.route(&mut parts, body, upgrade).await.unwrap_or_else(|refusal| {
+                self.http.refused(&parts, refusal.error, &refusal.message);
+                answer::refuse(refusal.error, &refusal.message)
+            }),
+        };
+        self.http.add_headers(&parts, answer.headers_mut());
         if upgrade && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
             // What follows a refused upgrade may be frames: it is not to be read as a request.
-            close_after(&mut answer);
+            answer::close_after(&mut answer);
         }
         answer
     }
 
-    async fn route<B>(&self, request: Request<B>, upgrade: bool) -> Result<Answer, HandshakeError>
+    fn preflight(&self, request: &Parts) -> Option<Answer> {
+        let status = self.http.cors.as_ref()?.preflight(&request.method)?;
+        Some(answer::empty(status))
+    }
+
+    async fn route<B>(&self, request: &mut Parts, body: B, upgrade: bool) -> Result<Answer, Refusal>
     where
         B: Body,
         B::Error: Into<Box<dyn error::Error + Send + Sync>>,
     {
-        let query = request.uri().query().unwrap_or_default().to_owned();
-        let query = Query::parse(&query)?;
+        let text = request.uri.query().unwrap_or_default().to_owned();
+        let query = Query::parse(&text)?;
         let config = self.engine.config();
         if !config.serves(query.transport) {
-            return Err(HandshakeError::UnknownTransport);
+            return Err(HandshakeError::UnknownTransport.into());
         }
         match &query.sid {
             Some(sid) => {
                 let socket = self.engine.find(sid).ok_or(HandshakeError::UnknownSid)?;
                 // A WebSocket is asked for by both the headers and the query, or by neither.
-                if !query.revision_4 || upgrade != (query.transport == Transport::WebSocket) {
-                    return Err(HandshakeError::BadRequest);
+                if query.revision != Some(socket.encoding().revision)
+                    || upgrade != (query.transport == Transport::WebSocket)
+                {
+                    return Err(HandshakeError::BadRequest.into());
                 }
-                if upgrade { self.upgrade(request, &socket) } else { poll(request, &socket, config).await }
+                if upgrade { self.upgrade(request, &socket) } else { self.poll(request, body, &socket, &query).await }
             }
             None => {
-                if request.method() != Method::GET {
-                    return Err(HandshakeError::BadMethod);
+                if request.method != Method::GET {
+                    return Err(HandshakeError::BadMethod.into());
                 }
                 if upgrade != (query.transport == Transport::WebSocket) {
-                    return Err(HandshakeError::BadRequest);
+                    return Err(HandshakeError::BadRequest.into());
                 }
-                if !query.revision_4 {
-                    return Err(HandshakeError::UnsupportedRevision);
-                }
-                self.open(request, upgrade).await
+                let encoding = match query.revision {
+                    Some(Revision::V4) => Encoding::V4,
+                    Some(Revision::V3) if config.allow_eio3 => Encoding { base64: query.base64, ..Encoding::V3 },
+                    _ => return Err(HandshakeError::UnsupportedRevision.into()),
+                };
+                self.open(request, &query, &text, encoding).await
             }
         }
     }
 
     /// A handshake.
-    async fn open<B>(&self, mut request: Request<B>, upgrade: bool) -> Result<Answer, HandshakeError> {
-        let remote = request.extensions().get::<RemoteAddr>().map(|remote| remote.0);
-        let query = request.uri().query().unwrap_or_default().to_owned();
-        if upgrade {
-            let answer = match switch(request.headers()) {
-                Ok(answer) => answer,
-                Err(refusal) => return refuse_upgrade(refusal),
-            };
-            self.engine.open(&query, remote, Some(opening(upgrade::on(&mut request))));
-            return Ok(answer);
+    async fn open(
+        &self,
+        request: &mut Parts,
+        query: &Query<'_>,
+        text: &str,
+        encoding: Encoding,
+    ) -> Result<Answer, Refusal> {
+        self.check_origin(request, query.transport)?;
+        if let Err(message) = self.http.allows(request).await {
+            return Err(Refusal { error: HandshakeError::Forbidden, message: message.into() });
         }
-        let socket = self.engine.open(&query, remote, None);
-        polling::get(&socket).await.map(text)
+        let remote = request.extensions.get::<RemoteAddr>().map(|remote| remote.0);
+        let sid = self.http.sid(request).ok_or(HandshakeError::BadRequest)?;
+        let mut answer = match query.transport {
+            Transport::WebSocket => {
+                let answer = answer::switch(&request.headers);
+                if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+                    self.engine.open(sid, text, encoding, remote, Some(opening(request)?));
+                }
+                answer
+            }
+            Transport::Polling => {
+                let socket = self.engine.open(sid, text, encoding, remote, None);
+                let body = polling::get(&socket).await?;
+                let mut answer = answer::polled(body, query, &request.headers, self.http.compression);
+                if let Some(cookie) = &self.http.cookie {
+                    answer.headers_mut().append(header::SET_COOKIE, cookie.header(sid));
+                }
+                answer
+            }
+        };
+        self.http.add_initial_headers(request, answer.headers_mut());
+        Ok(answer)
     }
 
     /// A WebSocket for a session that polls.
-    fn upgrade<B>(&self, mut request: Request<B>, socket: &Socket) -> Result<Answer, HandshakeError> {
-        if request.method() != Method::GET {
-            return Err(HandshakeError::BadMethod);
+    fn upgrade(&self, request: &mut Parts, socket: &Socket) -> Result<Answer, Refusal> {
+        if request.method != Method::GET {
+            return Err(HandshakeError::BadMethod.into());
         }
         if !self.engine.config().upgrades_from(Transport::Polling) {
-            return Err(HandshakeError::BadRequest);
+            return Err(HandshakeError::BadRequest.into());
         }
-        let answer = match switch(request.headers()) {
-            Ok(answer) => answer,
-            Err(refusal) => return refuse_upgrade(refusal),
-        };
-        if let Err(opening) = socket.probe(opening(upgrade::on(&mut request))) {
+        self.check_origin(request, Transport::WebSocket)?;
+        let answer = answer::switch(&request.headers);
+        if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+            return Ok(answer);
+        }
+        if let Err(opening) = socket.probe(opening(request)?) {
             // As in the reference, a WebSocket that the session does not want is accepted and closed.
-            let max_payload = self.engine.config().max_payload;
+            let engine = self.engine.clone();
             tokio::spawn(async move {
                 if let Ok(stream) = opening.await {
-                    websocket::Io::new(stream, max_payload).finish(None).await;
+                    websocket::Io::new(stream, engine.config()).finish(None).await;
                 }
             });
         }
         Ok(answer)
     }
-}
 
-/// A GET or POST of a session that polls.
-async fn poll<B>(request: Request<B>, socket: &Socket, config: &Config) -> Result<Answer, HandshakeError>
-where
-    B: Body,
-    B::Error: Into<Box<dyn error::Error + Send + Sync>>,
-{
-    match *request.method() {
-        Method::GET => polling::get(socket).await.map(text),
-        Method::POST => {
-            let (parts, body) = request.into_parts();
-            match polling::post(socket, &parts.headers, body, config.max_payload).await {
-                Ok(()) => Ok(uncached("ok".into(), "text/html")),
-                Err(PostError::Refused(error)) => Err(error),
-                Err(PostError::TooLarge) => {
-                    let mut answer = empty(StatusCode::PAYLOAD_TOO_LARGE);
-                    // What is left of the body is not read.
-                    close_after(&mut answer);
-                    Ok(answer)
+    /// A GET or POST of a session that polls.
+    async fn poll<B>(&self, request: &Parts, body: B, socket: &Socket, query: &Query<'_>) -> Result<Answer, Refusal>
+    where
+        B: Body,
+        B::Error: Into<Box<dyn error::Error + Send + Sync>>,
+    {
+        match request.method {
+            Method::GET => {
+                let body = polling::get(socket).await?;
+                Ok(answer::polled(body, query, &request.headers, self.http.compression))
+            }
+            Method::POST => {
+                self.check_origin(request, Transport::Polling)?;
+                let (jsonp, config) = (query.jsonp.is_some(), self.engine.config());
+                match polling::post(socket, &request.headers, body, jsonp, config).await {
+                    Ok(()) => Ok(answer::posted()),
+                    Err(PostError::Refused(error)) => Err(error.into()),
+                    Err(PostError::TooLarge) => Ok(answer::unread(StatusCode::PAYLOAD_TOO_LARGE)),
+                    Err(PostError::Late) => Ok(answer::unread(StatusCode::REQUEST_TIMEOUT)),
                 }
             }
+            _ => Ok(answer::wrong_method()),
         }
-        _ => {
-            let mut answer = empty(StatusCode::METHOD_NOT_ALLOWED);
-            answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, POST"));
-            Ok(answer)
+    }
+
+    /// Refuses pages of origins that are not let in. Polling is checked only against a list: without CORS headers the
+    /// browser keeps answers from such pages anyway, and programs are free to send any origin.
+    fn check_origin(&self, request: &Parts, transport: Transport) -> Result<(), HandshakeError> {
+        let mut origins = request.headers.get_all(header::ORIGIN).iter();
+        let Some(origin) = origins.next() else { return Ok(()) };
+        if origins.next().is_some() {
+            return Err(HandshakeError::BadRequest);
+        }
+        let allowed = self.http.origins();
+        if transport == Transport::Polling && !matches!(allowed, Origins::List(_)) {
+            return Ok(());
+        }
+        let host = request.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+        match origin.to_str() {
+            Ok(origin) if allowed.allow(origin, host) => Ok(()),
+            _ => Err(HandshakeError::Forbidden),
         }
     }
 }
@@ -190,64 +258,34 @@ where
     }
 }
 
-/// The stream of an upgraded request, once its 101 answer is out.
-fn opening(on_upgrade: OnUpgrade) -> Opening {
-    Box::pin(async move {
-        let upgraded = on_upgrade.await.map_err(io::Error::other)?;
-        Ok(Box::pin(TokioIo::new(upgraded)) as Stream)
-    })
-}
+#[cfg(feature = "tower")]
+impl<B> tower_service::Service<Request<B>> for Service
+where
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn error::Error + Send + Sync>>,
+{
+    type Response = Answer;
+    type Error = std::convert::Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Answer, Self::Error>> + Send>>;
 
-/// The 101 answer.
-fn switch(headers: &HeaderMap) -> Result<Answer, Refusal> {
-    let key = HeaderValue::try_from(websocket::accept_key(headers)?).expect("base64 is a header value");
-    let mut answer = empty(StatusCode::SWITCHING_PROTOCOLS);
-    let headers = answer.headers_mut();
-    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
-    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-    headers.insert(header::SEC_WEBSOCKET_ACCEPT, key);
-    Ok(answer)
-}
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
 
-fn refuse_upgrade(refusal: Refusal) -> Result<Answer, HandshakeError> {
-    match refusal {
-        Refusal::Malformed => Err(HandshakeError::BadRequest),
-        // RFC 6455, section 4.4: 426 with the version that is understood.
-        Refusal::Version => {
-            let mut answer = empty(StatusCode::UPGRADE_REQUIRED);
-            answer.headers_mut().insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
-            Ok(answer)
-        }
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        hyper::service::Service::call(self, request)
     }
 }
 
-/// The official error body.
-fn refuse(error: HandshakeError) -> Answer {
-    let body = format!(r#"{{"code":{},"message":"{}"}}"#, error.code(), error.message());
-    let mut answer = Response::new(Full::from(body));
-    *answer.status_mut() = StatusCode::from_u16(error.status()).expect("the table has valid statuses");
-    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    answer
-}
-
-fn text(body: String) -> Answer {
-    uncached(body, "text/plain; charset=UTF-8")
-}
-
-fn uncached(body: String, content_type: &'static str) -> Answer {
-    let mut answer = Response::new(Full::from(body));
-    let headers = answer.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    answer
-}
-
-fn close_after(answer: &mut Answer) {
-    answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-}
-
-fn empty(status: StatusCode) -> Answer {
-    let mut answer = Response::new(Full::default());
-    *answer.status_mut() = status;
-    answer
+/// The stream of a request that asked for an upgrade, once its 101 answer is out.
+///
+/// # Errors
+/// When the connection cannot be upgraded, as with HTTP/2 or a server that serves without upgrades.
+fn opening(request: &mut Parts) -> Result<Opening, HandshakeError> {
+    let on_upgrade = request.extensions.remove::<OnUpgrade>().ok_or(HandshakeError::BadRequest)?;
+    Ok(Box::pin(async move {
+        let upgraded = on_upgrade.await.map_err(io::Error::other)?;
+        Ok(Box::pin(TokioIo::new(upgraded)) as Stream)
+    }))
 }

@@ -23,7 +23,7 @@
 //! | "2probe" by ws | - | answer "3probe", free a parked GET with noop | wrong direction: Closed |
 //! | "5" by ws | - | once probed: WebSocket; waiting frames leave by it | ignored |
 //! | anything else by ws | - | newcomer closed, Polling | message to the caller |
-//! | pong | heartbeat moves | same | same |
+//! | pong (v4) / ping (v3) | heartbeat moves / and answer pong | same | same |
 //! | heartbeat due, first / awaited | queue ping, await / Closed(PingTimeout) | same | same |
 //! | ws lost; probe deadline | - | Polling | Closed(TransportClose or TransportError) |
 //! | `send` | push | push | push |
@@ -42,9 +42,10 @@ use bytes::Bytes;
 use crate::{
     config::Config,
     frame::Frame,
-    outbox::Outbox,
+    heartbeat::{Beat, Heartbeat},
+    outbox::{Limit, Outbox},
     packet::{DecodeError, Message, Packet},
-    query::Transport,
+    protocol::{Encoding, Revision, Transport},
     reason::{CloseReason, HandshakeError, SendError, TransportFault},
 };
 
@@ -64,12 +65,17 @@ const PROBE: &str = "probe";
 #[derive(Debug)]
 pub struct Session {
     config: Arc<Config>,
+    encoding: Encoding,
     state: State,
     heartbeat: Heartbeat,
     outbox: Outbox,
     inbox: VecDeque<Message>,
+    /// The WebSocket does not take what it was given.
+    blocked: bool,
     /// When the session ends unless somebody made use of it.
     expires: Option<Instant>,
+    /// Bytes of messages that it may still bring until then.
+    budget: Option<usize>,
 }
 
 #[derive(Debug)]
@@ -98,23 +104,6 @@ struct Probe {
     answered: u8,
 }
 
-/// The server's ping and the client's pong.
-#[derive(Debug)]
-struct Heartbeat {
-    at: Instant,
-    phase: Phase,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum Phase {
-    /// The next ping is sent at `at`.
-    Resting,
-    /// A pong is due until `at`.
-    Awaiting,
-    /// As `Awaiting`, after another packet showed the client alive and moved `at` once.
-    Extended,
-}
-
 /// What a WebSocket has to do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Transmit {
@@ -128,16 +117,28 @@ pub enum Transmit {
 
 impl Session {
     /// A new session whose open packet, with `open` as its JSON, waits to be sent.
-    pub fn new(config: Arc<Config>, transport: Transport, open: &str, now: Instant) -> Self {
+    pub fn new(config: Arc<Config>, encoding: Encoding, transport: Transport, open: &str, now: Instant) -> Self {
         let state = match transport {
             Transport::Polling => State::Polling(Poll::default()),
             Transport::WebSocket => State::WebSocket,
         };
-        // engine.io-protocol v4, "Heartbeat": the server pings, and not before one pingInterval has passed.
-        let heartbeat = Heartbeat { at: now + config.ping_interval, phase: Phase::Resting };
+        let heartbeat = Heartbeat::start(now, encoding.revision, &config);
         let mut outbox = Outbox::default();
-        outbox.push_control(Frame::packet('0', &[open]));
-        Self { config, state, heartbeat, outbox, inbox: VecDeque::new(), expires: None }
+        outbox.push_control(Frame::open(open));
+        if let Some(message) = &config.initial_packet {
+            outbox.push_control(Frame::from(message));
+        }
+        Self {
+            config,
+            encoding,
+            state,
+            heartbeat,
+            outbox,
+            inbox: VecDeque::new(),
+            blocked: false,
+            expires: None,
+            budget: None,
+        }
     }
 
     /// A GET arrived. It is parked until [`poll_get`](Self::poll_get) has an answer.
@@ -210,7 +211,7 @@ impl Session {
                     Packet::Upgrade if probe.received > 0 => {
                         // A client that did not await the answers still gets them, and first.
                         for _ in probe.answered..probe.received {
-                            self.outbox.push_first(probe_answer());
+                            self.outbox.push_first(Frame::pong(PROBE));
                         }
                         self.state = State::WebSocket;
                     }
@@ -232,13 +233,32 @@ impl Session {
         }
         self.heartbeat.handle_packet(now, &packet, &self.config);
         match packet {
-            Packet::Message(message) => return Some(message),
+            Packet::Message(message) => return self.within_budget(message),
             Packet::Close => self.end(CloseReason::TransportClose),
-            // engine.io-protocol v4, "Heartbeat": only the server pings.
-            Packet::Ping(_) => self.end(CloseReason::TransportError(TransportFault::HeartbeatDirection)),
-            Packet::Pong | Packet::Open | Packet::Upgrade | Packet::Noop => {}
+            // engine.io-protocol, "Heartbeat": in v4 only the server pings, in v3 only the client.
+            Packet::Ping(_) if self.encoding.revision == Revision::V3 => {
+                self.outbox.push_control(Frame::pong(""));
+            }
+            Packet::Pong if self.encoding.revision == Revision::V4 => {}
+            Packet::Ping(_) | Packet::Pong => {
+                self.end(CloseReason::TransportError(TransportFault::HeartbeatDirection));
+            }
+            Packet::Open | Packet::Upgrade | Packet::Noop => {}
         }
         None
+    }
+
+    fn within_budget(&mut self, message: Message) -> Option<Message> {
+        if let Some(budget) = &mut self.budget {
+            match budget.checked_sub(message.len()) {
+                Some(left) => *budget = left,
+                None => {
+                    self.end(CloseReason::TransportError(TransportFault::TooLarge));
+                    return None;
+                }
+            }
+        }
+        Some(message)
     }
 
     /// A polling body held this message: it waits in the inbox for the driver.
@@ -271,13 +291,11 @@ impl Session {
         }
         if self.expires.is_some_and(|at| at <= now) {
             self.close(now, CloseReason::ForcedClose);
-        } else if self.heartbeat.at <= now {
-            match self.heartbeat.phase {
-                Phase::Resting => {
-                    self.heartbeat = Heartbeat { at: now + self.config.ping_timeout, phase: Phase::Awaiting };
-                    self.outbox.push_control(Frame::packet('2', &[]));
-                }
-                Phase::Awaiting | Phase::Extended => self.end(CloseReason::PingTimeout),
+        } else {
+            match self.heartbeat.poll(now, &self.config) {
+                Beat::Idle => {}
+                Beat::Ping => self.outbox.push_control(Frame::ping()),
+                Beat::TimedOut => self.end(CloseReason::PingTimeout),
             }
         }
     }
@@ -287,14 +305,56 @@ impl Session {
     /// # Errors
     /// [`SendError::Closed`]; with [`CloseReason::SlowConsumer`] when this very call ended the session.
     pub fn send(&mut self, frames: impl IntoIterator<Item = Frame>) -> Result<(), SendError> {
-        match self.state {
-            State::Closing { reason, .. } | State::Closed(reason) => return Err(SendError::Closed(reason)),
-            State::Polling(_) | State::Probing { .. } | State::WebSocket => {}
-        }
-        self.outbox.push(frames, self.config.max_outbox_bytes).map_err(|_| {
+        self.check_open()?;
+        let limit = Limit { bytes: self.config.max_outbox_bytes, messages: self.config.max_outbox_messages };
+        self.outbox.push(frames, limit).map_err(|_| {
             self.end(CloseReason::SlowConsumer);
             SendError::Closed(CloseReason::SlowConsumer)
         })
+    }
+
+    /// Queues frames if they can leave at once, and otherwise drops them. Says whether they were queued.
+    ///
+    /// # Errors
+    /// [`SendError::Closed`].
+    pub fn send_volatile(&mut self, frames: impl IntoIterator<Item = Frame>) -> Result<bool, SendError> {
+        self.check_open()?;
+        let ready = match &self.state {
+            State::Polling(poll) | State::Probing { poll, .. } => poll.parked,
+            _ => !self.blocked,
+        };
+        if !ready || !self.outbox.is_empty() {
+            return Ok(false);
+        }
+        self.send(frames).map(|()| true)
+    }
+
+    fn check_open(&self) -> Result<(), SendError> {
+        match self.state {
+            State::Closing { reason, .. } | State::Closed(reason) => Err(SendError::Closed(reason)),
+            State::Polling(_) | State::Probing { .. } | State::WebSocket => Ok(()),
+        }
+    }
+
+    /// The WebSocket took all that it was given, or is blocked.
+    pub fn handle_written(&mut self, blocked: bool) {
+        self.blocked = blocked;
+    }
+
+    /// Whether nothing waits for the client.
+    pub fn is_drained(&self) -> bool {
+        self.outbox.is_empty() && !self.blocked
+    }
+
+    /// Whether less than half of what may wait does.
+    pub fn has_room(&self) -> bool {
+        self.outbox.bytes() < self.config.max_outbox_bytes / 2
+            && self.outbox.len() < self.config.max_outbox_messages / 2
+    }
+
+    /// Lets messages of this many bytes come before the session is ended as one that sends too much; `None` lifts that.
+    pub fn limit(&mut self, budget: Option<usize>) {
+        self.budget = budget;
     }
 
     /// Closes the session once all that waits has left, but for a shutdown, which drops it.
@@ -310,7 +370,7 @@ impl Session {
                     && self.outbox.is_empty()
                 {
                     // As in the reference, a close held back for the next GET follows a noop.
-                    self.outbox.push_control(noop());
+                    self.outbox.push_control(Frame::noop());
                 }
                 self.state = State::Closing { carrier, reason, until: now + CLOSE_TIMEOUT };
             }
@@ -333,41 +393,43 @@ impl Session {
             State::Probing { poll, probe } if !self.outbox.is_empty() || probe.received > 0 => {
                 poll.parked = false;
                 let frames = self.outbox.take_all();
-                Some(if frames.is_empty() { vec![noop()] } else { frames })
+                Some(if frames.is_empty() { vec![Frame::noop()] } else { frames })
             }
             State::Probing { .. } => None,
             State::Closing { carrier: Transport::Polling, reason, .. } => {
                 let reason = *reason;
                 let mut frames = self.outbox.take_all();
-                frames.push(close());
+                frames.push(Frame::close());
                 self.end(reason);
                 Some(frames)
             }
-            State::WebSocket | State::Closing { .. } | State::Closed(CloseReason::TransportClose) => Some(vec![noop()]),
-            State::Closed(_) => Some(vec![close()]),
+            State::WebSocket | State::Closing { .. } | State::Closed(CloseReason::TransportClose) => {
+                Some(vec![Frame::noop()])
+            }
+            State::Closed(_) => Some(vec![Frame::close()]),
         }
     }
 
     /// Moves what a WebSocket has to write into its queue, which should be empty.
     pub fn poll_websocket(&mut self, queue: &mut VecDeque<Bytes>) -> Transmit {
         match &mut self.state {
-            State::WebSocket if self.outbox.take_batch(queue) => Transmit::Frames,
+            State::WebSocket if self.outbox.take_batch(self.encoding, queue) => Transmit::Frames,
             State::WebSocket => Transmit::Idle,
             State::Probing { probe, .. } if probe.answered < probe.received => {
                 probe.answered += 1;
-                queue.push_back(probe_answer().into_websocket());
+                queue.push_back(Frame::pong(PROBE).into_websocket(self.encoding));
                 Transmit::Frames
             }
             State::Probing { .. } => Transmit::Idle,
             State::Closing { carrier: Transport::WebSocket, reason, .. } => {
-                if self.outbox.take_batch(queue) {
+                if self.outbox.take_batch(self.encoding, queue) {
                     return Transmit::Frames;
                 }
                 let reason = *reason;
                 self.end(reason);
-                Transmit::Close(close_code(reason))
+                Transmit::Close(reason.close_code())
             }
-            State::Closed(reason) => Transmit::Close(close_code(*reason)),
+            State::Closed(reason) => Transmit::Close(reason.close_code()),
             State::Polling(_) | State::Closing { .. } => Transmit::Close(None),
         }
     }
@@ -382,8 +444,8 @@ impl Session {
         let at = match &self.state {
             State::Closed(_) => return None,
             State::Closing { until, .. } => return Some(*until),
-            State::Probing { probe, .. } => self.heartbeat.at.min(probe.until),
-            State::Polling(_) | State::WebSocket => self.heartbeat.at,
+            State::Probing { probe, .. } => self.heartbeat.at().min(probe.until),
+            State::Polling(_) | State::WebSocket => self.heartbeat.at(),
         };
         Some(self.expires.map_or(at, |expires| at.min(expires)))
     }
@@ -403,6 +465,11 @@ impl Session {
             State::Closing { carrier, .. } => carrier,
             State::Polling(_) | State::Probing { .. } | State::Closed(_) => Transport::Polling,
         }
+    }
+
+    /// How what is sent to the client is written.
+    pub fn encoding(&self) -> Encoding {
+        self.encoding
     }
 
     /// Bytes that wait for the client.
@@ -458,43 +525,6 @@ impl Session {
     fn end(&mut self, reason: CloseReason) {
         self.state = State::Closed(reason);
         self.outbox = Outbox::default();
-    }
-}
-
-impl Heartbeat {
-    /// A pong ends the waiting; the first other packet while one is due shows the client alive and extends it once.
-    fn handle_packet(&mut self, now: Instant, packet: &Packet, config: &Config) {
-        match (&self.phase, packet) {
-            (Phase::Resting, _) => {}
-            (_, Packet::Pong) => *self = Self { at: now + config.ping_interval, phase: Phase::Resting },
-            (Phase::Awaiting, _) => *self = Self { at: now + config.ping_timeout, phase: Phase::Extended },
-            (Phase::Extended, _) => {}
-        }
-    }
-}
-
-fn noop() -> Frame {
-    Frame::packet('6', &[])
-}
-
-fn probe_answer() -> Frame {
-    Frame::packet('3', &[PROBE])
-}
-
-fn close() -> Frame {
-    Frame::packet('1', &[])
-}
-
-/// RFC 6455, section 7.4.1. As in the reference, the end of a session has no code, but where a code tells
-/// the operator of a client what was wrong.
-fn close_code(reason: CloseReason) -> Option<u16> {
-    match reason {
-        CloseReason::Shutdown => Some(1001),
-        CloseReason::SlowConsumer => Some(1008),
-        CloseReason::TransportError(TransportFault::Frame) => Some(1002),
-        CloseReason::TransportError(TransportFault::Utf8) => Some(1007),
-        CloseReason::TransportError(TransportFault::TooLarge) => Some(1009),
-        _ => None,
     }
 }
 

@@ -13,7 +13,7 @@ struct Machine {
 }
 
 impl Machine {
-    fn open(transport: Transport) -> Self {
+    fn open(encoding: Encoding, transport: Transport) -> Self {
         let now = Instant::now();
         let config = Config {
             ping_interval: Duration::from_millis(300),
@@ -22,7 +22,7 @@ impl Machine {
             max_outbox_bytes: 64,
             ..Config::default()
         };
-        Self { session: Session::new(Arc::new(config), transport, "{}", now), now }
+        Self { session: Session::new(Arc::new(config), encoding, transport, "{}", now), now }
     }
 
     /// Carries out one input and puts what came of it into words.
@@ -63,6 +63,19 @@ impl Machine {
                 Ok(()) => "ok".into(),
                 Err(SendError::Closed(reason)) => format!("closed {reason}"),
             },
+            "volatile" => match self.session.send_volatile([Frame::text(&[rest])]) {
+                Ok(true) => "queued".into(),
+                Ok(false) => "dropped".into(),
+                Err(SendError::Closed(reason)) => format!("closed {reason}"),
+            },
+            "blocked" => {
+                self.session.handle_written(rest == "yes");
+                "ok".into()
+            }
+            "limit" => {
+                self.session.limit(rest.parse().ok());
+                "ok".into()
+            }
             "close" => {
                 self.session.close(self.now, CloseReason::ForcedClose);
                 self.state()
@@ -86,11 +99,12 @@ impl Machine {
         let ready = self.session.get_is_ready();
         let answer = self.session.poll_get();
         assert_eq!(ready, answer.is_some(), "get_is_ready agrees with poll_get");
-        answer.map_or("parked".into(), |frames| crate::payload::encode(&frames).replace('\x1e', "|"))
+        answer
+            .map_or("parked".into(), |frames| text(crate::payload::encode(&frames, Encoding::V4)).replace('\x1e', "|"))
     }
 
     fn posted(&mut self, packet: &str) {
-        match Packet::decode(Message::Text(packet.into())) {
+        match Packet::decode(Message::Text(packet.into()), Revision::V4) {
             Ok(packet) => {
                 if let Some(message) = self.session.handle_packet(self.now, Transport::Polling, packet) {
                     self.session.handle_polled(message);
@@ -108,7 +122,7 @@ impl Machine {
                 let fault = TransportFault::Io(io::ErrorKind::ConnectionReset);
                 self.session.handle_lost(Transport::WebSocket, Some(fault));
             }
-            packet => match Packet::decode(Message::Text(packet.into())) {
+            packet => match Packet::decode(Message::Text(packet.into()), Revision::V4) {
                 Ok(packet) => {
                     if let Some(message) = self.session.handle_packet(self.now, Transport::WebSocket, packet) {
                         return format!("message {}", text(message));
@@ -166,8 +180,8 @@ fn words(all: impl Iterator<Item = String>) -> String {
     if words.is_empty() { "nothing".into() } else { words.join("|") }
 }
 
-fn check(title: &str, transport: Transport, script: &str) {
-    let mut machine = Machine::open(transport);
+fn check(title: &str, encoding: Encoding, transport: Transport, script: &str) {
+    let mut machine = Machine::open(encoding, transport);
     for line in script.lines().map(str::trim).filter(|line| !line.is_empty()) {
         let (input, expected) = line.split_once(" -> ").expect("input -> answer");
         assert_eq!(machine.step(input), expected, "{title}: {input}");
@@ -176,7 +190,7 @@ fn check(title: &str, transport: Transport, script: &str) {
 
 /// Rows that start with the open packet already fetched by a first GET.
 fn polling(title: &str, script: &str) {
-    check(title, Transport::Polling, &format!("get -> 0{{}}\n{script}"));
+    check(title, Encoding::V4, Transport::Polling, &format!("get -> 0{{}}\n{script}"));
 }
 
 /// Rows in which a WebSocket has opened on the polling session.
@@ -186,7 +200,7 @@ fn probing(title: &str, script: &str) {
 
 /// Rows that start with the open packet already written.
 fn websocket(title: &str, script: &str) {
-    check(title, Transport::WebSocket, &format!("write -> 0{{}}\n{script}"));
+    check(title, Encoding::V4, Transport::WebSocket, &format!("write -> 0{{}}\n{script}"));
 }
 
 #[test]
@@ -306,7 +320,7 @@ fn upgrade() {
     );
     probing("too slow after the probe", "ws 2probe -> probing\nwait 100 -> polling\nwrite -> ws close");
     websocket("upgrade packets later are ignored", "ws 5 -> websocket\nws 6 -> websocket\nws 0 -> websocket");
-    let mut machine = Machine::open(Transport::Polling);
+    let mut machine = Machine::open(Encoding::V4, Transport::Polling);
     Arc::get_mut(&mut machine.session.config).expect("not shared").allow_upgrades = false;
     assert_eq!(machine.step("ws opens"), "unwanted");
 }
@@ -362,6 +376,32 @@ fn heartbeat() {
 }
 
 #[test]
+fn heartbeat_of_revision_3() {
+    let rows = [
+        (Transport::Polling, "get -> 0{}\npost 2 -> ok\nget -> 3"),
+        (Transport::Polling, "get -> 0{}\nwait 499 -> polling\nwait 1 -> closed ping timeout"),
+        (
+            Transport::Polling,
+            "get -> 0{}\nwait 400 -> polling\npost 2 -> ok\nwait 499 -> polling\nwait 1 -> closed ping timeout",
+        ),
+        (Transport::Polling, "get -> 0{}\npost 3 -> ok\nstate -> closed HeartbeatDirection"),
+        (
+            Transport::Polling,
+            "get -> 0{}\nws opens -> probing\nws 2probe -> probing\nwrite -> 3probe\nws 5 -> websocket\nws 2 -> websocket\nwrite -> 3",
+        ),
+        (Transport::WebSocket, "write -> 0{}\nwait 300 -> websocket\nwrite -> idle\nws 2 -> websocket\nwrite -> 3"),
+        (
+            Transport::WebSocket,
+            "write -> 0{}\nwait 400 -> websocket\nws 4a -> message a\nwait 100 -> closed ping timeout",
+        ),
+        (Transport::WebSocket, "write -> 0{}\nws 3 -> closed HeartbeatDirection"),
+    ];
+    for (transport, script) in rows {
+        check("revision 3", Encoding::V3, transport, script);
+    }
+}
+
+#[test]
 fn send() {
     polling("all or none, in order", "send a|b -> ok\nsend c -> ok\nget -> 4a|4b|4c");
     websocket("all or none, in order", "send a|b -> ok\nsend c -> ok\nwrite -> 4a|4b|4c\nwrite -> idle");
@@ -377,6 +417,33 @@ fn send() {
         &format!("send {long} -> ok\nsend a -> closed slow consumer\nget -> refused 1"),
     );
     polling("after the end", "post 1 -> ok\nsend a -> closed transport close");
+}
+
+#[test]
+fn volatile() {
+    polling(
+        "only to a parked GET, and one at a time",
+        "volatile a -> dropped\nget -> parked\nvolatile b -> queued\nvolatile c -> dropped\npoll -> 4b",
+    );
+    websocket(
+        "only when nothing waits",
+        "volatile a -> queued\nvolatile b -> dropped\nsend c -> ok\nwrite -> 4a|4c\nvolatile d -> queued",
+    );
+    websocket(
+        "not to a blocked one",
+        "blocked yes -> ok\nvolatile a -> dropped\nblocked no -> ok\nvolatile b -> queued",
+    );
+    websocket("after the end", "ws 1 -> closed transport close\nvolatile a -> closed transport close");
+}
+
+#[test]
+fn budget() {
+    websocket(
+        "messages are counted, other packets are not",
+        "limit 3 -> ok\nws 4ab -> message ab\nws 6 -> websocket\nws 4c -> message c\nws 4d -> closed TooLarge\nwrite -> ws close 1009",
+    );
+    websocket("lifted", "limit 1 -> ok\nlimit -> ok\nws 4ab -> message ab");
+    polling("over polling", "limit 1 -> ok\npost 4a|4b|4c -> ok\ninbox -> a\nstate -> closed TooLarge");
 }
 
 #[test]

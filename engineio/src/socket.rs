@@ -13,6 +13,7 @@ use std::{
 
 use tokio::{
     io::{AsyncRead, AsyncWrite},
+    sync::Notify,
     time::Instant,
 };
 
@@ -20,8 +21,8 @@ use crate::{
     frame::Frame,
     id::Sid,
     packet::Message,
-    query::Transport,
-    reason::{CloseReason, SendError},
+    protocol::{Encoding, Transport},
+    reason::{CloseReason, SendError, Sent},
     session::Session,
 };
 
@@ -53,8 +54,11 @@ pub struct Socket(Arc<Shared>);
 struct Shared {
     sid: Sid,
     handshake: Handshake,
+    encoding: Encoding,
     /// Taken by the driver, by HTTP requests and by whoever sends; for a few steps of the session at a time.
     inner: Mutex<Inner>,
+    /// Told when something has left the outbox, and when the session has ended.
+    written: Notify,
 }
 
 /// What the lock protects.
@@ -69,8 +73,9 @@ pub(crate) struct Inner {
 
 impl Socket {
     pub(crate) fn new(sid: Sid, handshake: Handshake, session: Session, opening: Option<Opening>) -> Self {
+        let encoding = session.encoding();
         let inner = Inner { session, opening, driver: None, get: None, post: None };
-        Self(Arc::new(Shared { sid, handshake, inner: Mutex::new(inner) }))
+        Self(Arc::new(Shared { sid, handshake, encoding, inner: Mutex::new(inner), written: Notify::new() }))
     }
 
     /// The id of the session. It is a credential of the client: do not show it to others.
@@ -81,6 +86,11 @@ impl Socket {
     /// The request that opened the session.
     pub fn handshake(&self) -> &Handshake {
         &self.0.handshake
+    }
+
+    /// The revision of the protocol that the client speaks, and how what it is sent is written.
+    pub fn encoding(&self) -> Encoding {
+        self.0.encoding
     }
 
     /// The transport in use now; it changes once at most, from polling to websocket.
@@ -103,6 +113,60 @@ impl Socket {
     /// As [`send`](Self::send); of the frames none is queued then.
     pub fn send_frames(&self, first: &Frame, rest: &[Frame]) -> Result<(), SendError> {
         self.update(|inner| inner.session.send(std::iter::once(first).chain(rest).cloned()))
+    }
+
+    /// Sends frames if they can leave at once, and otherwise drops them: for what is stale when it is late.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub fn send_volatile(&self, first: &Frame, rest: &[Frame]) -> Result<Sent, SendError> {
+        let queued = self.update(|inner| inner.session.send_volatile(std::iter::once(first).chain(rest).cloned()))?;
+        Ok(if queued { Sent::Queued } else { Sent::Dropped })
+    }
+
+    /// Bytes that wait for the client.
+    pub fn outbox_bytes(&self) -> usize {
+        self.lock().session.outbox_bytes()
+    }
+
+    /// Waits until nothing waits for the client any more.
+    ///
+    /// # Errors
+    /// [`SendError::Closed`]: what waited is lost.
+    pub async fn drained(&self) -> Result<(), SendError> {
+        self.wait_for(Session::is_drained).await
+    }
+
+    /// Waits until less than half of what may wait for the client does: for a writer that need not hurry.
+    ///
+    /// # Errors
+    /// [`SendError::Closed`].
+    pub async fn room(&self) -> Result<(), SendError> {
+        self.wait_for(Session::has_room).await
+    }
+
+    async fn wait_for(&self, condition: impl Fn(&Session) -> bool) -> Result<(), SendError> {
+        let mut written = std::pin::pin!(self.0.written.notified());
+        loop {
+            written.as_mut().enable();
+            {
+                let inner = self.lock();
+                if condition(&inner.session) {
+                    return Ok(());
+                }
+                if let Some(reason) = inner.session.closed() {
+                    return Err(SendError::Closed(reason));
+                }
+            }
+            written.as_mut().await;
+            written.set(self.0.written.notified());
+        }
+    }
+
+    /// Lets messages of this many bytes in all come before the session is ended as one that sends too much,
+    /// unless `None` lifts that before.
+    pub fn limit(&self, budget: Option<usize>) {
+        self.lock().session.limit(budget);
     }
 
     /// Closes the session as soon as all that was sent before has left, within 30 s at most.
@@ -154,6 +218,11 @@ impl Socket {
         drop(inner);
         wakers.into_iter().flatten().for_each(Waker::wake);
         result
+    }
+
+    /// Tells those who wait for room.
+    pub(crate) fn notify_written(&self) {
+        self.0.written.notify_waiters();
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {

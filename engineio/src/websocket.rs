@@ -13,14 +13,17 @@ use std::{
 use bytes::Bytes;
 use bytestring::ByteString;
 use hyper::{HeaderMap, header};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadBuf};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, ReadBuf},
+    time::Instant,
+};
 use tokio_tungstenite::tungstenite::{
     self,
     handshake::derive_accept_key,
     protocol::{CloseFrame, Role, WebSocketConfig, WebSocketContext},
 };
 
-use crate::{packet::Message, reason::TransportFault, socket::Stream};
+use crate::{config::Config, packet::Message, reason::TransportFault, socket::Stream};
 
 /// Bytes read at a time. One buffer per thread serves all its sessions, so an idle one owns none.
 const SCRATCH_BYTES: usize = 64 * 1024;
@@ -97,18 +100,43 @@ pub(crate) struct Io {
     pub(crate) queue: VecDeque<Bytes>,
     /// Bytes of the first one that were written already.
     written: usize,
+    pings: Pings,
+}
+
+/// The client's pings, counted second by second.
+struct Pings {
+    allowed: u32,
+    left: u32,
+    since: Instant,
+}
+
+impl Pings {
+    fn new(allowed: u32) -> Self {
+        Self { allowed, left: allowed, since: Instant::now() }
+    }
+
+    /// Counts one. Says whether it is still within what is allowed.
+    fn count(&mut self, now: Instant) -> bool {
+        if now.duration_since(self.since) >= Duration::from_secs(1) {
+            *self = Self { left: self.allowed, since: now, ..*self };
+        }
+        let within = self.left > 0;
+        self.left = self.left.saturating_sub(1);
+        within
+    }
 }
 
 impl Io {
-    /// Takes over a stream on which the handshake is done. Messages may have up to `max_payload` bytes.
-    pub(crate) fn new(stream: Stream, max_payload: usize) -> Self {
+    /// Takes over a stream on which the handshake is done.
+    pub(crate) fn new(stream: Stream, options: &Config) -> Self {
+        let max_payload = options.max_payload;
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER_BYTES)
             .write_buffer_size(0)
             .max_message_size(Some(max_payload))
             .max_frame_size(Some(max_payload));
         let context = WebSocketContext::new(Role::Server, Some(config));
-        Self { stream, context, queue: VecDeque::new(), written: 0 }
+        Self { stream, context, queue: VecDeque::new(), written: 0, pings: Pings::new(options.max_pings_per_second) }
     }
 
     /// Reads what is there, up to one scratch full, and hands over each message until `wants_more` says no.
@@ -141,6 +169,9 @@ impl Io {
                     // Writes the answer that tungstenite prepared; its error only says that this was the end.
                     let _closed = self.context.flush(&mut memory);
                     break Received::Lost(None);
+                }
+                Ok(tungstenite::Message::Ping(_)) if !self.pings.count(Instant::now()) => {
+                    break Received::Lost(Some(TransportFault::PingFlood));
                 }
                 Ok(_) => continue,
                 Err(tungstenite::Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {

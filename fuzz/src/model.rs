@@ -10,8 +10,8 @@ use std::{
 
 use bytes::Bytes;
 use engineio::{
-    ByteString, CloseReason, Config, DecodeError, Frame, Message, Packet, SendError, Session, Transmit, Transport,
-    TransportFault,
+    ByteString, CloseReason, Config, DecodeError, Encoding, Frame, Message, Packet, SendError, Session, Transmit,
+    Transport, TransportFault,
 };
 
 /// Bytes after which the outbox takes no more.
@@ -70,7 +70,7 @@ impl Model {
             max_outbox_bytes: LIMIT,
             ..Config::default()
         };
-        let session = Session::new(Arc::new(config), transport, "{}", now);
+        let session = Session::new(Arc::new(config), Encoding::V4, transport, "{}", now);
         let websocket = transport == Transport::WebSocket;
         Self {
             session,

@@ -4,15 +4,32 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 use bytes::Bytes;
-use engineio::{ByteString, DecodeError, Message, Packet};
+use engineio::{ByteString, DecodeError, Message, Packet, Revision};
 
 /// Decodes the input as a binary unit and, when it is UTF-8, as a text.
 pub fn packet(data: &[u8]) {
     let binary = Message::Binary(Bytes::copy_from_slice(data));
-    assert_eq!(Packet::decode(binary.clone()), Ok(Packet::Message(binary)));
+    assert_eq!(Packet::decode(binary.clone(), Revision::V4), Ok(Packet::Message(binary.clone())));
+    let expected = match data {
+        [] => Err(DecodeError::Empty),
+        [4, message @ ..] => Ok(Packet::Message(Message::Binary(Bytes::copy_from_slice(message)))),
+        [other, ..] => Err(DecodeError::UnknownType(char::from(*other))),
+    };
+    assert_eq!(Packet::decode(binary, Revision::V3), expected);
 
     let Ok(text) = str::from_utf8(data) else { return };
-    match Packet::decode(Message::Text(ByteString::from(text))) {
+    let unit = Message::Text(ByteString::from(text));
+    let decoded = Packet::decode(unit.clone(), Revision::V4);
+    match text.strip_prefix("b4") {
+        // Of revision 3 it is the same without the type.
+        Some(data) => {
+            let data = Message::Text(format!("b{data}").into());
+            assert_eq!(Packet::decode(unit, Revision::V3), Packet::decode(data, Revision::V4));
+        }
+        None if text.starts_with('b') => assert!(Packet::decode(unit, Revision::V3).is_err()),
+        None => assert_eq!(Packet::decode(unit, Revision::V3), decoded),
+    }
+    match decoded {
         Ok(packet) => assert_eq!(encode(&packet, text), text),
         Err(DecodeError::Empty) => assert_eq!(text, ""),
         Err(DecodeError::UnknownType(kind)) => {

@@ -2,7 +2,7 @@
 //! What it is not: percent-decoding, which is rented.
 //! Who calls it: libFuzzer and the replay test.
 
-use engineio::{HandshakeError, Query, Sid, Transport};
+use engineio::{HandshakeError, Query, Revision, Sid, Transport};
 
 /// Parses the input when it is UTF-8, as hyper lets nothing else through.
 pub fn query(data: &[u8]) {
@@ -17,14 +17,27 @@ pub fn query(data: &[u8]) {
         }
         Err(error) => assert_eq!(error, HandshakeError::UnknownTransport),
     }
-    let forced = format!("{text}&transport=websocket&EIO=4&sid=a");
-    let last = Query { transport: Transport::WebSocket, sid: Some("a".into()), revision_4: true };
-    assert_eq!(Query::parse(&forced), Ok(last), "of a parameter given twice the last one counts");
+    let forced = format!("{text}&transport=websocket&EIO=4&sid=a&b64=");
+    let last = Query {
+        transport: Transport::WebSocket,
+        sid: Some("a".into()),
+        revision: Some(Revision::V4),
+        base64: false,
+        jsonp: None,
+    };
+    let parsed = Query::parse(&forced).map(|query| Query { jsonp: None, ..query });
+    assert_eq!(parsed, Ok(last), "of a parameter given twice the last one counts");
 }
 
 /// The same query, with every byte of the sid escaped.
 fn encode(query: &Query<'_>) -> String {
     let sid: String = query.sid.iter().flat_map(|sid| sid.bytes()).map(|byte| format!("%{byte:02x}")).collect();
-    let revision = if query.revision_4 { "4" } else { "3" };
-    format!("sid={sid}&EIO={revision}&transport={}", query.transport.name())
+    let revision = match query.revision {
+        Some(Revision::V3) => "3",
+        Some(Revision::V4) => "4",
+        None => "",
+    };
+    let base64 = if query.base64 { "1" } else { "" };
+    let jsonp = query.jsonp.as_ref().map(|index| format!("&j={index}")).unwrap_or_default();
+    format!("sid={sid}&EIO={revision}&b64={base64}&transport={}{jsonp}", query.transport.name())
 }

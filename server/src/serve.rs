@@ -4,6 +4,7 @@
 
 use std::{fmt, io, net::SocketAddr, process};
 
+use engineio::Serve;
 use tokio::{
     net::TcpListener,
     signal::unix::{Signal, SignalKind, signal},
@@ -62,7 +63,7 @@ pub(crate) async fn serve(config: Config) -> Result<(), ServeError> {
             process::exit(ENDED_AT_ONCE);
         });
     };
-    engineio::serve(listener, answer, shutdown, io.close()).await;
+    Serve::default().run(listener, answer, shutdown, io.close()).await;
     Ok(())
 }
 

@@ -97,7 +97,10 @@ impl Client {
     fn connect(&mut self, namespace: &ByteString, auth: ByteString) -> bool {
         let (engine, refusals, name) = (self.engine.clone(), self.refusals.clone(), namespace.clone());
         let joined = move |result: Result<(), ConnectError>| match result {
-            Ok(()) => engine.expire(None),
+            Ok(()) => {
+                engine.expire(None);
+                engine.limit(None);
+            }
             Err(error) => refuse(&engine, &refusals, &name, &error),
         };
         match self.namespaces.get(&**namespace) {

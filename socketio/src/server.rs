@@ -4,9 +4,8 @@
 
 use std::{error, fmt, sync::Arc, time::Duration};
 
-use engineio::{Answer, Engine, Service, serve};
+use engineio::{Answer, Engine, Http, Listener, Serve, Service};
 use hyper::{Request, body::Body};
-use tokio::net::TcpListener;
 
 use crate::{
     broadcast::Broadcast,
@@ -16,18 +15,23 @@ use crate::{
 };
 
 /// Options of a [`SocketIo`], with the reference server's names and defaults.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Config {
     /// The transport below. Its path is `/socket.io/` by default.
     pub engine: engineio::Config,
+    /// The HTTP front: CORS, cookie, compression, hooks.
+    pub http: Http,
     /// Time a client has to join its first namespace (`connectTimeout`). Default 45 s.
     pub connect_timeout: Duration,
+    /// *Ours.* Bytes that a client may send before it has joined a namespace, in all. Default 64 KiB.
+    pub max_bytes_before_connect: usize,
 }
 
 impl Default for Config {
     fn default() -> Self {
         let engine = engineio::Config { path: "/socket.io/".into(), ..engineio::Config::default() };
-        Self { engine, connect_timeout: Duration::from_secs(45) }
+        let http = Http::default();
+        Self { engine, http, connect_timeout: Duration::from_secs(45), max_bytes_before_connect: 64 * 1024 }
     }
 }
 
@@ -44,18 +48,19 @@ impl SocketIo {
     pub fn new(config: Config, namespaces: impl IntoIterator<Item = Namespace>) -> Self {
         let served = namespaces.into_iter().map(Namespace::serve);
         let namespaces: Arc<Namespaces> = Arc::new(served.map(|served| (served.hub().path.clone(), served)).collect());
-        let connect_timeout = config.connect_timeout;
+        let (connect_timeout, max_bytes) = (config.connect_timeout, config.max_bytes_before_connect);
         let joinable = namespaces.clone();
         let engine = Engine::new(config.engine, move |socket, driver| {
             // Until it joins a namespace; `client` takes that back.
             socket.expire(Some(connect_timeout));
+            socket.limit(Some(max_bytes));
             let mut client = Client::new(socket, joinable.clone());
             tokio::spawn(async move {
                 let reason = driver.run(|message| client.on_message(message)).await;
                 client.on_close(reason);
             });
         });
-        Self { service: Service::new(engine.clone()), engine, namespaces }
+        Self { service: Service::with_http(engine.clone(), config.http), engine, namespaces }
     }
 
     /// Everybody in a namespace, to emit to; `None` when there is no such namespace.
@@ -90,13 +95,13 @@ impl SocketIo {
     }
 
     /// Serves this and nothing else on a port until `shutdown` is done, then closes all connections.
-    pub async fn serve(&self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
+    pub async fn serve(&self, listener: impl Listener, shutdown: impl Future<Output = ()>) {
         let io = self.clone();
         let answer = move |request| {
             let io = io.clone();
             async move { io.answer(request).await }
         };
-        serve(listener, answer, shutdown, self.close()).await;
+        Serve::default().run(listener, answer, shutdown, self.close()).await;
     }
 }
 

@@ -73,13 +73,27 @@ async fn f_frames_in_one_byte_segments() {
 
 #[tokio::test]
 async fn t20_f17_a_pong_repeats_its_ping() {
-    let (server, _sessions) = server::engine(Config::default()).await;
+    let (server, _sessions) = server::engine(Config { max_pings_per_second: 126, ..Config::default() }).await;
     let (mut client, _sid) = WebSocket::open(server.endpoint).await;
     for length in 0..=125 {
         let payload: Vec<u8> = (0..length).collect();
         client.connection.send(masked(PING, &payload)).await;
         assert_eq!(client.frame().await, Frame::Pong(payload));
     }
+}
+
+#[tokio::test]
+async fn f17_t28_a_flood_of_pings_ends_the_session() {
+    let (server, sessions) = server::engine(Config { max_pings_per_second: 3, ..Config::default() }).await;
+    let (mut client, sid) = WebSocket::open(server.endpoint).await;
+    client.connection.send(masked(PING, b"").repeat(100)).await;
+    let mut answers = vec![client.frame().await];
+    while answers.last() == Some(&Frame::Pong(vec![])) {
+        answers.push(client.frame().await);
+    }
+    // A second may pass between two of them, so that more are answered than in one.
+    assert!(answers.len() >= 4 && answers.last() == Some(&tests::frames::closed(1008)), "{answers:?}");
+    assert_eq!(sessions.take(&sid).reason().await, broken(TransportFault::PingFlood));
 }
 
 #[tokio::test]

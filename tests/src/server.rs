@@ -9,7 +9,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use engineio::{CloseReason, Engine, Message, Service, Socket, serve};
+use engineio::{CloseReason, Engine, Message, Serve, Service, Socket};
 use socketio::{Namespace, SocketIo};
 use tokio::{
     net::TcpListener,
@@ -159,7 +159,7 @@ pub async fn engine(config: engineio::Config) -> (Server, Sessions) {
         let (service, count) = (service.clone(), count.clone());
         async move { counted(service.answer(request), &count).await }
     };
-    let serving = async move { serve(listener, answer, stopped.notified(), closing.close()).await };
+    let serving = async move { Serve::default().run(listener, answer, stopped.notified(), closing.close()).await };
     (Server { endpoint, waiting, stop, ended: tokio::spawn(serving) }, Sessions { engine, by_sid })
 }
 
@@ -174,7 +174,7 @@ pub async fn socketio(config: socketio::Config, namespaces: impl IntoIterator<It
         let (io, count) = (answering.clone(), count.clone());
         async move { counted(io.answer(request), &count).await }
     };
-    let serving = async move { serve(listener, answer, stopped.notified(), closing.close()).await };
+    let serving = async move { Serve::default().run(listener, answer, stopped.notified(), closing.close()).await };
     (Server { endpoint, waiting, stop, ended: tokio::spawn(serving) }, io)
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use engineio::{Config, Engine, Service, serve as accept};
+use engineio::{Config, Engine, Serve, Service};
 use tokio::net::TcpListener;
 
 pub(crate) async fn serve(listener: TcpListener, shutdown: impl Future<Output = ()>) {
@@ -26,5 +26,5 @@ pub(crate) async fn serve(listener: TcpListener, shutdown: impl Future<Output = 
         let service = service.clone();
         async move { service.answer(request).await }
     };
-    accept(listener, answer, shutdown, engine.close()).await;
+    Serve::default().run(listener, answer, shutdown, engine.close()).await;
 }

@@ -1,0 +1,118 @@
+//! What it is: the HTTP answers: their statuses, headers and bodies.
+//! What it is not: the choice among them (`service`).
+//! Who calls it: `service`.
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::{
+    HeaderMap, Response, StatusCode,
+    header::{self, HeaderValue},
+};
+
+use crate::{
+    jsonp,
+    packet::Message,
+    query::Query,
+    reason::HandshakeError,
+    websocket::{self, Refusal},
+};
+
+/// An answer to a request. Its body is whole at once.
+pub type Answer = Response<Full<Bytes>>;
+
+/// The 101 answer; with another status, the one to a handshake that is none.
+pub(crate) fn switch(headers: &HeaderMap) -> Answer {
+    let key = match websocket::accept_key(headers) {
+        Ok(key) => HeaderValue::try_from(key).expect("base64 is a header value"),
+        Err(Refusal::Malformed) => {
+            return refuse(HandshakeError::BadRequest, HandshakeError::BadRequest.message());
+        }
+        // RFC 6455, section 4.4: 426 with the version that is understood.
+        Err(Refusal::Version) => {
+            let mut answer = empty(StatusCode::UPGRADE_REQUIRED);
+            answer.headers_mut().insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+            return answer;
+        }
+    };
+    let mut answer = empty(StatusCode::SWITCHING_PROTOCOLS);
+    let headers = answer.headers_mut();
+    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(header::SEC_WEBSOCKET_ACCEPT, key);
+    answer
+}
+
+/// The official error body.
+pub(crate) fn refuse(error: HandshakeError, message: &str) -> Answer {
+    let mut body = format!(r#"{{"code":{},"message":""#, error.code());
+    jsonp::escape(message, &mut body);
+    body.push_str("\"}");
+    let mut answer = Response::new(Full::from(body));
+    *answer.status_mut() = StatusCode::from_u16(error.status()).expect("the table has valid statuses");
+    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    answer
+}
+
+/// The answer to a GET, compressed from `threshold` bytes on if the client accepts that.
+pub(crate) fn polled(body: Message, query: &Query<'_>, headers: &HeaderMap, threshold: Option<usize>) -> Answer {
+    let (body, content_type): (Bytes, _) = match (body, &query.jsonp) {
+        (Message::Binary(body), _) => (body, "application/octet-stream"),
+        (Message::Text(body), Some(index)) => (jsonp::wrap(&body, index).into(), "text/javascript; charset=UTF-8"),
+        (Message::Text(body), None) => (body.into_bytes(), "text/plain; charset=UTF-8"),
+    };
+    let mut answer = uncached(Bytes::new(), content_type);
+    let body = if threshold.is_some_and(|threshold| body.len() >= threshold) {
+        compress(body, headers, answer.headers_mut())
+    } else {
+        body
+    };
+    *answer.body_mut() = Full::new(body);
+    answer
+}
+
+#[cfg(feature = "compression")]
+use crate::compress::compress;
+
+#[cfg(not(feature = "compression"))]
+fn compress(body: Bytes, _: &HeaderMap, _: &mut HeaderMap) -> Bytes {
+    body
+}
+
+/// The answer to a POST.
+pub(crate) fn posted() -> Answer {
+    uncached(Bytes::from_static(b"ok"), "text/html")
+}
+
+fn uncached(body: Bytes, content_type: &'static str) -> Answer {
+    let mut answer = Response::new(Full::new(body));
+    let headers = answer.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    answer
+}
+
+/// The answer to a body that is too large, or too slow.
+pub(crate) fn unread(status: StatusCode) -> Answer {
+    let mut answer = empty(status);
+    // What is left of the body is not read.
+    close_after(&mut answer);
+    answer
+}
+
+/// The answer to a method that sessions do not have.
+pub(crate) fn wrong_method() -> Answer {
+    let mut answer = empty(StatusCode::METHOD_NOT_ALLOWED);
+    answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, POST"));
+    answer
+}
+
+pub(crate) fn empty(status: StatusCode) -> Answer {
+    let mut answer = Response::new(Full::default());
+    *answer.status_mut() = status;
+    answer
+}
+
+/// Ends the connection behind this answer.
+pub(crate) fn close_after(answer: &mut Answer) {
+    answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+}

@@ -1,0 +1,174 @@
+//! What it is: the options of the HTTP front: origins, CORS, the cookie, compression, and the application's hooks.
+//! What it is not: options of sessions; those are in `config`.
+//! Who calls it: users build one; `service` asks it for each request.
+
+use std::{fmt, pin::Pin, sync::Arc};
+
+use hyper::{HeaderMap, http::request::Parts};
+
+use crate::{cookie::Cookie, cors::Cors, id::Sid, origin::Origins, reason::HandshakeError};
+
+/// Polling answers from this size on are compressed, in bytes, as in the reference.
+const COMPRESSION_THRESHOLD: usize = 1024;
+
+type AllowRequest = dyn Fn(&Parts) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync;
+type AddHeaders = dyn Fn(&Parts, &mut HeaderMap) + Send + Sync;
+type GenerateSid = dyn Fn(&Parts) -> Option<Sid> + Send + Sync;
+type OnRefused = dyn Fn(&Refused<'_>) + Send + Sync;
+
+/// A request that was refused (`connection_error`).
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Refused<'a> {
+    /// The request, without its body.
+    pub request: &'a Parts,
+    /// Why, with the official code.
+    pub error: HandshakeError,
+    /// What the client was told: the application's words, or those of the error.
+    pub message: &'a str,
+}
+
+/// Options of a [`Service`](crate::Service).
+///
+/// ```
+/// use engineio::{Cookie, Cors, Http, Origin, Origins};
+///
+/// # fn options() -> Result<Http, Box<dyn std::error::Error>> {
+/// let pages = Origins::List(vec![Origin::parse("https://*.example.com")?]);
+/// let http = Http::default()
+///     .cors(Cors::new(pages).credentials()?)
+///     .cookie(Cookie::new("io")?)
+///     .allow_request(|request| {
+///         let known = request.headers.contains_key("authorization");
+///         async move { if known { Ok(()) } else { Err("who are you?".into()) } }
+///     });
+/// # Ok(http)
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Http {
+    pub(crate) cors: Option<Cors>,
+    pub(crate) cookie: Option<Cookie>,
+    pub(crate) compression: Option<usize>,
+    allow_request: Option<Arc<AllowRequest>>,
+    initial_headers: Option<Arc<AddHeaders>>,
+    headers: Option<Arc<AddHeaders>>,
+    generate_sid: Option<Arc<GenerateSid>>,
+    on_refused: Option<Arc<OnRefused>>,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self {
+            cors: None,
+            cookie: None,
+            compression: Some(COMPRESSION_THRESHOLD),
+            allow_request: None,
+            initial_headers: None,
+            headers: None,
+            generate_sid: None,
+            on_refused: None,
+        }
+    }
+}
+
+impl Http {
+    /// Lets pages of other origins in (`cors`). They may then open WebSockets, too: unlike the reference, which does
+    /// not look at their origin, a WebSocket of another page is refused with code 4. Default: no CORS headers, and
+    /// WebSockets of the same origin only.
+    pub fn cors(self, cors: Cors) -> Self {
+        Self { cors: Some(cors), ..self }
+    }
+
+    /// Sets a cookie with the answer to a polling handshake (`cookie`). Default: none.
+    pub fn cookie(self, cookie: Cookie) -> Self {
+        Self { cookie: Some(cookie), ..self }
+    }
+
+    /// Compresses polling answers of this many bytes and more, with gzip or deflate, for clients that accept it
+    /// (`httpCompression.threshold`); `None` never does. Default: 1024.
+    #[cfg(feature = "compression")]
+    pub fn compression(self, threshold: Option<usize>) -> Self {
+        Self { compression: threshold, ..self }
+    }
+
+    /// Asks the application about each handshake (`allowRequest`), not about later requests. A refused one is answered
+    /// 403 with code 4 and the error's text as the message. Default: all are let in.
+    pub fn allow_request<F>(self, filter: impl Fn(&Parts) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Result<(), String>> + Send + 'static,
+    {
+        Self { allow_request: Some(Arc::new(move |request| Box::pin(filter(request)))), ..self }
+    }
+
+    /// Adds headers to the answer of each handshake (`initial_headers`), the 101 of a WebSocket included.
+    pub fn initial_headers(self, add: impl Fn(&Parts, &mut HeaderMap) + Send + Sync + 'static) -> Self {
+        Self { initial_headers: Some(Arc::new(add)), ..self }
+    }
+
+    /// Adds headers to each answer (`headers`), the 101 of a WebSocket included.
+    pub fn headers(self, add: impl Fn(&Parts, &mut HeaderMap) + Send + Sync + 'static) -> Self {
+        Self { headers: Some(Arc::new(add)), ..self }
+    }
+
+    /// Gives each session its id (`generateId`); `None` refuses the handshake with code 3. Ids must not be guessed:
+    /// whoever knows one can use the session. Default: [`Sid::draw`].
+    pub fn generate_sid(self, generate: impl Fn(&Parts) -> Option<Sid> + Send + Sync + 'static) -> Self {
+        Self { generate_sid: Some(Arc::new(generate)), ..self }
+    }
+
+    /// Told of each request that is refused with an official code (`connection_error`).
+    pub fn on_refused(self, told: impl Fn(&Refused<'_>) + Send + Sync + 'static) -> Self {
+        Self { on_refused: Some(Arc::new(told)), ..self }
+    }
+
+    /// Which pages may open WebSockets and, if it is a list, use polling.
+    pub(crate) fn origins(&self) -> &Origins {
+        self.cors.as_ref().map_or(&Origins::Same, Cors::origins)
+    }
+
+    /// Whether the application lets this handshake in; else with which words not.
+    pub(crate) async fn allows(&self, request: &Parts) -> Result<(), String> {
+        match &self.allow_request {
+            Some(filter) => filter(request).await,
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) fn sid(&self, request: &Parts) -> Option<Sid> {
+        self.generate_sid.as_ref().map_or_else(|| Some(Sid::draw()), |generate| generate(request))
+    }
+
+    /// Adds the application's headers to the answer of a handshake.
+    pub(crate) fn add_initial_headers(&self, request: &Parts, answer: &mut HeaderMap) {
+        if let Some(add) = &self.initial_headers {
+            add(request, answer);
+        }
+    }
+
+    /// Adds CORS and the application's headers to any answer.
+    pub(crate) fn add_headers(&self, request: &Parts, answer: &mut HeaderMap) {
+        if let Some(cors) = &self.cors {
+            cors.add_headers(&request.method, &request.headers, answer);
+        }
+        if let Some(add) = &self.headers {
+            add(request, answer);
+        }
+    }
+
+    pub(crate) fn refused(&self, request: &Parts, error: HandshakeError, message: &str) {
+        if let Some(told) = &self.on_refused {
+            told(&Refused { request, error, message });
+        }
+    }
+}
+
+impl fmt::Debug for Http {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Http")
+            .field("cors", &self.cors)
+            .field("cookie", &self.cookie)
+            .field("compression", &self.compression)
+            .finish_non_exhaustive()
+    }
+}
