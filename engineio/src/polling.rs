@@ -3,9 +3,9 @@
 //! Who calls it: `service`, once per request on a polling session.
 
 use std::{
-    error,
-    pin::pin,
+    pin::Pin,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::{Buf, Bytes};
@@ -21,6 +21,14 @@ use crate::{
     reason::{CloseReason, HandshakeError, TransportFault},
     socket::Socket,
 };
+
+/// Bytes set aside for a body before they have come.
+const MAX_CAPACITY: usize = 64 * 1024;
+
+/// Bytes, and time, for which a refused body is read on, and how long it may pause.
+const MAX_DISCARDED: usize = 64 << 20;
+const DISCARD_TIME: Duration = Duration::from_secs(30);
+const DISCARD_PAUSE: Duration = Duration::from_secs(1);
 
 /// Why a POST was not answered with `ok`.
 #[derive(Debug, PartialEq, Eq)]
@@ -56,20 +64,19 @@ pub(crate) async fn get(socket: &Socket) -> Result<Message, HandshakeError> {
     Ok(payload::encode(&frames, socket.encoding()))
 }
 
-/// Reads a body and hands its packets to the session.
+/// Takes a body, reads it, and hands its packets to the session.
 ///
 /// # Errors
 /// [`PostError`]; what was decoded before an error has been handed over.
 pub(crate) async fn post<B>(
     socket: &Socket,
     headers: &HeaderMap,
-    body: B,
+    body: &mut Option<B>,
     jsonp: bool,
     config: &Config,
 ) -> Result<(), PostError>
 where
-    B: Body,
-    B::Error: Into<Box<dyn error::Error + Send + Sync>>,
+    B: Body + Unpin,
 {
     socket.update(|inner| inner.session.handle_post()).map_err(PostError::Refused)?;
     let mut guard = Guard { socket, fault: Some(TransportFault::PostAborted) };
@@ -134,26 +141,30 @@ enum BodyError {
     Aborted,
 }
 
-/// Collects a body of at most `limit` bytes, first waiting until the driver has room for more messages.
-async fn collect<B>(socket: &Socket, body: B, limit: usize) -> Result<Bytes, BodyError>
+/// Collects a body of at most `limit` bytes and takes it, first waiting until the driver has room for more messages.
+/// One that is not read to its end stays where it is.
+async fn collect<B>(socket: &Socket, body: &mut Option<B>, limit: usize) -> Result<Bytes, BodyError>
 where
-    B: Body,
-    B::Error: Into<Box<dyn error::Error + Send + Sync>>,
+    B: Body + Unpin,
 {
-    if body.size_hint().lower() > limit as u64 {
+    let Some(reading) = body else { return Ok(Bytes::new()) };
+    let announced = reading.size_hint().lower();
+    if announced > limit as u64 {
         return Err(BodyError::TooLarge);
     }
     // One copy: chunks may be as small as a byte, and a list of them would cost more than they do.
-    let mut collected = Vec::with_capacity(body.size_hint().lower() as usize);
-    let mut body = pin!(body);
+    let mut collected = Vec::with_capacity(MAX_CAPACITY.min(announced as usize));
     loop {
         let next = std::future::poll_fn(|cx| {
             if poll_room(socket, cx)?.is_pending() {
                 return Poll::Pending;
             }
-            body.as_mut().poll_frame(cx).map(Ok)
+            Pin::new(&mut *reading).poll_frame(cx).map(Ok)
         });
-        let Some(frame) = next.await? else { return Ok(collected.into()) };
+        let Some(frame) = next.await? else {
+            *body = None;
+            return Ok(collected.into());
+        };
         let Ok(mut data) = frame.map_err(|_| BodyError::Aborted)?.into_data() else { continue };
         if collected.len() + data.remaining() > limit {
             return Err(BodyError::TooLarge);
@@ -165,6 +176,24 @@ where
             data.advance(length);
         }
     }
+}
+
+/// Reads the rest of a body that was refused, within bounds: a client that is still sending would otherwise lose its
+/// connection, and with it the answer that says why.
+pub(crate) async fn discard<B: Body + Unpin>(mut body: B) {
+    let rest = async {
+        let mut left = MAX_DISCARDED;
+        loop {
+            let next = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx));
+            let Ok(Some(Ok(frame))) = tokio::time::timeout(DISCARD_PAUSE, next).await else { return };
+            match left.checked_sub(frame.data_ref().map_or(0, Buf::remaining)) {
+                Some(rest) => left = rest,
+                None => return,
+            }
+        }
+    };
+    // What takes longer is dropped, which ends the connection.
+    let _late = tokio::time::timeout(DISCARD_TIME, rest).await;
 }
 
 /// Ready when the driver keeps up; an error once the session has ended.

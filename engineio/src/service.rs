@@ -2,7 +2,7 @@
 //! What it is not: a server with a port (`serve`), nor a router for other paths.
 //! Who calls it: hyper, or a server that keeps Engine.IO beside other routes.
 
-use std::{borrow::Cow, error, io, net::SocketAddr, pin::Pin, sync::Arc};
+use std::{borrow::Cow, io, net::SocketAddr, pin::Pin, sync::Arc};
 
 use hyper::{Method, Request, StatusCode, body::Body, header, http::request::Parts, upgrade::OnUpgrade};
 use hyper_util::rt::TokioIo;
@@ -69,21 +69,24 @@ impl Service {
     /// that is what hyper does when the client goes away.
     pub async fn answer<B>(&self, request: Request<B>) -> Answer
     where
-        B: Body,
-        B::Error: Into<Box<dyn error::Error + Send + Sync>>,
+        B: Body + Send + Unpin + 'static,
     {
         if !self.matches(request.uri().path()) {
             return answer::empty(StatusCode::NOT_FOUND);
         }
         let (mut parts, body) = request.into_parts();
+        let mut body = Some(body);
         let upgrade = websocket::is_upgrade(&parts.headers);
         let mut answer = match self.preflight(&parts) {
             Some(answer) => answer,
-            None => self.route(&mut parts, body, upgrade).await.unwrap_or_else(|refusal| {
+            None => self.route(&mut parts, &mut body, upgrade).await.unwrap_or_else(|refusal| {
                 self.http.refused(&parts, refusal.error, &refusal.message);
                 answer::refuse(refusal.error, &refusal.message)
             }),
         };
+        if let Some(body) = body.filter(|body| !upgrade && !body.is_end_stream()) {
+            tokio::spawn(polling::discard(body));
+        }
         self.http.add_headers(&parts, answer.headers_mut());
         if upgrade && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
             // What follows a refused upgrade may be frames: it is not to be read as a request.
@@ -97,10 +100,10 @@ impl Service {
         Some(answer::empty(status))
     }
 
-    async fn route<B>(&self, request: &mut Parts, body: B, upgrade: bool) -> Result<Answer, Refusal>
+    /// Takes the body if it is to be read.
+    async fn route<B>(&self, request: &mut Parts, body: &mut Option<B>, upgrade: bool) -> Result<Answer, Refusal>
     where
-        B: Body,
-        B::Error: Into<Box<dyn error::Error + Send + Sync>>,
+        B: Body + Send + Unpin + 'static,
     {
         let text = request.uri.query().unwrap_or_default().to_owned();
         let query = Query::parse(&text)?;
@@ -198,10 +201,15 @@ impl Service {
     }
 
     /// A GET or POST of a session that polls.
-    async fn poll<B>(&self, request: &Parts, body: B, socket: &Socket, query: &Query<'_>) -> Result<Answer, Refusal>
+    async fn poll<B>(
+        &self,
+        request: &Parts,
+        body: &mut Option<B>,
+        socket: &Socket,
+        query: &Query<'_>,
+    ) -> Result<Answer, Refusal>
     where
-        B: Body,
-        B::Error: Into<Box<dyn error::Error + Send + Sync>>,
+        B: Body + Send + Unpin + 'static,
     {
         match request.method {
             Method::GET => {
@@ -244,9 +252,8 @@ impl Service {
 
 impl<B> hyper::service::Service<Request<B>> for Service
 where
-    B: Body + Send + 'static,
+    B: Body + Send + Unpin + 'static,
     B::Data: Send,
-    B::Error: Into<Box<dyn error::Error + Send + Sync>>,
 {
     type Response = Answer;
     type Error = std::convert::Infallible;
@@ -261,9 +268,8 @@ where
 #[cfg(feature = "tower")]
 impl<B> tower_service::Service<Request<B>> for Service
 where
-    B: Body + Send + 'static,
+    B: Body + Send + Unpin + 'static,
     B::Data: Send,
-    B::Error: Into<Box<dyn error::Error + Send + Sync>>,
 {
     type Response = Answer;
     type Error = std::convert::Infallible;

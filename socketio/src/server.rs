@@ -2,7 +2,7 @@
 //! What it is not: a port; it answers requests that hyper, or `engineio::serve`, brings.
 //! Who calls it: applications.
 
-use std::{error, fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use engineio::{Answer, Engine, Http, Listener, Serve, Service};
 use hyper::{Request, body::Body};
@@ -82,8 +82,7 @@ impl SocketIo {
     /// Answers one request; see [`Service::answer`].
     pub async fn answer<B>(&self, request: Request<B>) -> Answer
     where
-        B: Body,
-        B::Error: Into<Box<dyn error::Error + Send + Sync>>,
+        B: Body + Send + Unpin + 'static,
     {
         self.service.answer(request).await
     }

@@ -228,3 +228,17 @@ async fn chunks_that_are_none_end_the_session() {
         assert_eq!(sessions.take(&client.sid).reason().await, broken(TransportFault::PostAborted));
     }
 }
+
+#[tokio::test]
+async fn c9_a_client_that_sends_too_much_to_the_end_still_reads_why() {
+    let (server, _sessions) = server::engine(Config::default()).await;
+    let large = "x".repeat(5_000_000);
+    let mut session = Polling::open(server.endpoint).await;
+    assert_eq!(session.post(&large).await.status, 413);
+
+    let mut stranger = Connection::open(server.endpoint.address).await;
+    let target = format!("POST {}&sid=01234567890123456789", server.endpoint.target("polling"));
+    stranger.request(&target, &format!("content-length: {}\r\n", large.len())).await;
+    stranger.send(&large).await;
+    assert_eq!(stranger.answer().await.body, r#"{"code":1,"message":"Session ID unknown"}"#);
+}
