@@ -3,7 +3,7 @@
 use engineio::{CloseReason, Config, DecodeError, Message, TransportFault};
 use tests::{
     Row,
-    frames::{BINARY, CLOSE, CLOSED, FIN, Frame, HANDSHAKE, PING, PONG, TEXT, WebSocket, masked, text},
+    frames::{BINARY, CLOSE, CLOSED, FIN, Frame, HANDSHAKE, PING, PONG, TEXT, WebSocket, closed, masked, text},
     http::Connection,
     polling::{Polling, sid},
     server,
@@ -92,7 +92,7 @@ async fn f17_t28_a_flood_of_pings_ends_the_session() {
         answers.push(client.frame().await);
     }
     // A second may pass between two of them, so that more are answered than in one.
-    assert!(answers.len() >= 4 && answers.last() == Some(&tests::frames::closed(1008)), "{answers:?}");
+    assert!(answers.len() >= 4 && answers.last() == Some(&closed(1008)), "{answers:?}");
     assert_eq!(sessions.take(&sid).reason().await, broken(TransportFault::PingFlood));
 }
 
@@ -140,7 +140,7 @@ async fn f22_frames_after_a_close_are_dropped() {
     let (server, sessions) = server::engine(Config::default()).await;
     let (mut client, sid) = WebSocket::open(server.endpoint).await;
     client.connection.send([masked(CLOSE, b"\x03\xe8"), masked(TEXT, b"4a"), masked(BINARY, b"b")].concat()).await;
-    assert_eq!(client.frame().await, tests::frames::closed(1000));
+    assert_eq!(client.frame().await, closed(1000));
     assert_eq!(client.frame().await, Frame::End);
     assert_eq!(sessions.take(&sid).reason().await, CloseReason::TransportClose);
 }

@@ -20,8 +20,6 @@ pub const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 pub const TEXT: u8 = 0x81;
 /// A binary message.
 pub const BINARY: u8 = 0x82;
-/// The last fragment of a message.
-pub const CONTINUATION: u8 = 0x80;
 /// A close.
 pub const CLOSE: u8 = 0x88;
 /// A ping.
