@@ -37,7 +37,7 @@ pub struct Config {
     /// *Ours.* Bytes that may wait for one client. Once that many wait, the next message ends the session
     /// as [`SlowConsumer`](crate::CloseReason::SlowConsumer). The reference has no bound. Default 1 MiB.
     pub max_outbox_bytes: usize,
-    /// *Ours.* Messages that may wait for one client; the next one ends the session likewise. Default 8192.
+    /// *Ours.* Messages that may wait for one client; the next one ends the session likewise. Default 65536.
     pub max_outbox_messages: usize,
     /// *Ours.* Time that the body of a POST may take. Late ones are answered 408 and end their session. Default 30 s.
     pub body_timeout: Duration,
@@ -60,7 +60,7 @@ impl Default for Config {
             max_payload: 1_000_000,
             initial_packet: None,
             max_outbox_bytes: 1 << 20,
-            max_outbox_messages: 8192,
+            max_outbox_messages: 65_536,
             body_timeout: Duration::from_secs(30),
             max_pings_per_second: 100,
         }
