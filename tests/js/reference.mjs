@@ -8,11 +8,12 @@ import { createServer } from 'node:http'
 import { Server as EngineServer } from 'engine.io'
 import { Server as SocketServer } from 'socket.io'
 
-function eio(http) {
+function eio(http, allowEIO3 = false) {
   const engine = new EngineServer({
     pingInterval: 300,
     pingTimeout: 200,
     maxHttpBufferSize: 1_000_000,
+    allowEIO3,
   })
   engine.attach(http, { path: '/engine.io/' })
   engine.on('connection', (socket) => {
@@ -93,8 +94,8 @@ function bench(http) {
   })
 }
 
-const profiles = { eio, sio, smoke, bench }
-const defaultPorts = { eio: 4100, sio: 4101, smoke: 4104, bench: 4107 }
+const profiles = { eio, eio3: (http) => eio(http, true), sio, smoke, bench }
+const defaultPorts = { eio: 4100, eio3: 4105, sio: 4101, smoke: 4104, bench: 4107 }
 
 const profile = process.env.PROFILE ?? 'smoke'
 if (!Object.hasOwn(profiles, profile)) {

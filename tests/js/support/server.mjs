@@ -90,7 +90,7 @@ class Server {
   }
 
   get path() {
-    return this.#profile === 'eio' ? '/engine.io/' : '/socket.io/'
+    return this.#profile.startsWith('eio') ? '/engine.io/' : '/socket.io/'
   }
 
   get origin() {

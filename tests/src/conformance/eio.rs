@@ -1,14 +1,15 @@
-//! Profile `eio`: an Engine.IO server that sends every message back.
+//! Profiles `eio` and `eio3`: an Engine.IO server that sends every message back, without and with revision 3.
 
 use std::time::Duration;
 
 use engineio::{Config, Engine, Serve, Service};
 use tokio::net::TcpListener;
 
-pub(crate) async fn serve(listener: TcpListener, shutdown: impl Future<Output = ()>) {
+pub(crate) async fn serve(listener: TcpListener, allow_eio3: bool, shutdown: impl Future<Output = ()>) {
     let config = Config {
         ping_interval: Duration::from_millis(300),
         ping_timeout: Duration::from_millis(200),
+        allow_eio3,
         ..Config::default()
     };
     let engine = Engine::new(config, |socket, driver| {

@@ -28,11 +28,12 @@ async fn main() -> ExitCode {
 async fn run() -> Result<(), Box<dyn std::error::Error>> {
     let profile = env::var("PROFILE").unwrap_or_else(|_| "smoke".into());
     match profile.as_str() {
-        "eio" => eio::serve(listen(4100).await?, terminated()?).await,
+        "eio" => eio::serve(listen(4100).await?, false, terminated()?).await,
+        "eio3" => eio::serve(listen(4105).await?, true, terminated()?).await,
         "sio" => serve(sio::server(), 4101).await?,
         "smoke" => serve(smoke::server(), 4104).await?,
         "bench" => serve(bench::server(), 4107).await?,
-        other => return Err(format!("PROFILE={other} is none of eio, sio, smoke, bench").into()),
+        other => return Err(format!("PROFILE={other} is none of eio, eio3, sio, smoke, bench").into()),
     }
     Ok(())
 }
