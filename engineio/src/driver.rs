@@ -179,10 +179,11 @@ impl Driver {
             // A timer only wakes once it was polled: that is at the next round.
             step = if matches!(step, Step::Park) { Step::Again } else { step };
         }
+        // The others first: this driver has seen everything, and must not wake itself.
+        let wakers = inner.take_wakers();
         if matches!(step, Step::Park) {
             inner.park_driver(cx);
         }
-        let wakers = inner.take_wakers();
         drop(inner);
         wakers.into_iter().flatten().for_each(std::task::Waker::wake);
         if let Transmit::Close(code) = transmit {
@@ -226,5 +227,29 @@ impl Drop for Driver {
     /// Whoever still holds the session, or waits for it in a GET, learns that it is over.
     fn drop(&mut self) {
         self.socket.close_for(CloseReason::Shutdown);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::{engine::Engine, id::Sid, protocol::Encoding};
+
+    /// Time moves only while every task sleeps: a driver that is busy with nothing would keep it standing.
+    #[tokio::test(start_paused = true)]
+    async fn a_close_that_waits_for_a_get_is_slept_through() {
+        let (opened, sessions) = mpsc::channel();
+        let engine = Engine::new(Config::default(), move |socket, driver| {
+            opened.send((socket, driver)).expect("the test listens");
+        });
+        engine.open(Sid::draw(), "", Encoding::V4, None, None);
+        let (socket, driver) = sessions.recv().expect("a session");
+        let before = Instant::now();
+        let running = tokio::spawn(driver.run(|_| {}));
+        socket.close();
+        assert_eq!(running.await.expect("no panic"), CloseReason::ForcedClose);
+        assert_eq!(before.elapsed().as_secs(), 30);
     }
 }
