@@ -98,6 +98,11 @@ impl ConnectError {
         Self { message: message.into(), data: None }
     }
 
+    /// Nothing of why is told to a stranger: it is the application's bug, or the client's odd `auth`.
+    pub(crate) fn refused() -> Self {
+        Self::new("Connection refused")
+    }
+
     /// The same refusal, with details for the client's code.
     pub fn with_data(self, data: impl Into<Value>) -> Self {
         Self { data: Some(data.into()), ..self }

@@ -14,7 +14,7 @@ use std::{
 use dashmap::DashMap;
 
 use crate::{
-    error::DisconnectReason,
+    error::{ConnectError, DisconnectReason},
     id::SocketId,
     packet::{self, Encoded},
     peer::{Peer, Stage},
@@ -75,6 +75,10 @@ impl Hub {
     pub(crate) fn remove(self: &Arc<Self>, peer: &Arc<Peer>, reason: DisconnectReason, farewell: bool) -> bool {
         let mut state = peer.state();
         let stage = peer.depart(&mut state);
+        if farewell && matches!(stage, Stage::Connecting { .. }) {
+            // Its connect handler sent it away: that is a refusal, which its client waits for.
+            let _ended = peer.send_now(&packet::connect_error(&self.path, &ConnectError::refused()));
+        }
         if !matches!(stage, Stage::Draining { .. } | Stage::Connected) {
             return false;
         }

@@ -141,10 +141,7 @@ impl Served {
                 call(&socket, on_connect, &(), move |ended| match ended {
                     Ended::Returned(Ok(())) => served.admit(&admitted, joined),
                     Ended::Returned(Err(error)) => served.refuse(&admitted, error, joined),
-                    // Nothing of why is told to a stranger: it is the application's bug, or the client's odd `auth`.
-                    Ended::NotCalled | Ended::Panicked => {
-                        served.refuse(&admitted, ConnectError::new("Connection refused"), joined)
-                    }
+                    Ended::NotCalled | Ended::Panicked => served.refuse(&admitted, ConnectError::refused(), joined),
                 });
             }
         }

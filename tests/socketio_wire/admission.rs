@@ -182,3 +182,13 @@ async fn mw_07_a_socket_is_connected_once_it_is_admitted() {
     client.send(r#"42["event"]"#).await;
     assert_eq!((told.next().await, told.next().await), (false, true));
 }
+
+#[tokio::test]
+async fn a_handler_that_disconnects_its_socket_refuses_it() {
+    let away = Namespace::new("/away").on_connect(async |socket: Socket| socket.disconnect());
+    let (server, _io) = serve([namespace("/"), away]).await;
+    let (mut client, _id) = socket::connect(server.endpoint, "/").await;
+    client.send("40/away,").await;
+    assert_eq!(client.frame().await, text(r#"44/away,{"message":"Connection refused"}"#));
+    assert_eq!(heard(&mut client).await, []);
+}
