@@ -111,8 +111,8 @@ impl Http {
         Self { headers: Some(Arc::new(add)), ..self }
     }
 
-    /// Gives each session its id (`generateId`); `None` refuses the handshake with code 3. Ids must not be guessed:
-    /// whoever knows one can use the session. Default: [`Sid::draw`].
+    /// Gives each session its id (`generateId`); `None`, or an id in use, refuses the handshake with code 3.
+    /// Ids must not be guessed: whoever knows one can use the session. Default: [`Sid::draw`].
     pub fn generate_sid(self, generate: impl Fn(&Parts) -> Option<Sid> + Send + Sync + 'static) -> Self {
         Self { generate_sid: Some(Arc::new(generate)), ..self }
     }

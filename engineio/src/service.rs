@@ -152,7 +152,9 @@ impl Service {
             return Err(Refusal { error: HandshakeError::Forbidden, message: message.into() });
         }
         let remote = request.extensions.get::<RemoteAddr>().map(|remote| remote.0);
-        let sid = self.http.sid(request).ok_or(HandshakeError::BadRequest)?;
+        // An id given twice would put one client's session into the hands of another.
+        let sid = self.http.sid(request).filter(|sid| self.engine.find(sid.as_str()).is_none());
+        let sid = sid.ok_or(HandshakeError::BadRequest)?;
         let mut answer = match query.transport {
             Transport::WebSocket => {
                 let answer = answer::switch(&request.headers);
