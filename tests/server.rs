@@ -59,7 +59,7 @@ impl Server {
     }
 
     fn endpoint(&self) -> Endpoint {
-        Endpoint { address: self.address, path: "/socket.io/" }
+        Endpoint { address: self.address, path: "/socket.io/", query: "EIO=4" }
     }
 
     async fn get(&self, path: &str, headers: &str) -> Answer {

@@ -20,18 +20,19 @@ use crate::{
 /// An answer to a request. Its body is whole at once.
 pub type Answer = Response<Full<Bytes>>;
 
-/// The 101 answer; with another status, the one to a handshake that is none.
-pub(crate) fn switch(headers: &HeaderMap) -> Answer {
+/// The 101 answer; with another status, the one to a handshake of another version.
+///
+/// # Errors
+/// When the headers are no handshake.
+pub(crate) fn switch(headers: &HeaderMap) -> Result<Answer, HandshakeError> {
     let key = match websocket::accept_key(headers) {
         Ok(key) => HeaderValue::try_from(key).expect("base64 is a header value"),
-        Err(Refusal::Malformed) => {
-            return refuse(HandshakeError::BadRequest, HandshakeError::BadRequest.message());
-        }
+        Err(Refusal::Malformed) => return Err(HandshakeError::BadRequest),
         // RFC 6455, section 4.4: 426 with the version that is understood.
         Err(Refusal::Version) => {
             let mut answer = empty(StatusCode::UPGRADE_REQUIRED);
             answer.headers_mut().insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
-            return answer;
+            return Ok(answer);
         }
     };
     let mut answer = empty(StatusCode::SWITCHING_PROTOCOLS);
@@ -39,7 +40,7 @@ pub(crate) fn switch(headers: &HeaderMap) -> Answer {
     headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
     headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     headers.insert(header::SEC_WEBSOCKET_ACCEPT, key);
-    answer
+    Ok(answer)
 }
 
 /// The official error body.

@@ -22,7 +22,7 @@ pub(crate) fn compress(body: Bytes, request: &HeaderMap, answer: &mut HeaderMap)
     let Some(coding) = CODINGS.into_iter().find(|coding| accepts(request, coding)) else { return body };
     let compressed = if coding == "gzip" { gzip(&body) } else { deflate(&body) };
     answer.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding));
-    answer.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
+    answer.append(header::VARY, HeaderValue::from_static("Accept-Encoding"));
     compressed.expect("compressing from memory to memory does not fail").into()
 }
 

@@ -149,7 +149,7 @@ impl Cors {
         }
         if !varies.is_empty() {
             let varies = HeaderValue::try_from(varies.join(", ")).expect("names of headers");
-            answer.insert(header::VARY, varies);
+            answer.append(header::VARY, varies);
         }
     }
 

@@ -69,14 +69,16 @@ impl Driver {
         on_message: &mut impl FnMut(Message),
     ) -> Poll<CloseReason> {
         self.socket.lock().driver_awake();
+        let mut written = false;
         loop {
             let busy = self.poll_open(cx) | self.poll_read(cx, on_message);
             let (inbox, step) = self.look(cx, timer.as_mut(), busy);
             inbox.into_iter().for_each(&mut *on_message);
-            let written = self.poll_write(cx);
+            // Told after that look, in which the session heard that the WebSocket took everything.
             if written || matches!(step, Step::End(_)) {
                 self.socket.notify_written();
             }
+            written = self.poll_write(cx);
             match step {
                 Step::End(reason) => return Poll::Ready(reason),
                 Step::Park if !written => return Poll::Pending,

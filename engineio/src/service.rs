@@ -157,10 +157,11 @@ impl Service {
         let sid = sid.ok_or(HandshakeError::BadRequest)?;
         let mut answer = match query.transport {
             Transport::WebSocket => {
-                let answer = answer::switch(&request.headers);
-                if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
-                    self.engine.open(sid, text, encoding, remote, Some(opening(request)?));
+                let answer = answer::switch(&request.headers)?;
+                if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+                    return Ok(answer);
                 }
+                self.engine.open(sid, text, encoding, remote, Some(opening(request)?));
                 answer
             }
             Transport::Polling => {
@@ -186,7 +187,7 @@ impl Service {
             return Err(HandshakeError::BadRequest.into());
         }
         self.check_origin(request, Transport::WebSocket)?;
-        let answer = answer::switch(&request.headers);
+        let answer = answer::switch(&request.headers)?;
         if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
             return Ok(answer);
         }

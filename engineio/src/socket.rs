@@ -151,11 +151,11 @@ impl Socket {
             written.as_mut().enable();
             {
                 let inner = self.lock();
-                if condition(&inner.session) {
-                    return Ok(());
-                }
                 if let Some(reason) = inner.session.closed() {
                     return Err(SendError::Closed(reason));
+                }
+                if condition(&inner.session) {
+                    return Ok(());
                 }
             }
             written.as_mut().await;

@@ -10,28 +10,22 @@ use std::{
 
 use bytes::Bytes;
 use engineio::{
-    ByteString, CloseReason, Config, DecodeError, Encoding, Frame, Message, Packet, SendError, Session, Transmit,
-    Transport, TransportFault,
+    CloseReason, Config, DecodeError, Encoding, Message, Packet, Revision, SendError, Session, Transmit, Transport,
+    TransportFault,
 };
+
+use crate::ledger::Ledger;
 
 /// Bytes after which the outbox takes no more.
 pub(crate) const LIMIT: usize = 200;
 
-/// Most messages of one send.
-const MAX_SENT_AT_ONCE: usize = 2;
+/// Length of the messages that a client sends.
+const MESSAGE_BYTES: usize = 4;
 
-/// Wire bytes of frames of the protocol's own: `0{}`; `2` and `6`; `3probe`.
+/// Wire bytes of frames of the protocol's own: `0{}`; `2`, `3` and `6`; `3probe`.
 const OPEN_BYTES: usize = 5;
 const SHORT_BYTES: usize = 3;
 const PROBE_ANSWER_BYTES: usize = 8;
-
-/// A message that was accepted by `send`.
-struct Sent {
-    frame: Frame,
-    message: Message,
-    /// It was sent at once with the one before it: nothing may come between.
-    follows: bool,
-}
 
 /// A session, and what is known of it.
 pub(crate) struct Model {
@@ -41,13 +35,13 @@ pub(crate) struct Model {
     gets: usize,
     posts: usize,
     websocket: bool,
-    /// Everything accepted, and how many of that have left.
-    sent: Vec<Sent>,
-    delivered: usize,
+    ledger: Ledger,
     /// What came by POST and was not read from the inbox.
     inbox: VecDeque<Message>,
     received: usize,
     expires: Option<Instant>,
+    /// Bytes of messages that the client may still send.
+    budget: Option<usize>,
     /// Why the session closes or has closed.
     ending: Option<CloseReason>,
     /// Bytes of the protocol's own that may wait in the outbox at most.
@@ -61,7 +55,7 @@ pub(crate) struct Model {
 }
 
 impl Model {
-    pub(crate) fn open(transport: Transport) -> Self {
+    pub(crate) fn open(encoding: Encoding, transport: Transport) -> Self {
         let now = Instant::now();
         let config = Config {
             ping_interval: Duration::from_millis(300),
@@ -70,7 +64,7 @@ impl Model {
             max_outbox_bytes: LIMIT,
             ..Config::default()
         };
-        let session = Session::new(Arc::new(config), Encoding::V4, transport, "{}", now);
+        let session = Session::new(Arc::new(config), encoding, transport, "{}", now);
         let websocket = transport == Transport::WebSocket;
         Self {
             session,
@@ -78,11 +72,11 @@ impl Model {
             gets: 0,
             posts: 0,
             websocket,
-            sent: Vec::new(),
-            delivered: 0,
+            ledger: Ledger::new(encoding.revision),
             inbox: VecDeque::new(),
             received: 0,
             expires: None,
+            budget: None,
             ending: None,
             control_bytes: OPEN_BYTES,
             probed: false,
@@ -125,22 +119,15 @@ impl Model {
         };
         self.gets -= 1;
         assert!(!frames.is_empty(), "an answer says something");
-        if usable {
-            assert_eq!(self.session.outbox_bytes(), 0, "an answer takes everything");
-            self.control_bytes = 0;
-        } else {
-            assert_eq!(frames.len(), 1, "no message leaves by a carrier that is none (any more)");
+        if !usable {
+            let is_farewell = frames.len() == 1 && !self.ledger.has(&frames[0]);
+            assert!(is_farewell, "no message leaves by a carrier that is none (any more)");
+            return;
         }
-        for frame in frames {
-            match self.sent.get(self.delivered).filter(|sent| usable && sent.frame == frame) {
-                Some(_) => self.delivered += 1,
-                None => {
-                    assert!(self.sent.iter().all(|sent| sent.frame != frame), "twice, or out of order: {frame:?}");
-                    self.check_nothing_between();
-                }
-            }
-        }
-        if usable && self.ending.is_some() {
+        assert_eq!(self.session.outbox_bytes(), 0, "an answer takes everything");
+        self.control_bytes = 0;
+        frames.iter().for_each(|frame| self.ledger.polled(frame));
+        if self.ending.is_some() {
             self.check_flushed();
         }
     }
@@ -184,7 +171,7 @@ impl Model {
             return;
         }
         self.received += 1;
-        let number = format!("{:04}", self.received);
+        let number = format!("{:0MESSAGE_BYTES$}", self.received % 10_000);
         let packet = match letter {
             b'o' => Packet::Open,
             b'c' => Packet::Close,
@@ -200,14 +187,31 @@ impl Model {
         };
         let usable = self.is_open() && self.ending.is_none() && (via == Transport::Polling || self.upgraded);
         let probing = self.is_open() && !self.upgraded && via == Transport::WebSocket;
+        let is_v3 = self.is_v3();
+        let too_much = match &packet {
+            Packet::Message(_) if usable => self.spend(MESSAGE_BYTES),
+            _ => false,
+        };
         let expected = match &packet {
-            Packet::Message(message) if usable => Some(message.clone()),
+            Packet::Message(message) if usable && !too_much => Some(message.clone()),
+            Packet::Ping(_) if usable && is_v3 => {
+                self.control_bytes += SHORT_BYTES;
+                None
+            }
             _ => None,
         };
+        let ends = too_much
+            || match &packet {
+                Packet::Close => usable,
+                Packet::Ping(_) => usable && !is_v3,
+                Packet::Pong => usable && is_v3,
+                _ => false,
+            };
         let upgrade = packet == Packet::Upgrade && self.probed;
         self.probed |= probing && letter == b'b';
         let message = self.session.handle_packet(self.now, via, packet);
         assert_eq!(message, expected, "a message comes out once, and only of an open session");
+        assert!(!ends || !self.is_open(), "a client that closes, breaks the rules or sends too much is heard no more");
         if let Some(message) = message.filter(|_| via == Transport::Polling) {
             self.session.handle_polled(message.clone());
             self.inbox.push_back(message);
@@ -217,6 +221,14 @@ impl Model {
             self.upgraded = true;
             self.control_bytes += 3 * PROBE_ANSWER_BYTES;
         }
+    }
+
+    /// Takes bytes from the budget, if there is one. Says whether there were too few.
+    fn spend(&mut self, bytes: usize) -> bool {
+        let Some(budget) = &mut self.budget else { return false };
+        let left = budget.checked_sub(bytes);
+        *budget = left.unwrap_or(*budget);
+        left.is_none()
     }
 
     /// The WebSocket ends.
@@ -255,51 +267,59 @@ impl Model {
 
     /// A frame left by the WebSocket.
     fn written(&mut self, frame: &Bytes) {
-        let message = read_frame(frame);
-        let next = self.sent.get(self.delivered).filter(|_| self.upgraded);
-        if next.is_some_and(|sent| sent.message == message) {
-            self.delivered += 1;
+        let is_v3 = self.is_v3();
+        let packet = self.ledger.written(frame);
+        match packet.as_deref() {
+            Some("3probe") => assert!(!self.used, "answers to probes come first"),
+            Some("2") => assert!(!is_v3, "of revision 3 the client pings"),
+            Some("3") => assert!(is_v3, "of revision 4 the server pings"),
+            None | Some("0{}") => {}
+            Some(other) => panic!("twice, out of order, or not for a WebSocket: {other}"),
+        }
+        if packet.is_none_or(|packet| packet != "3probe") {
+            assert!(self.upgraded, "a newcomer gets only answers to its probes");
             self.used = true;
-            return;
         }
-        let Message::Text(text) = &message else { panic!("twice, or out of order: {message:?}") };
-        match &**text {
-            "3probe" => assert!(!self.used, "an answer comes first"),
-            "0{}" | "2" => {
-                assert!(self.upgraded, "a newcomer gets only answers");
-                self.used = true;
-            }
-            _ => panic!("twice, out of order, or not for a WebSocket: {text}"),
-        }
-        self.check_nothing_between();
     }
 
     /// Sends messages of these sizes at once.
     pub(crate) fn send(&mut self, sizes: &[usize]) {
-        let first = self.sent.len();
-        for (at, size) in sizes.iter().enumerate() {
-            let number = self.sent.len();
-            // Every other one is binary; each is different.
-            let message = if number.is_multiple_of(2) {
-                Message::Text(format!("{number:0size$}").into())
-            } else {
-                Message::Binary(format!("{number:0size$}").into())
-            };
-            self.sent.push(Sent { frame: Frame::from(&message), message, follows: at > 0 });
-        }
         let before = self.session.outbox_bytes();
-        let frames: Vec<_> = self.sent[first..].iter().map(|sent| sent.frame.clone()).collect();
-        let Err(SendError::Closed(reason)) = self.session.send(frames) else {
-            assert!(self.ending.is_none() && before < LIMIT, "nothing is taken by a session that closes");
-            return;
-        };
-        self.sent.truncate(first);
-        if self.ending.is_none() {
-            assert_eq!(reason, CloseReason::SlowConsumer);
-            assert!(before >= LIMIT, "there was room");
-        } else {
-            assert_eq!(Some(reason), self.ending);
+        match self.session.send(self.ledger.enter(sizes)) {
+            Ok(()) => assert!(self.ending.is_none() && before < LIMIT, "nothing is taken by a session that closes"),
+            Err(error) => {
+                self.ledger.strike(sizes.len());
+                let slow = (before >= LIMIT).then_some(CloseReason::SlowConsumer);
+                assert_eq!(Some(error), self.ending.or(slow).map(SendError::Closed), "refused without reason");
+            }
         }
+    }
+
+    /// Sends a message that may be dropped.
+    pub(crate) fn send_volatile(&mut self, size: usize) {
+        let before = self.session.outbox_bytes();
+        match self.session.send_volatile(self.ledger.enter(&[size])) {
+            Ok(true) => {
+                assert!(self.ending.is_none() && before == 0, "a volatile message waits behind nothing");
+                assert!(self.upgraded || self.gets > 0, "a volatile message waits for no GET");
+                return;
+            }
+            Ok(false) => assert!(self.ending.is_none()),
+            Err(error) => assert_eq!(Some(error), self.ending.map(SendError::Closed)),
+        }
+        self.ledger.strike(1);
+        assert_eq!(self.session.outbox_bytes(), before, "what is dropped takes no room");
+    }
+
+    /// The WebSocket took all that it was given, or is blocked.
+    pub(crate) fn written_out(&mut self, blocked: bool) {
+        self.session.handle_written(blocked);
+    }
+
+    /// Only so many bytes of messages may come; `None` takes that back.
+    pub(crate) fn limit(&mut self, budget: Option<usize>) {
+        self.budget = budget;
+        self.session.limit(budget);
     }
 
     pub(crate) fn expire(&mut self, after: Option<Duration>) {
@@ -387,9 +407,8 @@ impl Model {
             return;
         }
         assert_eq!(self.session.transport() == Transport::WebSocket, self.upgraded, "an upgrade is for good");
-        let waiting: usize = self.sent[self.delivered..].iter().map(|sent| frame_size(&sent.message)).sum();
-        let last: usize = self.sent.iter().rev().take(MAX_SENT_AT_ONCE).map(|sent| frame_size(&sent.message)).sum();
-        assert!(waiting < LIMIT + last, "the outbox is bounded, but for the last send");
+        let waiting = self.ledger.waiting_bytes();
+        assert!(waiting < LIMIT + self.ledger.last_bytes(), "the outbox is bounded, but for the last send");
         assert!((waiting..=waiting + self.control_bytes).contains(&bytes), "{bytes} bytes for {waiting} that wait");
     }
 
@@ -403,44 +422,15 @@ impl Model {
         assert!(!self.websocket, "a closed session closes its WebSocket");
     }
 
+    fn is_v3(&self) -> bool {
+        self.session.encoding().revision == Revision::V3
+    }
+
     fn is_open(&self) -> bool {
         self.session.closed().is_none()
     }
 
     fn check_flushed(&self) {
-        assert_eq!(self.delivered, self.sent.len(), "a close waits for what was sent");
-    }
-
-    /// A frame of the protocol's own has left.
-    fn check_nothing_between(&self) {
-        let next = self.sent.get(self.delivered);
-        assert!(
-            next.is_none_or(|next| !next.follows || !self.is_open()),
-            "something came between two frames of one send"
-        );
-    }
-}
-
-/// Size of a message as a WebSocket frame, by RFC 6455, section 5.2.
-fn frame_size(message: &Message) -> usize {
-    let length = match message {
-        Message::Text(text) => 1 + text.len(),
-        Message::Binary(data) => data.len(),
-    };
-    length + if length > 125 { 4 } else { 2 }
-}
-
-/// Takes a frame apart. Of a text message the packet type is left out, other packets keep it.
-fn read_frame(frame: &Bytes) -> Message {
-    let header = if frame[1] == 126 { 4 } else { 2 };
-    let length =
-        if header == 2 { usize::from(frame[1]) } else { usize::from(u16::from_be_bytes([frame[2], frame[3]])) };
-    assert_eq!(frame.len(), header + length, "one whole frame");
-    let body = frame.slice(header..);
-    match frame[0] {
-        0x82 => Message::Binary(body),
-        0x81 if body.starts_with(b"4") => Message::Text(ByteString::try_from(body.slice(1..)).expect("UTF-8")),
-        0x81 => Message::Text(ByteString::try_from(body).expect("UTF-8")),
-        other => panic!("no frame of ours begins with {other:#x}"),
+        assert!(self.ledger.is_flushed(), "a close waits for what was sent");
     }
 }

@@ -3,7 +3,8 @@
 //! `model`.
 //! Who calls it: libFuzzer and the replay test.
 //!
-//! A script is text, one letter for each event; it opens a WebSocket if the first is `w`, else a polling session.
+//! A script is text, one letter for each event. The first says which session opens: `w` by WebSocket, `W` the same in
+//! revision 3, `v` by polling in revision 3; any other, by polling, is an event already.
 //!
 //! | letter | event |
 //! |---|---|
@@ -13,7 +14,9 @@
 //! | `-`, `!` | the WebSocket is closed by the client; it breaks |
 //! | `ocibnmyuzx` | a packet by POST: open, close, ping, probe, pong, text, binary, upgrade, noop, none at all |
 //! | `OCIBNMYUZX` | the same by WebSocket |
-//! | `s`, `S`, `l` | send a small message; two at once; one larger than the outbox |
+//! | `s`, `S`, `l`, `a` | send a small message; two at once; one larger than the outbox; one that may be dropped |
+//! | `f`, `F` | the WebSocket is blocked; it is not |
+//! | `j`, `J` | the client may send 10 bytes more; take that back |
 //! | `k`, `K` | close; shut down |
 //! | `e`, `E` | expire in 50 ms; take that back |
 //! | `r` | the driver reads the inbox |
@@ -22,7 +25,7 @@
 
 use std::time::Duration;
 
-use engineio::{Transport, TransportFault};
+use engineio::{Encoding, Transport, TransportFault};
 
 use crate::model::{LIMIT, Model};
 
@@ -31,11 +34,13 @@ const LAST_TIMEOUTS: usize = 4;
 
 /// Runs a script; after it the client says no more.
 pub fn session(data: &[u8]) {
-    let (transport, script) = match data {
-        [b'w', script @ ..] => (Transport::WebSocket, script),
-        script => (Transport::Polling, script),
+    let (encoding, transport, script) = match data {
+        [b'w', script @ ..] => (Encoding::V4, Transport::WebSocket, script),
+        [b'W', script @ ..] => (Encoding::V3, Transport::WebSocket, script),
+        [b'v', script @ ..] => (Encoding::V3, Transport::Polling, script),
+        script => (Encoding::V4, Transport::Polling, script),
     };
-    let mut model = Model::open(transport);
+    let mut model = Model::open(encoding, transport);
     for letter in script.iter().chain(&[b't'; LAST_TIMEOUTS]) {
         step(&mut model, *letter);
         model.check();
@@ -59,6 +64,11 @@ fn step(model: &mut Model, letter: u8) {
         b's' => model.send(&[8]),
         b'S' => model.send(&[4, 4]),
         b'l' => model.send(&[LIMIT + 60]),
+        b'a' => model.send_volatile(8),
+        b'f' => model.written_out(true),
+        b'F' => model.written_out(false),
+        b'j' => model.limit(Some(10)),
+        b'J' => model.limit(None),
         b'k' => model.close(),
         b'K' => model.shut_down(),
         b'e' => model.expire(Some(Duration::from_millis(50))),

@@ -2,13 +2,20 @@
 //!
 //! Labels such as `HS-04` or `A1` are the rows of our lists of behaviours and of abuse.
 
+mod admission;
 mod bodies;
+mod bounds;
 mod closing;
+mod compression;
+mod cors;
 mod frames;
 mod handshake;
+mod headers;
 mod heartbeat;
+mod jsonp;
 mod polling;
 mod refusals;
+mod revision3;
 mod slow;
 mod upgrade;
 mod websocket;

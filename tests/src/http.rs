@@ -64,11 +64,20 @@ impl Connection {
     /// Reads one answer.
     #[track_caller]
     pub fn answer(&mut self) -> impl Future<Output = Answer> {
+        let binary = self.binary_answer();
+        async move {
+            let (answer, body) = binary.await;
+            Answer { body: String::from_utf8(body).expect("UTF-8"), ..answer }
+        }
+    }
+
+    /// Reads one answer whose body, returned beside it, need not be text.
+    #[track_caller]
+    pub fn binary_answer(&mut self) -> impl Future<Output = (Answer, Vec<u8>)> {
         within(async {
-            let mut answer = self.read_head().await;
+            let answer = self.read_head().await;
             let length = answer.header("content-length").parse().unwrap_or(0);
-            answer.body = String::from_utf8(self.read(length).await).expect("UTF-8");
-            answer
+            (answer, self.read(length).await)
         })
     }
 

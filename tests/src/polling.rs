@@ -93,7 +93,9 @@ impl Polling {
 
 /// The id in an open packet.
 pub fn sid(open: &str) -> String {
-    let json = open.strip_prefix('0').unwrap_or_else(|| panic!("not an open packet: {open}"));
+    // In a body of revision 3 the packet follows its length.
+    let json = open.strip_prefix('0').or_else(|| open.split_once(":0").map(|(_length, json)| json));
+    let json = json.unwrap_or_else(|| panic!("not an open packet: {open}"));
     let json: serde_json::Value = serde_json::from_str(json).expect("JSON");
     json["sid"].as_str().expect("a sid").to_owned()
 }

@@ -9,7 +9,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use engineio::{CloseReason, Engine, Message, Serve, Service, Socket};
+use engineio::{CloseReason, Engine, Http, Message, Serve, Service, Socket};
 use socketio::{Namespace, SocketIo};
 use tokio::{
     net::TcpListener,
@@ -26,12 +26,19 @@ pub struct Endpoint {
     pub address: SocketAddr,
     /// Path of its requests.
     pub path: &'static str,
+    /// Query of its requests, but for `transport` and `sid`.
+    pub query: &'static str,
 }
 
 impl Endpoint {
     /// Path and query of a handshake.
     pub fn target(self, transport: &str) -> String {
-        format!("{}?EIO=4&transport={transport}", self.path)
+        format!("{}?{}&transport={transport}", self.path, self.query)
+    }
+
+    /// The same for clients with another query than `EIO=4`.
+    pub fn asked(self, query: &'static str) -> Self {
+        Self { query, ..self }
     }
 }
 
@@ -140,6 +147,11 @@ impl Session {
 
 /// Starts an Engine.IO server.
 pub async fn engine(config: engineio::Config) -> (Server, Sessions) {
+    engine_behind(Http::default(), config).await
+}
+
+/// Starts an Engine.IO server with options of its HTTP front.
+pub async fn engine_behind(http: Http, config: engineio::Config) -> (Server, Sessions) {
     let by_sid: Arc<Mutex<HashMap<String, Session>>> = Arc::default();
     let opened = by_sid.clone();
     let engine = Engine::new(config, move |socket, driver| {
@@ -151,7 +163,7 @@ pub async fn engine(config: engineio::Config) -> (Server, Sessions) {
         let session = Session { socket: socket.clone(), messages, ended };
         opened.lock().expect("not poisoned").insert(socket.sid().to_string(), session);
     });
-    let (service, closing) = (Service::new(engine.clone()), engine.clone());
+    let (service, closing) = (Service::with_http(engine.clone(), http), engine.clone());
     let (listener, endpoint) = listen("/engine.io/").await;
     let (waiting, stop) = (watch::Sender::new(0), Arc::new(Notify::new()));
     let (count, stopped) = (waiting.clone(), stop.clone());
@@ -181,7 +193,7 @@ pub async fn socketio(config: socketio::Config, namespaces: impl IntoIterator<It
 async fn listen(path: &'static str) -> (TcpListener, Endpoint) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("bound");
-    (listener, Endpoint { address, path })
+    (listener, Endpoint { address, path, query: "EIO=4" })
 }
 
 /// Counts a request while it waits: from its first step to its answer, or to its end without one.

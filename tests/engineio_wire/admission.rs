@@ -1,0 +1,281 @@
+//! Who is let in: the application's filter, its ids, and what it is told of those refused.
+
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use engineio::{Config, Cors, Http, Message, Origin, Origins, Sid};
+use tests::{
+    Row,
+    frames::{Frame, HANDSHAKE, WebSocket, handshake, text},
+    http::{Answer, Connection},
+    polling::{Polling, sid},
+    server::{self, Server},
+};
+
+use crate::{REFUSED, told};
+
+async fn ask(server: &Server, line: &str, headers: &str) -> Answer {
+    let mut connection = Connection::open(server.endpoint.address).await;
+    connection.request(line, headers).await;
+    connection.answer().await
+}
+
+#[tokio::test]
+async fn hs_15_16_18_the_filter_s_words_reach_the_client() {
+    let rows = [
+        ("words", "who are you?", r#"{"code":4,"message":"who are you?"}"#),
+        ("none", "", r#"{"code":4,"message":""}"#),
+        (
+            "words that would be read as something else",
+            "\"},{\"code\":0,\"\\\r\n\t\0\u{2028}é🦀</script>",
+            r#"{"code":4,"message":"\"},{\"code\":0,\"\\\r\n\t\u0000\u2028é🦀</script>"}"#,
+        ),
+    ];
+    for (label, words, body) in rows {
+        let _row = Row(label);
+        let http = Http::default().allow_request(move |_| async move { Err(words.to_owned()) });
+        let (server, sessions) = server::engine_behind(http, Config::default()).await;
+        let polling = ask(&server, &format!("GET {}", server.endpoint.target("polling")), "").await;
+        let websocket = ask(&server, &format!("GET {}", server.endpoint.target("websocket")), HANDSHAKE).await;
+        for answer in [polling, websocket.clone()] {
+            assert_eq!((told(&answer), answer.header("content-type")), ((403, body), "application/json"));
+        }
+        assert_eq!(websocket.header("connection"), "close");
+        assert_eq!(sessions.engine.clients_count(), 0);
+    }
+}
+
+#[tokio::test]
+async fn hs_15_17_31_the_filter_is_asked_for_handshakes_only() {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let notes = asked.clone();
+    let http = Http::default().allow_request(move |request| {
+        let cookie = request.headers.get("cookie").and_then(|cookie| cookie.to_str().ok()).unwrap_or_default();
+        notes.lock().expect("not poisoned").push(format!("{} {} {cookie}", request.method, request.uri));
+        let welcome = !cookie.is_empty();
+        async move {
+            tokio::task::yield_now().await;
+            if welcome { Ok(()) } else { Err("no cookie".to_owned()) }
+        }
+    });
+    let (server, sessions) = server::engine_behind(http, Config::default()).await;
+    let (polling, websocket) = (server.endpoint.target("polling"), server.endpoint.target("websocket"));
+    let refused = (403, r#"{"code":4,"message":"no cookie"}"#);
+    assert_eq!(told(&ask(&server, &format!("GET {polling}"), "").await), refused);
+    let opened = ask(&server, &format!("GET {polling}&a=b"), "cookie: c=d\r\n").await;
+    assert_eq!(opened.status, 200);
+    let mut connection = Connection::open(server.endpoint.address).await;
+    connection.request(&format!("GET {websocket}"), &format!("cookie: e=f\r\n{HANDSHAKE}")).await;
+    assert_eq!(connection.head().await.status, 101);
+
+    // HS-17: neither for requests with a sid, nor for those that are refused before.
+    let mut connection = Connection::open(server.endpoint.address).await;
+    let id = sid(&opened.body);
+    let mut session = sessions.take(&id);
+    connection.request(&format!("POST {polling}&sid={id}"), "content-length: 2\r\n").await;
+    connection.send("4a").await;
+    assert_eq!((told(&connection.answer().await), session.text().await), ((200, "ok"), "a".to_owned()));
+    session.send("b");
+    assert_eq!(told(&ask(&server, &format!("GET {polling}&sid={id}"), "").await), (200, "4b"));
+    assert_eq!(handshake(&mut connection, &format!("{websocket}&sid={id}")).await.status, 101);
+    for (line, code) in [
+        ("GET /engine.io/?EIO=4", 0),
+        ("GET /engine.io/?EIO=4&transport=polling&sid=abc", 1),
+        ("POST /engine.io/?EIO=4&transport=polling", 2),
+        ("GET /engine.io/?EIO=4&transport=websocket", 3),
+        ("GET /engine.io/?EIO=3&transport=polling", 5),
+    ] {
+        assert_eq!(told(&ask(&server, line, "").await), (400, REFUSED[code]));
+    }
+
+    let expected = [format!("GET {polling} "), format!("GET {polling}&a=b c=d"), format!("GET {websocket} e=f")];
+    assert_eq!(*asked.lock().expect("not poisoned"), expected);
+}
+
+#[tokio::test]
+async fn hs_24_ids_of_the_application_s_own() {
+    let drawn = AtomicUsize::new(0);
+    let http = Http::default()
+        .generate_sid(move |_| Sid::parse(&format!("an-id-of-ours-{:06}", drawn.fetch_add(1, Ordering::Relaxed))));
+    let (server, sessions) = server::engine_behind(http, Config::default()).await;
+    let mut polling = Polling::open(server.endpoint).await;
+    assert_eq!(polling.sid, "an-id-of-ours-000000");
+    assert_eq!(told(&polling.post("4a").await), (200, "ok"));
+    assert_eq!(sessions.take("an-id-of-ours-000000").text().await, "a");
+    let (mut websocket, sid) = WebSocket::open(server.endpoint).await;
+    assert_eq!(sid, "an-id-of-ours-000001");
+    sessions.take("an-id-of-ours-000001").send("b");
+    assert_eq!(websocket.frame().await, text("4b"));
+    // Requests of a session draw none.
+    polling.upgraded().await;
+    assert_eq!(Polling::open(server.endpoint).await.sid, "an-id-of-ours-000002");
+}
+
+#[tokio::test]
+async fn hs_25_no_id_no_session() {
+    let http = Http::default().generate_sid(|_| None);
+    let (server, sessions) = server::engine_behind(http, Config::default()).await;
+    for (transport, headers) in [("polling", ""), ("websocket", HANDSHAKE)] {
+        let line = format!("GET {}", server.endpoint.target(transport));
+        assert_eq!(told(&ask(&server, &line, headers).await), (400, REFUSED[3]), "{transport}");
+    }
+    assert_eq!(sessions.engine.clients_count(), 0);
+}
+
+/// An id that is in use belongs to whoever has it.
+#[tokio::test]
+async fn hs_24_an_id_that_is_in_use_takes_nothing_over() {
+    let http = Http::default().generate_sid(|_| Sid::parse("always-the-same-id-0"));
+    let (server, sessions) = server::engine_behind(http, Config::default()).await;
+    let mut first = Polling::open(server.endpoint).await;
+    let mut session = sessions.take(&first.sid);
+    for (transport, headers) in [("polling", ""), ("websocket", HANDSHAKE)] {
+        let _row = Row(transport);
+        let mut second = Connection::open(server.endpoint.address).await;
+        second.request(&format!("GET {}", server.endpoint.target(transport)), headers).await;
+        assert_eq!(told(&second.answer().await), (400, REFUSED[3]));
+    }
+    assert_eq!(sessions.engine.clients_count(), 1);
+    assert_eq!(told(&first.post("4a").await), (200, "ok"));
+    assert_eq!(session.text().await, "a");
+    session.send("b");
+    assert_eq!(told(&first.get().await), (200, "4b"));
+}
+
+/// Refusals as the application is told of them.
+type Noted = Arc<Mutex<Vec<String>>>;
+
+fn noting(http: Http) -> (Http, Noted) {
+    let noted = Noted::default();
+    let notes = noted.clone();
+    let http = http.on_refused(move |refused| {
+        let line = format!("{} {}", refused.request.method, refused.request.uri);
+        notes.lock().expect("not poisoned").push(format!("{} {} {line}", refused.error.code(), refused.message));
+    });
+    (http, noted)
+}
+
+fn taken(noted: &Noted) -> Vec<String> {
+    std::mem::take(&mut *noted.lock().expect("not poisoned"))
+}
+
+#[tokio::test]
+async fn hs_22_refusals_are_reported() {
+    let good = Origins::List(vec![Origin::parse("http://good").expect("an origin")]);
+    let (http, noted) = noting(Http::default().cors(Cors::new(good)).allow_request(|request| {
+        let rude = request.uri.query().is_some_and(|query| query.contains("rude"));
+        async move { if rude { Err("\"no\"".to_owned()) } else { Ok(()) } }
+    }));
+    let (server, _sessions) = server::engine_behind(http, Config::default()).await;
+    let client = Polling::open(server.endpoint).await;
+    let of_session = client.target();
+    let page = "origin: http://evil\r\n";
+    let rows = [
+        ("0 Transport unknown", "GET /engine.io/".to_owned(), ""),
+        ("1 Session ID unknown", "GET /engine.io/?EIO=4&transport=polling&sid=abc".to_owned(), ""),
+        ("2 Bad handshake method", "POST /engine.io/?EIO=4&transport=polling".to_owned(), ""),
+        ("3 Bad request", "GET /engine.io/?EIO=4&transport=websocket".to_owned(), ""),
+        ("4 Forbidden", "GET /engine.io/?EIO=4&transport=polling".to_owned(), page),
+        ("4 \"no\"", "GET /engine.io/?EIO=4&transport=polling&rude".to_owned(), ""),
+        ("5 Unsupported protocol version", "GET /engine.io/?EIO=3&transport=polling".to_owned(), ""),
+        ("3 Bad request", format!("GET {}", of_session.replace("EIO=4", "EIO=3")), ""),
+        ("4 Forbidden", format!("POST {of_session}"), page),
+        ("3 Bad request", format!("POST {of_session}"), ""),
+    ];
+    for (expected, line, headers) in rows {
+        let _row = Row(expected);
+        let status = ask(&server, &line, headers).await.status;
+        assert_eq!(status, if expected.starts_with('4') { 403 } else { 400 });
+        assert_eq!(taken(&noted), [format!("{expected} {line}")]);
+    }
+
+    let client = Polling::open(server.endpoint).await;
+    let of_session = client.target();
+    for (line, headers, status) in [
+        ("GET /engine.io/?EIO=4&transport=polling", "origin: http://good\r\n", 200),
+        ("OPTIONS /engine.io/", page, 204),
+        (&format!("PUT {of_session}"), "", 405),
+        (&format!("POST {of_session}"), "content-length: 1000001\r\n", 413),
+        ("GET /elsewhere", "", 404),
+    ] {
+        assert_eq!(ask(&server, line, headers).await.status, status, "{line}");
+        assert_eq!(taken(&noted), Vec::<String>::new(), "{line}: has no code");
+    }
+}
+
+/// What is answered with a code is a refusal, whoever found the fault; and a session that never was has no headers.
+#[tokio::test]
+async fn hs_19_22_ck_06_a_websocket_handshake_without_a_key_is_refused_like_others() {
+    let (http, noted) = noting(Http::default().initial_headers(|_, headers| {
+        headers.insert("x-initial", "1".parse().expect("a value"));
+    }));
+    let (server, sessions) = server::engine_behind(http, Config::default()).await;
+    let upgrade = "connection: Upgrade\r\nupgrade: websocket\r\n";
+    let line = format!("GET {}", server.endpoint.target("websocket"));
+    for headers in [upgrade.to_owned(), format!("{upgrade}sec-websocket-version: 13\r\nsec-websocket-key: short\r\n")] {
+        let answer = ask(&server, &line, &headers).await;
+        assert_eq!(told(&answer), (400, REFUSED[3]));
+        assert_eq!(taken(&noted), [format!("3 Bad request {line}")]);
+        assert_eq!(answer.header("x-initial"), "");
+    }
+    assert_eq!(sessions.engine.clients_count(), 0);
+}
+
+#[tokio::test]
+async fn ck_06_a_websocket_of_another_version_is_no_session() {
+    let http = Http::default().initial_headers(|_, headers| {
+        headers.insert("x-initial", "1".parse().expect("a value"));
+    });
+    let (server, sessions) = server::engine_behind(http, Config::default()).await;
+    let headers = HANDSHAKE.replace("version: 13", "version: 8");
+    let answer = ask(&server, &format!("GET {}", server.endpoint.target("websocket")), &headers).await;
+    assert_eq!((told(&answer), answer.header("sec-websocket-version")), ((426, ""), "13"));
+    assert_eq!((answer.header("x-initial"), sessions.engine.clients_count()), ("", 0));
+}
+
+#[tokio::test]
+async fn hs_33_the_initial_packet_follows_the_open_packet() {
+    let config = |message| Config { initial_packet: Some(message), allow_eio3: true, ..Config::default() };
+    let welcome = Message::Text("日🦀".into());
+    let octets = Message::Binary(vec![1, 2].into());
+    let rows = [
+        ("text", "EIO=4", &welcome, "\x1e4日🦀", text("4日🦀")),
+        ("binary", "EIO=4", &octets, "\x1ebAQI=", Frame::Binary(vec![1, 2])),
+        ("text for revision 3", "EIO=3", &welcome, "4:4日🦀", text("4日🦀")),
+        ("binary for revision 3", "EIO=3&b64=1", &octets, "6:b4AQI=", text("b4AQI=")),
+    ];
+    for (label, query, message, end, frame) in rows {
+        let _row = Row(label);
+        let (server, _sessions) = server::engine(config(message.clone())).await;
+        let endpoint = server.endpoint.asked(query);
+        let answer = ask(&server, &format!("GET {}", endpoint.target("polling")), "").await;
+        let open = answer.body.strip_suffix(end).unwrap_or_else(|| panic!("{answer:?}"));
+        assert!(sid(open).len() == 20 && open.ends_with("\"maxPayload\":1000000}"), "{open}");
+        let (mut websocket, _sid) = WebSocket::open(endpoint).await;
+        assert_eq!(websocket.frame().await, frame);
+    }
+}
+
+#[tokio::test]
+async fn hs_35_the_path_without_its_slash() {
+    let config = Config { add_trailing_slash: false, ..Config::default() };
+    let (server, _sessions) = server::engine(config).await;
+    for (path, status) in [
+        ("/engine.io", 200),
+        ("/engine.io/", 200),
+        ("/engine.iox", 404),
+        ("/engine.io/a", 404),
+        ("/engine.io//", 404),
+        ("/engine", 404),
+        ("/", 404),
+    ] {
+        let _row = Row(path);
+        let answer = ask(&server, &format!("GET {path}?EIO=4&transport=polling"), "").await;
+        assert_eq!(answer.status, status);
+        let mut connection = Connection::open(server.endpoint.address).await;
+        let answer = handshake(&mut connection, &format!("{path}?EIO=4&transport=websocket")).await;
+        assert_eq!(answer.status, if status == 200 { 101 } else { 404 });
+    }
+}
