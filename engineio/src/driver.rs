@@ -229,6 +229,7 @@ impl Drop for Driver {
     /// Whoever still holds the session, or waits for it in a GET, learns that it is over.
     fn drop(&mut self) {
         self.socket.close_for(CloseReason::Shutdown);
+        self.socket.notify_written();
     }
 }
 

@@ -131,7 +131,11 @@ impl Service {
                 }
                 let encoding = match query.revision {
                     Some(Revision::V4) => Encoding::V4,
-                    Some(Revision::V3) if config.allow_eio3 => Encoding { base64: query.base64, ..Encoding::V3 },
+                    Some(Revision::V3) if config.allow_eio3 => {
+                        // No script can hold bytes.
+                        let base64 = query.base64 || query.jsonp.is_some();
+                        Encoding { base64, ..Encoding::V3 }
+                    }
                     _ => return Err(HandshakeError::UnsupportedRevision.into()),
                 };
                 self.open(request, &query, &text, encoding).await

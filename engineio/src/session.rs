@@ -221,8 +221,8 @@ impl Session {
             }
             // What a refused newcomer still sends.
             State::Polling(_) if via == Transport::WebSocket => return None,
-            State::Closing { reason, .. } => {
-                if packet == Packet::Close {
+            State::Closing { reason, carrier, .. } => {
+                if packet == Packet::Close && *carrier == via {
                     let reason = *reason;
                     self.end(reason);
                 }
@@ -237,7 +237,8 @@ impl Session {
             Packet::Close => self.end(CloseReason::TransportClose),
             // engine.io-protocol, "Heartbeat": in v4 only the server pings, in v3 only the client.
             Packet::Ping(_) if self.encoding.revision == Revision::V3 => {
-                self.outbox.push_control(Frame::pong(""));
+                // Bounded as messages are: the client says how many pongs there are. One that reads none is cut off.
+                let _cut_off = self.send([Frame::pong("")]);
             }
             Packet::Pong if self.encoding.revision == Revision::V4 => {}
             Packet::Ping(_) | Packet::Pong => {

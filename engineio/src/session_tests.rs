@@ -395,6 +395,11 @@ fn heartbeat_of_revision_3() {
             "write -> 0{}\nwait 400 -> websocket\nws 4a -> message a\nwait 100 -> closed ping timeout",
         ),
         (Transport::WebSocket, "write -> 0{}\nws 3 -> closed HeartbeatDirection"),
+        (
+            Transport::Polling,
+            "get -> 0{}\npost 2|2|2|2|2|2|2|2|2|2|2|2|2|2|2|2|2|2|2|2|2|2 -> ok\nstate -> polling
+             post 2 -> ok\nstate -> closed slow consumer",
+        ),
     ];
     for (transport, script) in rows {
         check("revision 3", Encoding::V3, transport, script);
@@ -464,6 +469,10 @@ fn close() {
         "get -> parked\nclose -> closing polling\nabort get -> closed forced close",
     );
     probing("the newcomer is closed", "ws 2probe -> probing\nclose -> closing polling\nwrite -> ws close\nget -> 6|1");
+    probing(
+        "the newcomer's close does not matter",
+        "send a -> ok\nclose -> closing polling\nws 1 -> closing polling\nget -> 4a|1",
+    );
     probing("the newcomer's loss does not matter", "close -> closing polling\nws lost -> closing polling");
     websocket(
         "flush, then close without a code",

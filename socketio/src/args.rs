@@ -2,13 +2,13 @@
 //! What it is not: packets; those add a header (`packet`).
 //! Who calls it: `decoder` reads them, extractors and `emit_with_ack` take typed values out, `packet` writes them.
 
-use std::io;
+use std::{fmt, io};
 
 use bytes::Bytes;
 use engineio::{ByteString, Frame};
 use serde::{
-    Serialize, Serializer,
-    de::{DeserializeOwned, DeserializeSeed, IntoDeserializer, value::SeqDeserializer},
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{self, DeserializeOwned, DeserializeSeed, IntoDeserializer, SeqAccess, Visitor, value::SeqDeserializer},
     ser::{Error, SerializeTuple},
 };
 use serde_json::{ser::Formatter, value::RawValue};
@@ -43,10 +43,7 @@ impl Args {
         if !json.starts_with('[') || depth(json) > MAX_DEPTH {
             return Err(DecodeError::Payload);
         }
-        let items: Vec<&RawValue> = serde_json::from_str(json).map_err(|_| DecodeError::Payload)?;
-        if items.len() > MAX_ARGS {
-            return Err(DecodeError::Payload);
-        }
+        let Items(items) = serde_json::from_str(json).map_err(|_| DecodeError::Payload)?;
         let items = items.into_iter().map(|item| json.slice_ref(item.get())).collect();
         let args = Self { items, attachments };
         if !args.attachments.is_empty() {
@@ -119,6 +116,36 @@ impl Args {
 
     fn value(&self, at: usize) -> Result<Value, serde_json::Error> {
         WithAttachments(&self.attachments).deserialize(&mut serde_json::Deserializer::from_str(self.json(at)))
+    }
+}
+
+/// The items of an array, `MAX_ARGS` at most: one more is an error, so that no list of all is made.
+struct Items<'a>(Vec<&'a RawValue>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Items<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Bounded;
+
+        impl<'de> Visitor<'de> for Bounded {
+            type Value = Vec<&'de RawValue>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "a list of {MAX_ARGS} items at most")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+                let mut items = Vec::new();
+                while let Some(item) = seq.next_element()? {
+                    if items.len() == MAX_ARGS {
+                        return Err(de::Error::invalid_length(MAX_ARGS + 1, &self));
+                    }
+                    items.push(item);
+                }
+                Ok(items)
+            }
+        }
+
+        deserializer.deserialize_seq(Bounded).map(Items)
     }
 }
 
