@@ -109,7 +109,8 @@ test('CL-04 drop over polling is packet 1 in the poll', async () => {
   await session.poll()
   const { parked } = await session.parkGet()
   await session.post('42["drop"]')
-  assert.equal((await parked).body, '1')
+  // On two connections the POST may be taken up first: the GET is then told as one that comes later.
+  assert.match((await parked).body, /^(6\x1e)?1$/)
   const after = await session.get()
   assert.deepEqual([after.status, after.body], [400, UNKNOWN_SID])
 })

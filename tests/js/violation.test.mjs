@@ -135,7 +135,8 @@ for (const [name, packet] of Object.entries({
     await session.poll()
     const { parked } = await session.parkGet()
     await session.post(packet)
-    assert.deepEqual((await parked).body, '1')
+    // On two connections the POST may be taken up first: the GET is then told as one that comes later.
+    assert.match((await parked).body, /^(6\x1e)?1$/)
   })
 }
 

@@ -26,8 +26,7 @@ export async function request(url, init) {
  * connection, the server has seen after them.
  */
 export async function roundTrips(server) {
-  await request(server.httpUrl(''))
-  await request(server.httpUrl(''))
+  for (let i = 0; i < 10; i++) await request(server.httpUrl(''))
 }
 
 /** Opens a session with the query `EIO=4&transport=polling`. */
