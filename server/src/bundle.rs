@@ -11,7 +11,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use flate2::write::{GzEncoder, ZlibEncoder};
+use engineio::compress::{accepts, deflate, gzip};
 use http_body_util::Full;
 use hyper::{
     HeaderMap, Response, StatusCode,
@@ -134,28 +134,9 @@ fn compress(coding: &str, content: &[u8]) -> io::Result<Vec<u8>> {
             encoder.write_all(content)?;
             Ok(encoder.into_inner())
         }
-        "gzip" => {
-            let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::default());
-            encoder.write_all(content)?;
-            encoder.finish()
-        }
-        // RFC 9110, section 8.4.1.2: the coding named deflate is the zlib format.
-        _ => {
-            let mut encoder = ZlibEncoder::new(Vec::new(), flate2::Compression::default());
-            encoder.write_all(content)?;
-            encoder.finish()
-        }
+        "gzip" => gzip(content),
+        _ => deflate(content),
     }
-}
-
-/// Whether the client takes this coding: it is listed, and not with a weight of zero.
-fn accepts(headers: &HeaderMap, coding: &str) -> bool {
-    let listed = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
-    listed.flat_map(|value| value.split(',')).any(|entry| {
-        let (name, parameters) = entry.split_once(';').unwrap_or((entry, ""));
-        let weight = parameters.trim().strip_prefix("q=").and_then(|weight| weight.parse::<f32>().ok());
-        name.trim().eq_ignore_ascii_case(coding) && weight != Some(0.0)
-    })
 }
 
 /// Whether the client has this version already.
