@@ -13,12 +13,12 @@ mod source;
 /// which come before it: so there can be no circle.
 const ENGINEIO: &str = "\
     words: protocol, id, packet + protocol, reason + packet, query + protocol reason
-    codecs: frame, payload + frame, jsonp
+    codecs: frame, payload + frame, jsonp, extension, deflate
     machine: config, heartbeat + config, outbox, session + config heartbeat outbox
     shared: socket, sessions + socket
-    carriers: websocket, polling, driver + websocket
+    carriers: reader, websocket + reader, polling, driver + websocket
     front: engine, origin, cors + origin, cookie, compress, http + cookie cors origin, answer + compress, \
-        service + answer engine http origin, serve + service";
+        service + answer engine http origin, bare + answer service, serve + service";
 const SOCKETIO: &str = "\
     words: id, error, shape, value, rooms + id
     codecs: args, packet + args, decoder + args packet
@@ -31,7 +31,9 @@ const SOCKETIO: &str = "\
 const WITHOUT_IO: [(&str, &str, usize); 2] = [("engineio/src", ENGINEIO, 3), ("socketio/src", SOCKETIO, 2)];
 
 /// The only files of the two crates that name an HTTP or WebSocket library.
-const HTTP: [&str; 10] = [
+const HTTP: [&str; 12] = [
+    "engineio/src/bare.rs",
+    "engineio/src/reader.rs",
     "engineio/src/websocket.rs",
     "engineio/src/polling.rs",
     "engineio/src/cors.rs",

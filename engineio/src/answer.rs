@@ -10,6 +10,8 @@ use hyper::{
 };
 
 use crate::{
+    compress::compress,
+    extension::Agreed,
     jsonp,
     packet::Message,
     query::Query,
@@ -20,11 +22,11 @@ use crate::{
 /// An answer to a request. Its body is whole at once.
 pub type Answer = Response<Full<Bytes>>;
 
-/// The 101 answer; with another status, the one to a handshake of another version.
+/// The 101 answer, with what was agreed on; with another status, the one to a handshake of another version.
 ///
 /// # Errors
 /// When the headers are no handshake.
-pub(crate) fn switch(headers: &HeaderMap) -> Result<Answer, HandshakeError> {
+pub(crate) fn switch(headers: &HeaderMap, agreed: Option<&Agreed>) -> Result<Answer, HandshakeError> {
     let key = match websocket::accept_key(headers) {
         Ok(key) => HeaderValue::try_from(key).expect("base64 is a header value"),
         Err(Refusal::Malformed) => return Err(HandshakeError::BadRequest),
@@ -40,6 +42,10 @@ pub(crate) fn switch(headers: &HeaderMap) -> Result<Answer, HandshakeError> {
     headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
     headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     headers.insert(header::SEC_WEBSOCKET_ACCEPT, key);
+    if let Some(agreed) = agreed {
+        let agreed = HeaderValue::try_from(agreed.to_string()).expect("names and numbers are a header value");
+        headers.insert(header::SEC_WEBSOCKET_EXTENSIONS, agreed);
+    }
     Ok(answer)
 }
 
@@ -69,14 +75,6 @@ pub(crate) fn polled(body: Message, query: &Query<'_>, headers: &HeaderMap, thre
     };
     *answer.body_mut() = Full::new(body);
     answer
-}
-
-#[cfg(feature = "compression")]
-use crate::compress::compress;
-
-#[cfg(not(feature = "compression"))]
-fn compress(body: Bytes, _: &HeaderMap, _: &mut HeaderMap) -> Bytes {
-    body
 }
 
 /// The answer to a POST.

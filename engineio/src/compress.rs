@@ -1,6 +1,6 @@
 //! What it is: the compression of polling answers, chosen by what the client accepts.
-//! What it is not: compression of WebSocket messages.
-//! Who calls it: `service`, with the cargo feature `compression`.
+//! What it is not: compression of WebSocket messages (`deflate`).
+//! Who calls it: `answer`; `socketio-server`, for its client bundle.
 
 use std::io::{self, Write};
 

@@ -44,6 +44,35 @@ pub struct Config {
     /// *Ours.* WebSocket pings that a client may send within a second; more end the session with close code 1008.
     /// Default 100.
     pub max_pings_per_second: u32,
+    /// *Ours.* Fragments that a WebSocket message may come in; more end the session with close code 1008.
+    /// Default 16,384, which the reference's WebSocket library has built in.
+    pub max_fragments: u32,
+    /// *Ours.* Time from the first byte of a WebSocket message to its last; a later one ends the session with close
+    /// code 1008. Default 30 s.
+    pub message_timeout: Duration,
+    /// Compression of WebSocket messages (`perMessageDeflate`), for clients that offer it. Default: none.
+    pub per_message_deflate: Option<PerMessageDeflate>,
+}
+
+/// How WebSocket messages are compressed (RFC 7692). What a message may become is bounded by `max_payload`.
+///
+/// It costs CPU time for each recipient, also of a broadcast, which is otherwise encoded once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PerMessageDeflate {
+    /// Messages of this many bytes and more are compressed (`threshold`). Default 1024.
+    pub threshold: usize,
+    /// How hard to try, from 0, not at all, to 9, best (`zlibDeflateOptions.level`). Default 6.
+    pub level: u32,
+    /// *Ours.* Sessions at a time that may keep their compression context from message to message, which makes small
+    /// messages smaller and costs some 300 KB each. For the others it is negotiated away, as
+    /// `serverNoContextTakeover` and `clientNoContextTakeover` do. Default 0.
+    pub max_contexts: usize,
+}
+
+impl Default for PerMessageDeflate {
+    fn default() -> Self {
+        Self { threshold: 1024, level: 6, max_contexts: 0 }
+    }
 }
 
 impl Default for Config {
@@ -63,6 +92,9 @@ impl Default for Config {
             max_outbox_messages: 65_536,
             body_timeout: Duration::from_secs(30),
             max_pings_per_second: 100,
+            max_fragments: 16_384,
+            message_timeout: Duration::from_secs(30),
+            per_message_deflate: None,
         }
     }
 }

@@ -90,9 +90,9 @@ impl Driver {
     /// Takes over a WebSocket whose handshake is done. Says whether that happened.
     fn poll_open(&mut self, cx: &mut Context<'_>) -> bool {
         let Io::Opening(opening) = &mut self.io else { return false };
-        let Poll::Ready(stream) = opening.as_mut().poll(cx) else { return false };
-        match stream {
-            Ok(stream) => self.io = Io::Open(Box::new(websocket::Io::new(stream, &self.config))),
+        let Poll::Ready(upgraded) = opening.as_mut().poll(cx) else { return false };
+        match upgraded {
+            Ok(upgraded) => self.io = Io::Open(Box::new(websocket::Io::new(upgraded, &self.config, Instant::now()))),
             Err(error) => self.lose(Some(TransportFault::Io(error.kind()))),
         }
         true
@@ -105,14 +105,14 @@ impl Driver {
         if !io.queue.is_empty() && socket.lock().session.outbox_bytes() >= self.config.max_outbox_bytes / 2 {
             return false;
         }
-        let (now, revision) = (Instant::now().into_std(), self.socket.encoding().revision);
-        let received = io.poll_read(cx, |unit| {
+        let (now, revision) = (Instant::now(), self.socket.encoding().revision);
+        let received = io.poll_read(cx, now, |unit| {
             let packet = Packet::decode(unit, revision);
             let (earlier, message, wants_more) = socket.update(|inner| {
                 inner.driver_awake();
                 let session = &mut inner.session;
                 let message = match packet {
-                    Ok(packet) => session.handle_packet(now, Transport::WebSocket, packet),
+                    Ok(packet) => session.handle_packet(now.into_std(), Transport::WebSocket, packet),
                     Err(error) => {
                         session.handle_error(Transport::WebSocket, error);
                         None
@@ -157,8 +157,16 @@ impl Driver {
     fn look(&mut self, cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>, busy: bool) -> (VecDeque<Message>, Step) {
         let elapsed = timer.as_mut().poll(cx).is_ready();
         let mut inner = self.socket.lock();
+        let late = match &self.io {
+            Io::Open(io) => io.deadline(),
+            Io::None | Io::Opening(_) => None,
+        };
         if elapsed {
-            inner.session.handle_timeout(Instant::now().into_std());
+            let now = Instant::now();
+            inner.session.handle_timeout(now.into_std());
+            if late.is_some_and(|late| late <= now) {
+                inner.session.handle_lost(Transport::WebSocket, Some(TransportFault::MessageTimeout));
+            }
         }
         let newcomer = inner.opening.take();
         inner.session.handle_written(matches!(&self.io, Io::Open(io) if !io.queue.is_empty()));
@@ -175,6 +183,7 @@ impl Driver {
             None => Step::Park,
         };
         if let Some(deadline) = inner.session.poll_timeout().map(Instant::from_std)
+            && let deadline = late.map_or(deadline, |late| late.min(deadline))
             && (elapsed || deadline < timer.deadline())
         {
             timer.as_mut().reset(deadline);

@@ -4,7 +4,7 @@
 
 use std::{fmt, net::SocketAddr, sync::Arc};
 
-use tokio::time::Instant;
+use tokio::{sync::Semaphore, time::Instant};
 
 use crate::{
     config::Config,
@@ -29,6 +29,8 @@ pub struct Engine(Arc<Inner>);
 struct Inner {
     config: Arc<Config>,
     sessions: Sessions,
+    /// Rights to keep compression contexts.
+    contexts: Arc<Semaphore>,
     on_connection: Box<OnConnection>,
 }
 
@@ -47,8 +49,10 @@ impl Engine {
     /// });
     /// ```
     pub fn new(config: Config, on_connection: impl Fn(Socket, Driver) + Send + Sync + 'static) -> Self {
+        let contexts = config.per_message_deflate.as_ref().map_or(0, |options| options.max_contexts);
+        let contexts = Arc::new(Semaphore::new(contexts.min(Semaphore::MAX_PERMITS)));
         let (config, sessions) = (Arc::new(config), Sessions::default());
-        Self(Arc::new(Inner { config, sessions, on_connection: Box::new(on_connection) }))
+        Self(Arc::new(Inner { config, sessions, contexts, on_connection: Box::new(on_connection) }))
     }
 
     /// The options.
@@ -91,6 +95,11 @@ impl Engine {
         let driver = Driver::new(socket.clone(), config.clone(), registration);
         (self.0.on_connection)(socket.clone(), driver);
         socket
+    }
+
+    /// Rights to keep compression contexts, for as many WebSockets as may.
+    pub(crate) fn contexts(&self) -> &Arc<Semaphore> {
+        &self.0.contexts
     }
 
     /// The live session with this id.

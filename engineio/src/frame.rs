@@ -1,5 +1,5 @@
 //! What it is: one packet encoded once, ready for every carrier and every recipient.
-//! What it is not: a WebSocket frame reader; that is rented (`websocket`).
+//! What it is not: a WebSocket frame reader (`reader`), nor compression (`deflate`).
 //! Who calls it: whoever sends. A broadcast makes one frame and clones it, which counts a reference.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -13,6 +13,11 @@ use crate::{
 /// Opcodes of RFC 6455, section 5.2, with the FIN bit set.
 const FIN_TEXT: u8 = 0x81;
 const FIN_BINARY: u8 = 0x82;
+const FIN_CLOSE: u8 = 0x88;
+const FIN_PONG: u8 = 0x8a;
+
+/// Marks a compressed message (RFC 7692, section 6).
+const RSV1: u8 = 0x40;
 
 /// The longest header of an unmasked frame, in bytes.
 const MAX_HEADER: usize = 10;
@@ -25,6 +30,8 @@ pub struct Frame {
     /// Where the packet starts in `bytes`.
     body: u8,
     binary: bool,
+    /// Whether it may be compressed, and was not yet.
+    compress: bool,
 }
 
 impl Frame {
@@ -37,7 +44,13 @@ impl Frame {
     pub fn binary(data: &[u8]) -> Self {
         let (mut bytes, body) = start(FIN_BINARY, data.len());
         bytes.put_slice(data);
-        Self { bytes: bytes.freeze(), body, binary: true }
+        Self { bytes: bytes.freeze(), body, binary: true, compress: true }
+    }
+
+    /// The same message, sent as it is even where answers or WebSocket messages are compressed (`compress: false`):
+    /// for what is compressed already, or is secret beside something that others choose.
+    pub fn uncompressed(self) -> Self {
+        Self { compress: false, ..self }
     }
 
     /// `0`: the open packet with its JSON.
@@ -72,7 +85,35 @@ impl Frame {
         for part in parts {
             bytes.put_slice(part.as_bytes());
         }
-        Self { bytes: bytes.freeze(), body, binary: false }
+        Self { bytes: bytes.freeze(), body, binary: false, compress: true }
+    }
+
+    /// A message as it is, which is no packet.
+    pub(crate) fn websocket_message(message: &Message) -> Self {
+        match message {
+            Message::Text(text) => {
+                let (mut bytes, body) = start(FIN_TEXT, text.len());
+                bytes.put_slice(text.as_bytes());
+                Self { bytes: bytes.freeze(), body, binary: false, compress: true }
+            }
+            Message::Binary(data) => Self::binary(data),
+        }
+    }
+
+    /// The close of a WebSocket, which is no packet.
+    pub(crate) fn websocket_close(payload: &[u8]) -> Self {
+        Self::control(FIN_CLOSE, payload)
+    }
+
+    /// The answer to a ping of the WebSocket, which is no packet.
+    pub(crate) fn websocket_pong(payload: &[u8]) -> Self {
+        Self::control(FIN_PONG, payload)
+    }
+
+    fn control(first: u8, payload: &[u8]) -> Self {
+        let (mut bytes, body) = start(first, payload.len());
+        bytes.put_slice(payload);
+        Self { bytes: bytes.freeze(), body, binary: true, compress: false }
     }
 
     /// Size as a WebSocket frame, in bytes.
@@ -81,18 +122,39 @@ impl Frame {
     }
 
     /// The frame for a WebSocket. Only binary for revision 3 is written anew.
-    pub(crate) fn into_websocket(self, encoding: Encoding) -> Bytes {
+    pub(crate) fn for_websocket(self, encoding: Encoding) -> Self {
+        let compress = self.compress;
         match encoding.revision {
-            Revision::V3 if self.binary && encoding.base64 => Self::packet('b', &["4", &self.base64()]).bytes,
+            Revision::V3 if self.binary && encoding.base64 => {
+                Self { compress, ..Self::packet('b', &["4", &self.base64()]) }
+            }
             Revision::V3 if self.binary => {
                 let data = self.data();
-                let (mut bytes, _) = start(FIN_BINARY, 1 + data.len());
+                let (mut bytes, body) = start(FIN_BINARY, 1 + data.len());
                 bytes.put_u8(MESSAGE_BYTE);
                 bytes.put_slice(data);
-                bytes.freeze()
+                Self { bytes: bytes.freeze(), body, ..self }
             }
-            Revision::V3 | Revision::V4 => self.bytes,
+            Revision::V3 | Revision::V4 => self,
         }
+    }
+
+    /// The bytes of the WebSocket frame, header and packet.
+    pub fn websocket(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Whether it is of this size at least, and may be compressed.
+    pub(crate) fn may_shrink(&self, threshold: usize) -> bool {
+        self.compress && self.data().len() >= threshold
+    }
+
+    /// The same with this payload, which is its own, compressed.
+    pub(crate) fn compressed(&self, payload: &[u8]) -> Self {
+        let first = if self.binary { FIN_BINARY } else { FIN_TEXT };
+        let (mut bytes, body) = start(first | RSV1, payload.len());
+        bytes.put_slice(payload);
+        Self { bytes: bytes.freeze(), body, compress: false, ..*self }
     }
 
     /// Whether it is a binary message.
@@ -167,13 +229,13 @@ mod tests {
         let text = Frame::text(&["2", "[\"é\"]"]);
         assert_eq!(polling(&text), "42[\"é\"]");
         assert_eq!(
-            text.into_websocket(Encoding::V4),
+            text.for_websocket(Encoding::V4).websocket(),
             "\u{81}\u{8}42[\"é\"]".chars().flat_map(wire).collect::<Vec<u8>>()
         );
 
         let binary = Frame::binary(&[1, 2, 3, 4]);
         assert_eq!(polling(&binary), "bAQIDBA==");
-        assert_eq!(binary.into_websocket(Encoding::V4), [0x82, 4, 1, 2, 3, 4].as_slice());
+        assert_eq!(binary.for_websocket(Encoding::V4).websocket(), [0x82, 4, 1, 2, 3, 4].as_slice());
     }
 
     /// The two header bytes are written as characters above; all else is UTF-8.
@@ -187,10 +249,10 @@ mod tests {
     #[test]
     fn binary_for_revision_3_has_a_type() {
         let binary = Frame::binary(&[1, 2]);
-        assert_eq!(binary.clone().into_websocket(Encoding::V3), [0x82, 3, 4, 1, 2].as_slice());
+        assert_eq!(binary.clone().for_websocket(Encoding::V3).websocket(), [0x82, 3, 4, 1, 2].as_slice());
         let text_only = Encoding { base64: true, ..Encoding::V3 };
-        assert_eq!(binary.into_websocket(text_only), b"\x81\x06b4AQI=".as_slice());
-        assert_eq!(Frame::text(&["a"]).into_websocket(text_only), b"\x81\x024a".as_slice());
+        assert_eq!(binary.for_websocket(text_only).websocket(), b"\x81\x06b4AQI=".as_slice());
+        assert_eq!(Frame::text(&["a"]).for_websocket(text_only).websocket(), b"\x81\x024a".as_slice());
     }
 
     #[test]
@@ -205,7 +267,7 @@ mod tests {
         for (length, header) in rows {
             let frame = Frame::binary(&vec![0; length]);
             assert_eq!(frame.size(), header.len() + length);
-            assert_eq!(frame.into_websocket(Encoding::V4)[..header.len()], header);
+            assert_eq!(frame.for_websocket(Encoding::V4).websocket()[..header.len()], header);
         }
     }
 }

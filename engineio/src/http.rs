@@ -87,7 +87,6 @@ impl Http {
 
     /// Compresses polling answers of this many bytes and more, with gzip or deflate, for clients that accept it
     /// (`httpCompression.threshold`); `None` never does. Default: 1024.
-    #[cfg(feature = "compression")]
     pub fn compression(self, threshold: Option<usize>) -> Self {
         Self { compression: threshold, ..self }
     }

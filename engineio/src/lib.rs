@@ -25,18 +25,21 @@
 //!
 //! # Layers
 //! A file uses files of lower layers only:
-//! words (`protocol`, `id`, `packet`, `reason`, `query`), codecs (`frame`, `payload`, `jsonp`), the machine (`config`,
-//! `heartbeat`, `outbox`, `session`), shared state (`socket`, `sessions`), carriers (`websocket`, `polling`,
-//! `driver`), front (`engine`, `origin`, `cors`, `cookie`, `compress`, `http`, `answer`, `service`, `serve`).
+//! words (`protocol`, `id`, `packet`, `reason`, `query`), codecs (`frame`, `payload`, `jsonp`, `extension`, `deflate`),
+//! the machine (`config`, `heartbeat`, `outbox`, `session`), shared state (`socket`, `sessions`), carriers (`reader`,
+//! `websocket`, `polling`, `driver`), front (`engine`, `origin`, `cors`, `cookie`, `compress`, `http`, `answer`,
+//! `service`, `bare`, `serve`).
 
 mod answer;
-#[cfg(feature = "compression")]
+mod bare;
 pub mod compress;
 mod config;
 mod cookie;
 mod cors;
+mod deflate;
 mod driver;
 mod engine;
+mod extension;
 mod frame;
 mod heartbeat;
 mod http;
@@ -49,6 +52,7 @@ pub mod payload;
 mod polling;
 mod protocol;
 mod query;
+mod reader;
 mod reason;
 mod serve;
 mod service;
@@ -60,7 +64,8 @@ mod websocket;
 pub use bytestring::ByteString;
 
 pub use answer::Answer;
-pub use config::Config;
+pub use bare::BareWebSocket;
+pub use config::{Config, PerMessageDeflate};
 pub use cookie::{Cookie, CookieError, SameSite};
 pub use cors::{Cors, CorsError};
 pub use driver::Driver;

@@ -4,8 +4,6 @@
 
 use std::collections::VecDeque;
 
-use bytes::Bytes;
-
 use crate::{frame::Frame, protocol::Encoding};
 
 /// Frames handed to a WebSocket at a time: one `writev` takes as many slices without splitting.
@@ -59,12 +57,12 @@ impl Outbox {
     }
 
     /// Moves up to one batch into the queue of a WebSocket. Says whether there was anything.
-    pub(crate) fn take_batch(&mut self, encoding: Encoding, queue: &mut VecDeque<Bytes>) -> bool {
+    pub(crate) fn take_batch(&mut self, encoding: Encoding, queue: &mut VecDeque<Frame>) -> bool {
         let mut taken = 0;
         for _ in 0..BATCH_FRAMES {
             let Some(frame) = self.frames.pop_front() else { break };
             taken += frame.size();
-            queue.push_back(frame.into_websocket(encoding));
+            queue.push_back(frame.for_websocket(encoding));
             if taken >= BATCH_BYTES {
                 break;
             }

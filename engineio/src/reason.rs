@@ -96,8 +96,11 @@ impl CloseReason {
         match self {
             Self::Shutdown => Some(1001),
             Self::TransportError(TransportFault::Frame) => Some(1002),
-            Self::TransportError(TransportFault::Utf8) => Some(1007),
-            Self::SlowConsumer | Self::TransportError(TransportFault::PingFlood) => Some(1008),
+            Self::TransportError(TransportFault::Utf8 | TransportFault::Compression) => Some(1007),
+            Self::SlowConsumer
+            | Self::TransportError(
+                TransportFault::PingFlood | TransportFault::Fragments | TransportFault::MessageTimeout,
+            ) => Some(1008),
             Self::TransportError(TransportFault::TooLarge) => Some(1009),
             _ => None,
         }
@@ -140,6 +143,12 @@ pub enum TransportFault {
     Frame,
     /// A text message was not UTF-8: close code 1007.
     Utf8,
+    /// A compressed message could not be read: close code 1007.
+    Compression,
+    /// A message came in more than `max_fragments`: close code 1008.
+    Fragments,
+    /// A message was not whole within `message_timeout`: close code 1008.
+    MessageTimeout,
     /// A message was larger than `max_payload`, or more came than the application allowed: close code 1009.
     TooLarge,
     /// The body of a POST took longer than `body_timeout`.

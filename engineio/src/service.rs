@@ -8,6 +8,7 @@ use hyper::{Method, Request, StatusCode, body::Body, header, http::request::Part
 use hyper_util::rt::TokioIo;
 #[cfg(feature = "tower")]
 use std::task::{Context, Poll};
+use tokio::time::Instant;
 
 use crate::{
     answer::{self, Answer},
@@ -18,7 +19,7 @@ use crate::{
     protocol::{Encoding, Revision, Transport},
     query::Query,
     reason::HandshakeError,
-    socket::{Opening, Socket, Stream},
+    socket::{Compression, Opening, Socket, Upgraded},
     websocket,
 };
 
@@ -161,11 +162,12 @@ impl Service {
         let sid = sid.ok_or(HandshakeError::BadRequest)?;
         let mut answer = match query.transport {
             Transport::WebSocket => {
-                let answer = answer::switch(&request.headers)?;
+                let compression = self.agree(request);
+                let answer = answer::switch(&request.headers, compression.as_ref().map(|agreed| &agreed.agreed))?;
                 if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
                     return Ok(answer);
                 }
-                self.engine.open(sid, text, encoding, remote, Some(opening(request)?));
+                self.engine.open(sid, text, encoding, remote, Some(opening(request, compression)?));
                 answer
             }
             Transport::Polling => {
@@ -191,20 +193,25 @@ impl Service {
             return Err(HandshakeError::BadRequest.into());
         }
         self.check_origin(request, Transport::WebSocket)?;
-        let answer = answer::switch(&request.headers)?;
+        let compression = self.agree(request);
+        let answer = answer::switch(&request.headers, compression.as_ref().map(|agreed| &agreed.agreed))?;
         if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
             return Ok(answer);
         }
-        if let Err(opening) = socket.probe(opening(request)?) {
+        if let Err(opening) = socket.probe(opening(request, compression)?) {
             // As in the reference, a WebSocket that the session does not want is accepted and closed.
             let engine = self.engine.clone();
             tokio::spawn(async move {
-                if let Ok(stream) = opening.await {
-                    websocket::Io::new(stream, engine.config()).finish(None).await;
+                if let Ok(upgraded) = opening.await {
+                    websocket::Io::new(upgraded, engine.config(), Instant::now()).finish(None).await;
                 }
             });
         }
         Ok(answer)
+    }
+
+    fn agree(&self, request: &Parts) -> Option<Compression> {
+        websocket::agree(&request.headers, self.engine.config(), self.engine.contexts())
     }
 
     /// A GET or POST of a session that polls.
@@ -295,10 +302,10 @@ where
 ///
 /// # Errors
 /// When the connection cannot be upgraded, as with HTTP/2 or a server that serves without upgrades.
-fn opening(request: &mut Parts) -> Result<Opening, HandshakeError> {
+pub(crate) fn opening(request: &mut Parts, compression: Option<Compression>) -> Result<Opening, HandshakeError> {
     let on_upgrade = request.extensions.remove::<OnUpgrade>().ok_or(HandshakeError::BadRequest)?;
     Ok(Box::pin(async move {
         let upgraded = on_upgrade.await.map_err(io::Error::other)?;
-        Ok(Box::pin(TokioIo::new(upgraded)) as Stream)
+        Ok(Upgraded { stream: Box::pin(TokioIo::new(upgraded)), compression })
     }))
 }

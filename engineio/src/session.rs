@@ -37,8 +37,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
-
 use crate::{
     config::Config,
     frame::Frame,
@@ -412,13 +410,13 @@ impl Session {
     }
 
     /// Moves what a WebSocket has to write into its queue, which should be empty.
-    pub fn poll_websocket(&mut self, queue: &mut VecDeque<Bytes>) -> Transmit {
+    pub fn poll_websocket(&mut self, queue: &mut VecDeque<Frame>) -> Transmit {
         match &mut self.state {
             State::WebSocket if self.outbox.take_batch(self.encoding, queue) => Transmit::Frames,
             State::WebSocket => Transmit::Idle,
             State::Probing { probe, .. } if probe.answered < probe.received => {
                 probe.answered += 1;
-                queue.push_back(Frame::pong(PROBE).into_websocket(self.encoding));
+                queue.push_back(Frame::pong(PROBE));
                 Transmit::Frames
             }
             State::Probing { .. } => Transmit::Idle,

@@ -138,7 +138,7 @@ impl Machine {
         let mut queue = VecDeque::new();
         match self.session.poll_websocket(&mut queue) {
             Transmit::Idle => "idle".into(),
-            Transmit::Frames => words(queue.iter().map(|frame| String::from_utf8_lossy(&frame[2..]).into_owned())),
+            Transmit::Frames => words(queue.iter().map(|frame| String::from_utf8_lossy(frame.data()).into_owned())),
             Transmit::Close(None) => "ws close".into(),
             Transmit::Close(Some(code)) => format!("ws close {code}"),
         }

@@ -13,11 +13,12 @@ use std::{
 
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    sync::Notify,
+    sync::{Notify, OwnedSemaphorePermit},
     time::Instant,
 };
 
 use crate::{
+    extension::Agreed,
     frame::Frame,
     id::Sid,
     packet::Message,
@@ -34,8 +35,20 @@ impl<S: AsyncRead + AsyncWrite + Send> ByteStream for S {}
 /// A stream of bytes of whatever kind.
 pub(crate) type Stream = Pin<Box<dyn ByteStream>>;
 
-/// The stream of a WebSocket whose 101 answer is still on its way.
-pub(crate) type Opening = Pin<Box<dyn Future<Output = io::Result<Stream>> + Send>>;
+/// A WebSocket whose handshake is done.
+pub(crate) struct Upgraded {
+    pub(crate) stream: Stream,
+    pub(crate) compression: Option<Compression>,
+}
+
+/// What was agreed on compression, and the right to keep a context if that is part of it.
+pub(crate) struct Compression {
+    pub(crate) agreed: Agreed,
+    pub(crate) permit: Option<OwnedSemaphorePermit>,
+}
+
+/// A WebSocket whose 101 answer is still on its way.
+pub(crate) type Opening = Pin<Box<dyn Future<Output = io::Result<Upgraded>> + Send>>;
 
 /// What is known of the request that opened a session.
 #[derive(Debug, Clone, PartialEq, Eq)]

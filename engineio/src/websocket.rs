@@ -1,35 +1,37 @@
-//! What it is: WebSocket as a carrier: the 101 answer, reading with tungstenite, writing by ourselves.
+//! What it is: WebSocket as a carrier: the handshake, and an open WebSocket that reads, answers and writes.
 //! What it is not: a task. It reads from and writes to its stream when the driver polls it.
 //! Who calls it: `service` answers the upgrade; `driver` owns the `Io`.
 
 use std::{
     cell::Cell,
     collections::VecDeque,
-    io::{self, IoSlice, Read, Write},
+    io::{self, IoSlice},
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
 
-use bytes::Bytes;
-use bytestring::ByteString;
 use hyper::{HeaderMap, header};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, ReadBuf},
+    sync::{OwnedSemaphorePermit, Semaphore},
     time::Instant,
 };
-use tokio_tungstenite::tungstenite::{
-    self,
-    handshake::derive_accept_key,
-    protocol::{CloseFrame, Role, WebSocketConfig, WebSocketContext},
-};
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-use crate::{config::Config, packet::Message, reason::TransportFault, socket::Stream};
+use crate::{
+    config::Config,
+    deflate::{Deflate, Kind},
+    extension::Agreed,
+    frame::Frame,
+    packet::Message,
+    reader::{Compressed, Reader, Unit},
+    reason::TransportFault,
+    socket::{Compression, Stream, Upgraded},
+};
 
 /// Bytes read at a time. One buffer per thread serves all its sessions, so an idle one owns none.
 const SCRATCH_BYTES: usize = 64 * 1024;
-
-/// Bytes tungstenite allots per session up front; it grows with the message that needs more.
-const READ_BUFFER_BYTES: usize = 256;
 
 /// Slices given to one `writev`: below the system's limit, and past it nothing is gained.
 const MAX_SLICES: usize = 64;
@@ -74,6 +76,16 @@ pub(crate) fn accept_key(headers: &HeaderMap) -> Result<String, Refusal> {
     Ok(derive_accept_key(key))
 }
 
+/// What compression is agreed on in answer to this handshake: none, unless the option is set and the client offers it.
+/// Of `contexts` one is taken if any is left, and if the client lets us keep one at all.
+pub(crate) fn agree(headers: &HeaderMap, config: &Config, contexts: &Arc<Semaphore>) -> Option<Compression> {
+    config.per_message_deflate.as_ref()?;
+    let offers = headers.get_all(header::SEC_WEBSOCKET_EXTENSIONS).iter().filter_map(|value| value.to_str().ok());
+    let permit = contexts.clone().try_acquire_owned().ok();
+    let agreed = Agreed::accept(offers, permit.is_some())?;
+    Some(Compression { permit: permit.filter(|_| agreed.keeps_context()), agreed })
+}
+
 fn has_token(headers: &HeaderMap, name: header::HeaderName, token: &str) -> bool {
     headers
         .get_all(name)
@@ -95,12 +107,23 @@ pub(crate) enum Received {
 /// One open WebSocket.
 pub(crate) struct Io {
     stream: Stream,
-    context: WebSocketContext,
-    /// Encoded frames to write, oldest first.
-    pub(crate) queue: VecDeque<Bytes>,
+    reader: Reader,
+    /// Frames to write, oldest first.
+    pub(crate) queue: VecDeque<Frame>,
     /// Bytes of the first one that were written already.
     written: usize,
+    /// The answer to the newest ping that came while the client did not read.
+    pong: Option<Frame>,
+    /// Compression of what is sent, for messages of a threshold and more.
+    deflate: Option<(Deflate, usize)>,
     pings: Pings,
+    /// When a message that has begun has to be whole.
+    deadline: Option<Instant>,
+    message_timeout: Duration,
+    /// The client's close was answered: nothing may follow.
+    closed: bool,
+    /// For as long as it keeps compression contexts.
+    _permit: Option<OwnedSemaphorePermit>,
 }
 
 /// The client's pings, counted second by second.
@@ -111,8 +134,8 @@ struct Pings {
 }
 
 impl Pings {
-    fn new(allowed: u32) -> Self {
-        Self { allowed, left: allowed, since: Instant::now() }
+    fn new(allowed: u32, now: Instant) -> Self {
+        Self { allowed, left: allowed, since: now }
     }
 
     /// Counts one. Says whether it is still within what is allowed.
@@ -128,21 +151,37 @@ impl Pings {
 
 impl Io {
     /// Takes over a stream on which the handshake is done.
-    pub(crate) fn new(stream: Stream, options: &Config) -> Self {
-        let max_payload = options.max_payload;
-        let config = WebSocketConfig::default()
-            .read_buffer_size(READ_BUFFER_BYTES)
-            .write_buffer_size(0)
-            .max_message_size(Some(max_payload))
-            .max_frame_size(Some(max_payload));
-        let context = WebSocketContext::new(Role::Server, Some(config));
-        Self { stream, context, queue: VecDeque::new(), written: 0, pings: Pings::new(options.max_pings_per_second) }
+    pub(crate) fn new(upgraded: Upgraded, config: &Config, now: Instant) -> Self {
+        let agreed = upgraded.compression.as_ref().map(|compression| compression.agreed);
+        let deflate = agreed.zip(config.per_message_deflate.as_ref()).map(|(agreed, options)| {
+            let kind = Kind { bits: agreed.server_bits, level: options.level.min(9) };
+            (Deflate::new(kind, agreed.server_takeover), options.threshold)
+        });
+        Self {
+            stream: upgraded.stream,
+            reader: Reader::new(config, agreed.as_ref().map_or(Compressed::Never, Compressed::by)),
+            deflate,
+            queue: VecDeque::new(),
+            written: 0,
+            pong: None,
+            pings: Pings::new(config.max_pings_per_second, now),
+            deadline: None,
+            message_timeout: config.message_timeout,
+            closed: false,
+            _permit: upgraded.compression.and_then(|compression| compression.permit),
+        }
+    }
+
+    /// When a message that has begun has to be whole.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.deadline
     }
 
     /// Reads what is there, up to one scratch full, and hands over each message until `wants_more` says no.
     pub(crate) fn poll_read(
         &mut self,
         cx: &mut Context<'_>,
+        now: Instant,
         mut wants_more: impl FnMut(Message) -> bool,
     ) -> Poll<Received> {
         let mut scratch = SCRATCH.take().unwrap_or_else(|| vec![0; SCRATCH_BYTES].into());
@@ -151,52 +190,64 @@ impl Io {
             Poll::Pending => Poll::Pending,
             Poll::Ready(Err(error)) => Poll::Ready(Received::Lost(Some(TransportFault::Io(error.kind())))),
             Poll::Ready(Ok(())) if filled.filled().is_empty() => Poll::Ready(Received::Lost(None)),
-            Poll::Ready(Ok(())) => Poll::Ready(self.decode(filled.filled(), &mut wants_more)),
+            Poll::Ready(Ok(())) => Poll::Ready(self.take(filled.filled_mut(), now, &mut wants_more)),
         };
         SCRATCH.set(Some(scratch));
         received
     }
 
-    fn decode(&mut self, input: &[u8], wants_more: &mut impl FnMut(Message) -> bool) -> Received {
-        let mut memory = Memory { input, output: Vec::new() };
-        let received = loop {
-            let message = match self.context.read(&mut memory) {
-                Ok(tungstenite::Message::Text(text)) => {
-                    Message::Text(ByteString::try_from(Bytes::from(text)).expect("tungstenite checked the text"))
+    fn take(&mut self, mut input: &mut [u8], now: Instant, wants_more: &mut impl FnMut(Message) -> bool) -> Received {
+        let blocked = !self.queue.is_empty();
+        loop {
+            let message = match self.reader.read(&mut input) {
+                Ok(Some(Unit::Message(message))) => message,
+                Ok(Some(Unit::Ping(payload))) => {
+                    if !self.pings.count(now) {
+                        return Received::Lost(Some(TransportFault::PingFlood));
+                    }
+                    let pong = Frame::websocket_pong(&payload);
+                    // RFC 6455, section 5.5.3: of pings that wait for their pong, the newest may do.
+                    if blocked {
+                        self.pong = Some(pong)
+                    } else {
+                        self.queue.push_back(pong)
+                    }
+                    continue;
                 }
-                Ok(tungstenite::Message::Binary(data)) => Message::Binary(data),
-                Ok(tungstenite::Message::Close(_)) => {
-                    // Writes the answer that tungstenite prepared; its error only says that this was the end.
-                    let _closed = self.context.flush(&mut memory);
-                    break Received::Lost(None);
+                Ok(Some(Unit::Pong)) => continue,
+                Ok(Some(Unit::Close(payload))) => {
+                    // Section 5.5.1: a close is answered by one with the same code.
+                    self.queue.push_back(Frame::websocket_close(&payload));
+                    self.closed = true;
+                    return Received::Lost(None);
                 }
-                Ok(tungstenite::Message::Ping(_)) if !self.pings.count(Instant::now()) => {
-                    break Received::Lost(Some(TransportFault::PingFlood));
+                Ok(None) => {
+                    let deadline = self.deadline.or_else(|| now.checked_add(self.message_timeout));
+                    self.deadline = deadline.filter(|_| self.reader.is_unfinished());
+                    return Received::Messages;
                 }
-                Ok(_) => continue,
-                Err(tungstenite::Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
-                    break Received::Messages;
-                }
-                Err(error) => break Received::Lost(Some(fault(&error))),
+                Err(fault) => return Received::Lost(Some(fault)),
             };
+            self.deadline = None;
             if !wants_more(message) {
-                break Received::Messages;
+                return Received::Messages;
             }
-        };
-        if !memory.output.is_empty() {
-            self.queue.push_back(memory.output.into());
         }
-        received
     }
 
     /// Writes all that is queued. Pending when the peer does not take it.
     pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while let Some(first) = self.queue.front() {
+        self.compress();
+        loop {
+            if self.queue.is_empty() {
+                self.queue.extend(self.pong.take());
+            }
+            let Some(first) = self.queue.front() else { break };
             let mut slices = [IoSlice::new(&[]); MAX_SLICES];
-            slices[0] = IoSlice::new(&first[self.written..]);
+            slices[0] = IoSlice::new(&first.websocket()[self.written..]);
             let mut count = 1;
-            for (slice, bytes) in slices[1..].iter_mut().zip(self.queue.iter().skip(1)) {
-                *slice = IoSlice::new(bytes);
+            for (slice, frame) in slices[1..].iter_mut().zip(self.queue.iter().skip(1)) {
+                *slice = IoSlice::new(frame.websocket());
                 count += 1;
             }
             let written = ready!(self.stream.as_mut().poll_write_vectored(cx, &slices[..count]))?;
@@ -211,13 +262,24 @@ impl Io {
         self.stream.as_mut().poll_flush(cx)
     }
 
+    /// Compresses what is queued, if that was agreed on; what is compressed already stays.
+    fn compress(&mut self) {
+        let Some((deflate, threshold)) = &mut self.deflate else { return };
+        for frame in self.queue.iter_mut().filter(|frame| frame.may_shrink(*threshold)) {
+            *frame = match deflate.run(frame.data()) {
+                Some(payload) => frame.compressed(&payload),
+                None => frame.clone().uncompressed(),
+            };
+        }
+    }
+
     /// Drops from the queue what was written.
     fn advance(&mut self, written: usize) {
         self.written += written;
         while let Some(first) = self.queue.front()
-            && self.written >= first.len()
+            && self.written >= first.websocket().len()
         {
-            self.written -= first.len();
+            self.written -= first.websocket().len();
             self.queue.pop_front();
         }
     }
@@ -225,11 +287,13 @@ impl Io {
     /// Says goodbye: writes what is queued and a close frame, then waits a little for the peer to do the same,
     /// so that the system does not reset the connection before the peer has read everything.
     pub(crate) async fn finish(mut self, code: Option<u16>) {
-        let mut memory = Memory { input: &[], output: Vec::new() };
-        let frame = code.map(|code| CloseFrame { code: code.into(), reason: Default::default() });
-        // Fails only when the closing handshake is over already, and nothing is written then.
-        let _closed = self.context.close(&mut memory, frame);
-        self.queue.push_back(memory.output.into());
+        if !self.closed {
+            self.pong = None;
+            self.queue.push_back(match code {
+                Some(code) => Frame::websocket_close(&code.to_be_bytes()),
+                None => Frame::websocket_close(&[]),
+            });
+        }
         let farewell = async {
             std::future::poll_fn(|cx| self.poll_write(cx)).await?;
             self.stream.shutdown().await?;
@@ -239,38 +303,5 @@ impl Io {
         };
         // A peer that is gone, or does not answer in time, needs no goodbye.
         let _gone = tokio::time::timeout(LINGER, farewell).await;
-    }
-}
-
-fn fault(error: &tungstenite::Error) -> TransportFault {
-    match error {
-        tungstenite::Error::Capacity(_) => TransportFault::TooLarge,
-        tungstenite::Error::Utf8(_) => TransportFault::Utf8,
-        _ => TransportFault::Frame,
-    }
-}
-
-/// Stands between tungstenite and the stream: reads what was read before, collects what is to be written.
-struct Memory<'a> {
-    input: &'a [u8],
-    output: Vec<u8>,
-}
-
-impl Read for Memory<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.input.is_empty() {
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
-        Read::read(&mut self.input, buffer)
-    }
-}
-
-impl Write for Memory<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        Write::write(&mut self.output, bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }

@@ -78,7 +78,7 @@ impl Ledger {
     }
 
     /// A frame left by WebSocket. `None` when it is the next message, else the packet of the protocol's own.
-    pub(crate) fn written(&mut self, frame: &Bytes) -> Option<ByteString> {
+    pub(crate) fn written(&mut self, frame: &[u8]) -> Option<ByteString> {
         let message = self.read(frame);
         if self.sent.get(self.delivered).is_some_and(|next| next.message == message) {
             self.delivered += 1;
@@ -97,12 +97,12 @@ impl Ledger {
     }
 
     /// Takes a WebSocket frame apart. Of a text message the packet type is left out, other packets keep it.
-    fn read(&self, frame: &Bytes) -> Message {
+    fn read(&self, frame: &[u8]) -> Message {
         let header = if frame[1] == 126 { 4 } else { 2 };
         let length =
             if header == 2 { usize::from(frame[1]) } else { usize::from(u16::from_be_bytes([frame[2], frame[3]])) };
         assert_eq!(frame.len(), header + length, "one whole frame");
-        let body = frame.slice(header..);
+        let body = Bytes::copy_from_slice(&frame[header..]);
         let text = |body| Message::Text(ByteString::try_from(body).expect("UTF-8"));
         match (frame[0], self.revision, body.first()) {
             (0x82, Revision::V4, _) => Message::Binary(body),

@@ -8,7 +8,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
 use engineio::{
     CloseReason, Config, DecodeError, Encoding, Message, Packet, Revision, SendError, Session, Transmit, Transport,
     TransportFault,
@@ -252,7 +251,7 @@ impl Model {
             Transmit::Idle => assert!(self.is_open() && queue.is_empty()),
             Transmit::Frames => {
                 assert!(self.is_open() && !queue.is_empty());
-                queue.into_iter().for_each(|frame| self.written(&frame));
+                queue.into_iter().for_each(|frame| self.written(frame.websocket()));
             }
             Transmit::Close(_) => {
                 assert!(queue.is_empty(), "nothing is written to a WebSocket that is to be closed");
@@ -266,7 +265,7 @@ impl Model {
     }
 
     /// A frame left by the WebSocket.
-    fn written(&mut self, frame: &Bytes) {
+    fn written(&mut self, frame: &[u8]) {
         let is_v3 = self.is_v3();
         let packet = self.ledger.written(frame);
         match packet.as_deref() {

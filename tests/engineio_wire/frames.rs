@@ -1,11 +1,15 @@
 //! Frames that break the WebSocket protocol (RFC 6455), and the codes with which their connection is closed.
 
+use std::time::Duration;
+
 use engineio::{CloseReason, Config, TransportFault};
 use tests::{
     Row,
-    frames::{BINARY, CLOSE, FIN, Frame, PING, PONG, TEXT, WebSocket, announced, closed, masked},
+    frames::{BINARY, CLOSE, CLOSED, FIN, Frame, PING, PONG, TEXT, WebSocket, announced, closed, masked},
     server,
 };
+
+use tokio::time::Instant;
 
 use crate::broken;
 
@@ -52,15 +56,100 @@ async fn f1_to_f5_what_is_no_frame_is_closed_with_1002() {
 }
 
 #[tokio::test]
-async fn f8_a_close_of_one_byte_is_closed_with_1002() {
-    check(closed(1002), broken(TransportFault::Frame), vec![row("F8: one byte", [masked(CLOSE, b"\x03")])]).await;
+async fn f8_a_close_that_may_not_be_sent_is_closed_with_1002() {
+    let codes = [0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65_535_u16];
+    let mut rows = codes.map(|code| row(format!("F8: {code}"), [masked(CLOSE, &code.to_be_bytes())])).to_vec();
+    rows.push(row("F8: one byte", [masked(CLOSE, b"\x03")]));
+    check(closed(1002), broken(TransportFault::Frame), rows).await;
 }
 
 #[tokio::test]
-async fn f8_a_close_with_a_code_that_may_not_be_sent_is_closed_with_1002() {
-    let codes = [0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65_535_u16];
-    let rows = codes.map(|code| row(format!("F8: {code}"), [masked(CLOSE, &code.to_be_bytes())]));
-    check(Frame::Close(Some(1002), "Protocol violation".into()), CloseReason::TransportClose, rows.into()).await;
+async fn f9_a_close_is_answered_by_the_same() {
+    for code in [1000, 1001, 1003, 1007, 1011, 1014, 3000, 4999_u16] {
+        let rows = vec![row(format!("F9: {code}"), [masked(CLOSE, &code.to_be_bytes())])];
+        check(closed(code), CloseReason::TransportClose, rows).await;
+    }
+    let said = [b"\x03\xe8".as_slice(), "bye, 🦀".as_bytes()].concat();
+    let rows = vec![row("F9: with a reason", [masked(CLOSE, &said)])];
+    check(Frame::Close(Some(1000), "bye, 🦀".into()), CloseReason::TransportClose, rows).await;
+    check(CLOSED, CloseReason::TransportClose, vec![row("F9: empty", [masked(CLOSE, b"")])]).await;
+}
+
+/// Unlike the reference, which reads them. RFC 6455, section 5.2: the shortest form MUST be used.
+#[tokio::test]
+async fn f12_a_length_not_in_its_shortest_form_is_closed_with_1002() {
+    let rows = vec![
+        row("F12: 2 in 16 bits", [vec![TEXT, 0xfe, 0, 2, 0, 0, 0, 0, b'4', b'a']]),
+        row("F12: 125 in 16 bits", [vec![TEXT, 0xfe, 0, 125, 0, 0, 0, 0, b'4']]),
+        row("F12: 2 in 64 bits", [vec![TEXT, 0xff, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, b'4', b'a']]),
+        row("F12: 65,535 in 64 bits", [vec![TEXT, 0xff, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 0, 0, b'4']]),
+    ];
+    check(closed(1002), broken(TransportFault::Frame), rows).await;
+}
+
+#[tokio::test]
+async fn f15_t26_a_message_in_too_many_fragments_is_closed_with_1008() {
+    let rows = vec![
+        row("F15: of a byte", [masked(TEXT ^ FIN, b"4"), masked(0, b"a").repeat(16_384)]),
+        row("F15: of nothing", [masked(TEXT ^ FIN, b""), masked(0, b"").repeat(16_384)]),
+    ];
+    check(closed(1008), broken(TransportFault::Fragments), rows).await;
+}
+
+#[tokio::test]
+async fn f15_as_many_fragments_as_may_be_are_a_message() {
+    let (server, sessions) = server::engine(Config::default()).await;
+    let (mut client, sid) = WebSocket::open(server.endpoint).await;
+    let fragments = [masked(TEXT ^ FIN, b"4"), masked(0, b"a").repeat(16_382), masked(FIN, b"b")];
+    client.connection.send(fragments.concat()).await;
+    assert_eq!(sessions.take(&sid).text().await, "a".repeat(16_382) + "b");
+}
+
+#[tokio::test]
+async fn f16_t27_a_message_that_is_not_finished_in_time_is_closed_with_1008() {
+    const TIMEOUT: Duration = Duration::from_millis(100);
+    let config = Config { message_timeout: TIMEOUT, ..Config::default() };
+    let (server, sessions) = server::engine(config).await;
+    let rows = [
+        ("F16: a part of a header", vec![TEXT]),
+        ("F16: a part of a payload", masked(TEXT, b"4abc")[..8].to_vec()),
+        ("F16: a part of a message", masked(TEXT ^ FIN, b"4a")),
+        ("F16: nothing of it yet", masked(TEXT ^ FIN, b"")),
+        ("F16: a ping in between", [masked(TEXT ^ FIN, b"4a"), masked(PING, b"")].concat()),
+        ("F16: a message before it", [masked(TEXT, b"4a"), masked(TEXT ^ FIN, b"4a")].concat()),
+    ];
+    for (label, bytes) in rows {
+        let _row = Row(label);
+        let (mut client, sid) = WebSocket::open(server.endpoint).await;
+        let since = Instant::now();
+        client.connection.send(bytes).await;
+        let mut frame = client.frame().await;
+        if frame == Frame::Pong(vec![]) {
+            frame = client.frame().await;
+        }
+        assert_eq!(frame, closed(1008));
+        assert_eq!(client.frame().await, Frame::End);
+        assert!(since.elapsed() >= TIMEOUT);
+        assert_eq!(sessions.take(&sid).ended().await.0, broken(TransportFault::MessageTimeout));
+    }
+}
+
+/// The deadline is that of one message, however many follow each other without a pause.
+#[tokio::test]
+async fn f16_whoever_finishes_its_messages_may_go_on() {
+    const TIMEOUT: Duration = Duration::from_millis(1000);
+    let config = Config { message_timeout: TIMEOUT, ..Config::default() };
+    let (server, sessions) = server::engine(config).await;
+    let (mut client, sid) = WebSocket::open(server.endpoint).await;
+    let mut session = sessions.take(&sid);
+    let since = Instant::now();
+    client.connection.send(masked(TEXT ^ FIN, b"4")).await;
+    while since.elapsed() < TIMEOUT + TIMEOUT / 2 {
+        client.connection.send([masked(FIN, b"a"), masked(TEXT ^ FIN, b"4")].concat()).await;
+        assert_eq!(session.text().await, "a");
+        // Not for long: what is slow is to be seen as slow.
+        tokio::time::sleep(TIMEOUT / 100).await;
+    }
 }
 
 #[tokio::test]

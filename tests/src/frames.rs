@@ -26,6 +26,8 @@ pub const CLOSE: u8 = 0x88;
 pub const PING: u8 = 0x89;
 /// A pong.
 pub const PONG: u8 = 0x8a;
+/// The bit that compressed messages have (RFC 7692, section 6).
+pub const RSV1: u8 = 0x40;
 /// The bit that a fragment has not when others follow.
 pub const FIN: u8 = 0x80;
 
@@ -39,6 +41,8 @@ pub enum Frame {
     Text(String),
     /// A binary message.
     Binary(Vec<u8>),
+    /// The payload of a compressed message, text or binary.
+    Compressed(Vec<u8>),
     /// A ping with its payload.
     Ping(Vec<u8>),
     /// A pong with its payload.
@@ -174,6 +178,7 @@ fn parse(bytes: &[u8]) -> Option<(Frame, usize)> {
     let frame = match first {
         TEXT => Frame::Text(text(payload)),
         BINARY => Frame::Binary(payload.into()),
+        first if first == TEXT | RSV1 || first == BINARY | RSV1 => Frame::Compressed(payload.into()),
         PING => Frame::Ping(payload.into()),
         PONG => Frame::Pong(payload.into()),
         CLOSE => {

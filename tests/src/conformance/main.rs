@@ -1,6 +1,7 @@
 //! Servers that other projects' suites and benchmarks are pointed at. `PROFILE` says which, `PORT` where
 //! (`0` for any free one; it is printed).
 
+mod autobahn;
 mod bench;
 mod eio;
 mod sio;
@@ -28,12 +29,13 @@ async fn main() -> ExitCode {
 async fn run() -> Result<(), Box<dyn std::error::Error>> {
     let profile = env::var("PROFILE").unwrap_or_else(|_| "smoke".into());
     match profile.as_str() {
+        "autobahn" => autobahn::serve(listen(4108).await?, terminated()?).await,
         "eio" => eio::serve(listen(4100).await?, false, terminated()?).await,
         "eio3" => eio::serve(listen(4105).await?, true, terminated()?).await,
         "sio" => serve(sio::server(), 4101).await?,
         "smoke" => serve(smoke::server(), 4104).await?,
         "bench" => serve(bench::server(), 4107).await?,
-        other => return Err(format!("PROFILE={other} is none of eio, eio3, sio, smoke, bench").into()),
+        other => return Err(format!("PROFILE={other} is none of autobahn, eio, eio3, sio, smoke, bench").into()),
     }
     Ok(())
 }
