@@ -141,10 +141,7 @@ impl Driver {
             return false;
         }
         match io.poll_write(cx) {
-            Poll::Pending => {
-                self.socket.lock().session.handle_written(true);
-                false
-            }
+            Poll::Pending => false,
             Poll::Ready(Ok(())) => true,
             Poll::Ready(Err(error)) => {
                 self.lose(Some(TransportFault::Io(error.kind())));
@@ -161,7 +158,9 @@ impl Driver {
             inner.session.handle_timeout(Instant::now().into_std());
         }
         let newcomer = inner.opening.take();
-        inner.session.handle_written(matches!(&self.io, Io::Open(io) if !io.queue.is_empty()));
+        if matches!(&self.io, Io::Open(io) if io.queue.is_empty()) {
+            inner.session.handle_written();
+        }
         let transmit = match &mut self.io {
             Io::Open(io) if io.queue.is_empty() || inner.session.closed().is_some() => {
                 inner.session.poll_websocket(&mut io.queue)

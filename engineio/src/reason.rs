@@ -97,7 +97,9 @@ impl CloseReason {
             Self::Shutdown => Some(1001),
             Self::TransportError(TransportFault::Frame) => Some(1002),
             Self::TransportError(TransportFault::Utf8) => Some(1007),
-            Self::SlowConsumer | Self::TransportError(TransportFault::PingFlood) => Some(1008),
+            Self::SlowConsumer | Self::TransportError(TransportFault::PingFlood | TransportFault::PongFlood) => {
+                Some(1008)
+            }
             Self::TransportError(TransportFault::TooLarge) => Some(1009),
             _ => None,
         }
@@ -146,6 +148,8 @@ pub enum TransportFault {
     PostTimeout,
     /// More than `max_pings_per_second`: close code 1008.
     PingFlood,
+    /// More than `max_unsolicited_pongs`: close code 1008.
+    PongFlood,
 }
 
 /// What became of a volatile message.

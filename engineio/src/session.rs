@@ -24,6 +24,7 @@
 //! | "5" by ws | - | once probed: WebSocket; waiting frames leave by it | ignored |
 //! | anything else by ws | - | newcomer closed, Polling | message to the caller |
 //! | pong (v4) / ping (v3) | heartbeat moves / and answer pong | same | same |
+//! | a pong that nobody asked for, once too often | Closed(TransportError) | same | same |
 //! | heartbeat due, first / awaited | queue ping, await / Closed(PingTimeout) | same | same |
 //! | ws lost; probe deadline | - | Polling | Closed(TransportClose or TransportError) |
 //! | `send` | push | push | push |
@@ -40,9 +41,9 @@ use std::{
 use bytes::Bytes;
 
 use crate::{
-    config::Config,
+    config::{Config, deadline},
     frame::Frame,
-    heartbeat::{Beat, Heartbeat},
+    heartbeat::{Beat, Heard, Heartbeat},
     outbox::{Limit, Outbox},
     packet::{DecodeError, Message, Packet},
     protocol::{Encoding, Revision, Transport},
@@ -68,10 +69,10 @@ pub struct Session {
     encoding: Encoding,
     state: State,
     heartbeat: Heartbeat,
+    /// Position of the last ping in the outbox.
+    ping: u64,
     outbox: Outbox,
     inbox: VecDeque<Message>,
-    /// The WebSocket does not take what it was given.
-    blocked: bool,
     /// When the session ends unless somebody made use of it.
     expires: Option<Instant>,
     /// Bytes of messages that it may still bring until then.
@@ -84,7 +85,7 @@ enum State {
     Probing { poll: Poll, probe: Probe },
     WebSocket,
     Closing { carrier: Transport, reason: CloseReason, until: Instant },
-    Closed(CloseReason),
+    Closed { carrier: Transport, reason: CloseReason },
 }
 
 /// The requests under way on the polling transport.
@@ -133,9 +134,9 @@ impl Session {
             encoding,
             state,
             heartbeat,
+            ping: 0,
             outbox,
             inbox: VecDeque::new(),
-            blocked: false,
             expires: None,
             budget: None,
         }
@@ -157,7 +158,7 @@ impl Session {
             }
             State::Closing { carrier: Transport::Polling, .. } => Ok(()),
             State::WebSocket | State::Closing { .. } => Err(HandshakeError::BadRequest),
-            State::Closed(_) => Err(HandshakeError::UnknownSid),
+            State::Closed { .. } => Err(HandshakeError::UnknownSid),
         }
     }
 
@@ -177,7 +178,7 @@ impl Session {
             }
             State::Closing { carrier: Transport::Polling, .. } => Ok(()),
             State::WebSocket | State::Closing { .. } => Err(HandshakeError::BadRequest),
-            State::Closed(_) => Err(HandshakeError::UnknownSid),
+            State::Closed { .. } => Err(HandshakeError::UnknownSid),
         }
     }
 
@@ -192,7 +193,7 @@ impl Session {
     pub fn handle_probe(&mut self, now: Instant) -> bool {
         match self.state {
             State::Polling(poll) if self.config.upgrades_from(Transport::Polling) => {
-                let probe = Probe { until: now + self.config.upgrade_timeout, received: 0, answered: 0 };
+                let probe = Probe { until: deadline(now, self.config.upgrade_timeout), received: 0, answered: 0 };
                 self.state = State::Probing { poll, probe };
                 true
             }
@@ -228,10 +229,14 @@ impl Session {
                 }
                 return None;
             }
-            State::Closed(_) => return None,
+            State::Closed { .. } => return None,
             State::Polling(_) | State::Probing { .. } | State::WebSocket => {}
         }
-        self.heartbeat.handle_packet(now, &packet, &self.config);
+        let given = self.outbox.has_given(self.ping);
+        if self.heartbeat.handle_packet(now, &packet, given, &self.config) == Heard::Flood {
+            self.end(CloseReason::TransportError(TransportFault::PongFlood));
+            return None;
+        }
         match packet {
             Packet::Message(message) => return self.within_budget(message),
             Packet::Close => self.end(CloseReason::TransportClose),
@@ -280,7 +285,7 @@ impl Session {
     /// Time has passed; to be called when [`poll_timeout`](Self::poll_timeout) has come.
     pub fn handle_timeout(&mut self, now: Instant) {
         match &self.state {
-            State::Closed(_) => return,
+            State::Closed { .. } => return,
             State::Closing { until, reason, .. } => {
                 if *until <= now {
                     self.end(*reason);
@@ -295,7 +300,10 @@ impl Session {
         } else {
             match self.heartbeat.poll(now, &self.config) {
                 Beat::Idle => {}
-                Beat::Ping => self.outbox.push_control(Frame::ping()),
+                Beat::Ping => {
+                    self.outbox.push_control(Frame::ping());
+                    self.ping = self.outbox.last();
+                }
                 Beat::TimedOut => self.end(CloseReason::PingTimeout),
             }
         }
@@ -322,7 +330,7 @@ impl Session {
         self.check_open()?;
         let ready = match &self.state {
             State::Polling(poll) | State::Probing { poll, .. } => poll.parked,
-            _ => !self.blocked,
+            _ => !self.outbox.is_writing(),
         };
         if !ready || !self.outbox.is_empty() {
             return Ok(false);
@@ -332,19 +340,24 @@ impl Session {
 
     fn check_open(&self) -> Result<(), SendError> {
         match self.state {
-            State::Closing { reason, .. } | State::Closed(reason) => Err(SendError::Closed(reason)),
+            State::Closing { reason, .. } | State::Closed { reason, .. } => Err(SendError::Closed(reason)),
             State::Polling(_) | State::Probing { .. } | State::WebSocket => Ok(()),
         }
     }
 
-    /// The WebSocket took all that it was given, or is blocked.
-    pub fn handle_written(&mut self, blocked: bool) {
-        self.blocked = blocked;
+    /// The WebSocket has written all that it took.
+    pub fn handle_written(&mut self) {
+        self.outbox.handle_written();
     }
 
-    /// Whether nothing waits for the client.
-    pub fn is_drained(&self) -> bool {
-        self.outbox.is_empty() && !self.blocked
+    /// The position of what was queued last, for [`is_flushed`](Self::is_flushed).
+    pub fn last_queued(&self) -> u64 {
+        self.outbox.last()
+    }
+
+    /// Whether everything up to this position has left: was given to a GET, or written to the WebSocket.
+    pub fn is_flushed(&self, position: u64) -> bool {
+        self.outbox.is_flushed(position)
     }
 
     /// Whether less than half of what may wait does.
@@ -362,7 +375,7 @@ impl Session {
     pub fn close(&mut self, now: Instant, reason: CloseReason) {
         let carrier = self.transport();
         match self.state {
-            State::Closed(_) => {}
+            State::Closed { .. } => {}
             _ if reason == CloseReason::Shutdown => self.end(reason),
             State::Closing { .. } => {}
             State::Polling(_) | State::Probing { .. } | State::WebSocket => {
@@ -404,10 +417,10 @@ impl Session {
                 self.end(reason);
                 Some(frames)
             }
-            State::WebSocket | State::Closing { .. } | State::Closed(CloseReason::TransportClose) => {
+            State::WebSocket | State::Closing { .. } | State::Closed { reason: CloseReason::TransportClose, .. } => {
                 Some(vec![Frame::noop()])
             }
-            State::Closed(_) => Some(vec![Frame::close()]),
+            State::Closed { .. } => Some(vec![Frame::close()]),
         }
     }
 
@@ -430,7 +443,7 @@ impl Session {
                 self.end(reason);
                 Transmit::Close(reason.close_code())
             }
-            State::Closed(reason) => Transmit::Close(reason.close_code()),
+            State::Closed { reason, .. } => Transmit::Close(reason.close_code()),
             State::Polling(_) | State::Closing { .. } => Transmit::Close(None),
         }
     }
@@ -443,7 +456,7 @@ impl Session {
     /// When [`handle_timeout`](Self::handle_timeout) is due; `None` once the session is closed.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let at = match &self.state {
-            State::Closed(_) => return None,
+            State::Closed { .. } => return None,
             State::Closing { until, .. } => return Some(*until),
             State::Probing { probe, .. } => self.heartbeat.at().min(probe.until),
             State::Polling(_) | State::WebSocket => self.heartbeat.at(),
@@ -454,17 +467,17 @@ impl Session {
     /// Why the session ended, once it has.
     pub fn closed(&self) -> Option<CloseReason> {
         match self.state {
-            State::Closed(reason) => Some(reason),
+            State::Closed { reason, .. } => Some(reason),
             _ => None,
         }
     }
 
-    /// The transport that carries messages now.
+    /// The transport that carries messages now, or did when the session ended.
     pub fn transport(&self) -> Transport {
         match self.state {
             State::WebSocket => Transport::WebSocket,
-            State::Closing { carrier, .. } => carrier,
-            State::Polling(_) | State::Probing { .. } | State::Closed(_) => Transport::Polling,
+            State::Closing { carrier, .. } | State::Closed { carrier, .. } => carrier,
+            State::Polling(_) | State::Probing { .. } => Transport::Polling,
         }
     }
 
@@ -483,7 +496,7 @@ impl Session {
         match &self.state {
             State::Polling(_) => !self.outbox.is_empty(),
             State::Probing { probe, .. } => !self.outbox.is_empty() || probe.received > 0,
-            State::WebSocket | State::Closing { .. } | State::Closed(_) => true,
+            State::WebSocket | State::Closing { .. } | State::Closed { .. } => true,
         }
     }
 
@@ -504,7 +517,7 @@ impl Session {
                 State::Polling(_) => false,
                 State::Probing { probe, .. } => probe.answered < probe.received,
                 State::WebSocket => !self.outbox.is_empty(),
-                State::Closing { .. } | State::Closed(_) => true,
+                State::Closing { .. } | State::Closed { .. } => true,
             }
     }
 
@@ -519,13 +532,13 @@ impl Session {
                 }
             }
             (State::Polling(_) | State::Probing { .. } | State::WebSocket, _) => self.end(reason),
-            (State::Closed(_), _) => {}
+            (State::Closed { .. }, _) => {}
         }
     }
 
     fn end(&mut self, reason: CloseReason) {
-        self.state = State::Closed(reason);
-        self.outbox = Outbox::default();
+        self.state = State::Closed { carrier: self.transport(), reason };
+        self.outbox.discard();
     }
 }
 

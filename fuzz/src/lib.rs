@@ -8,6 +8,7 @@ mod ledger;
 mod model;
 mod packet;
 mod payload;
+mod pings;
 mod query;
 mod replay;
 mod session;

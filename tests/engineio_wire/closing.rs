@@ -1,6 +1,6 @@
 //! How sessions are closed by either side, one by one and all together.
 
-use engineio::{CloseReason, Config};
+use engineio::{CloseReason, Config, Transport};
 use tests::{
     frames::{CLOSE, CLOSED, Frame, WebSocket, closed, masked, text},
     polling::Polling,
@@ -91,6 +91,7 @@ async fn what_is_sent_after_the_end_is_an_error() {
     let message = engineio::Message::Text("a".into());
     assert_eq!(session.socket.send(&message), Err(engineio::SendError::Closed(CloseReason::TransportClose)));
     assert_eq!(session.socket.closed(), Some(CloseReason::TransportClose));
+    assert_eq!(session.socket.transport(), Transport::WebSocket, "it is what it was");
 }
 
 #[tokio::test]
