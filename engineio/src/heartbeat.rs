@@ -15,6 +15,7 @@ use crate::{
     config::{Config, deadline},
     packet::Packet,
     protocol::Revision,
+    reason::TransportFault,
 };
 
 /// The server's pings and the client's pongs; in revision 3 the client's pings.
@@ -43,8 +44,8 @@ enum Phase {
 pub(crate) enum Heard {
     /// The pong that was due; in revision 3, a ping.
     Beat,
-    /// One more pong that nobody asked for than may come between two pings.
-    Flood,
+    /// What ends the session: the wrong one of the two, or too many pongs that nobody asked for.
+    Fault(TransportFault),
     /// Nothing of the above.
     Other,
 }
@@ -86,8 +87,12 @@ impl Heartbeat {
             }
             (Phase::Resting | Phase::Awaiting | Phase::Extended, Packet::Pong) => {
                 self.unsolicited += 1;
-                if self.unsolicited > config.max_unsolicited_pongs { Heard::Flood } else { Heard::Other }
+                let flood = self.unsolicited > config.max_unsolicited_pongs;
+                if flood { Heard::Fault(TransportFault::PongFlood) } else { Heard::Other }
             }
+            // engine.io-protocol, "Heartbeat": in v4 only the server pings, in v3 only the client.
+            (Phase::Resting | Phase::Awaiting | Phase::Extended, Packet::Ping(_))
+            | (Phase::Listening, Packet::Pong) => Heard::Fault(TransportFault::HeartbeatDirection),
             (Phase::Awaiting, _) => {
                 (self.at, self.phase) = (deadline(now, config.ping_timeout), Phase::Extended);
                 Heard::Other

@@ -26,7 +26,7 @@
 //! # Layers
 //! A file uses files of lower layers only:
 //! words (`protocol`, `id`, `packet`, `reason`, `query`), codecs (`frame`, `payload`, `jsonp`), the machine (`config`,
-//! `heartbeat`, `outbox`, `session`), shared state (`socket`, `sessions`), carriers (`websocket`, `polling`,
+//! `event`, `heartbeat`, `outbox`, `session`), shared state (`socket`, `sessions`), carriers (`websocket`, `polling`,
 //! `driver`), front (`engine`, `origin`, `cors`, `cookie`, `compress`, `http`, `answer`, `service`, `serve`).
 
 mod answer;
@@ -37,6 +37,7 @@ mod cookie;
 mod cors;
 mod driver;
 mod engine;
+mod event;
 mod frame;
 mod heartbeat;
 mod http;
@@ -65,6 +66,7 @@ pub use cookie::{Cookie, CookieError, SameSite};
 pub use cors::{Cors, CorsError};
 pub use driver::Driver;
 pub use engine::Engine;
+pub use event::Event;
 pub use frame::Frame;
 pub use http::{Http, Refused};
 pub use id::Sid;

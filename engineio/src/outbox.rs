@@ -24,8 +24,12 @@ pub(crate) struct Outbox {
     bytes: usize,
     /// Frames that were ever queued behind others: the position of the last one.
     queued: u64,
+    /// The position of the last ping.
+    ping: u64,
     /// Frames that a WebSocket took and has yet to write.
     writing: u64,
+    /// Frames that have left and were not told yet.
+    left: u64,
     /// Frames that will never leave.
     lost: u64,
 }
@@ -59,6 +63,12 @@ impl Outbox {
         self.frames.push_back(frame);
     }
 
+    /// Queues a ping.
+    pub(crate) fn push_ping(&mut self) {
+        self.push_control(Frame::ping());
+        self.ping = self.queued;
+    }
+
     /// Queues a frame of the protocol's own before all others.
     pub(crate) fn push_first(&mut self, frame: Frame) {
         self.bytes += frame.size();
@@ -87,12 +97,23 @@ impl Outbox {
     /// Takes everything, for the body of one polling answer.
     pub(crate) fn take_all(&mut self) -> Vec<Frame> {
         self.bytes = 0;
+        self.left += self.frames.len() as u64;
         std::mem::take(&mut self.frames).into()
     }
 
-    /// The WebSocket has written all that it took. Says how many frames left by that.
-    pub(crate) fn handle_written(&mut self) -> usize {
-        std::mem::take(&mut self.writing) as usize
+    /// The WebSocket has written all that it took.
+    pub(crate) fn handle_written(&mut self) {
+        self.left += std::mem::take(&mut self.writing);
+    }
+
+    /// Whether frames have left that were not told.
+    pub(crate) fn has_left(&self) -> bool {
+        self.left > 0
+    }
+
+    /// How many frames have left since the last call, if any.
+    pub(crate) fn take_left(&mut self) -> Option<u64> {
+        Some(std::mem::take(&mut self.left)).filter(|left| *left > 0)
     }
 
     /// Drops what waits, and gives up on what is being written.
@@ -106,9 +127,9 @@ impl Outbox {
         self.queued
     }
 
-    /// Whether all frames up to this position were taken by a carrier.
-    pub(crate) fn has_given(&self, position: u64) -> bool {
-        position + self.frames.len() as u64 <= self.queued
+    /// Whether the last ping was taken by a carrier.
+    pub(crate) fn gave_ping(&self) -> bool {
+        self.ping + self.frames.len() as u64 <= self.queued
     }
 
     /// Whether all frames up to this position have left.

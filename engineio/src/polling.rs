@@ -110,8 +110,8 @@ where
             let body = if jsonp { jsonp::unwrap(&body).ok_or(DecodeError::Empty)? } else { body };
             let mut packets = payload::decode(body, form)?;
             packets.try_for_each(|packet| {
-                if let Some(message) = session.handle_packet(now, Transport::Polling, packet?) {
-                    session.handle_polled(message);
+                if let Some(event) = session.handle_packet(now, Transport::Polling, packet?) {
+                    session.handle_polled(event);
                 }
                 Ok(())
             })

@@ -42,6 +42,7 @@ use bytes::Bytes;
 
 use crate::{
     config::{Config, deadline},
+    event::Event,
     frame::Frame,
     heartbeat::{Beat, Heard, Heartbeat},
     outbox::{Limit, Outbox},
@@ -69,10 +70,9 @@ pub struct Session {
     encoding: Encoding,
     state: State,
     heartbeat: Heartbeat,
-    /// Position of the last ping in the outbox.
-    ping: u64,
     outbox: Outbox,
-    inbox: VecDeque<Message>,
+    /// What came by polling and waits for the driver.
+    inbox: VecDeque<Event>,
     /// When the session ends unless somebody made use of it.
     expires: Option<Instant>,
     /// Bytes of messages that it may still bring until then.
@@ -129,17 +129,7 @@ impl Session {
         if let Some(message) = &config.initial_packet {
             outbox.push_control(Frame::from(message));
         }
-        Self {
-            config,
-            encoding,
-            state,
-            heartbeat,
-            ping: 0,
-            outbox,
-            inbox: VecDeque::new(),
-            expires: None,
-            budget: None,
-        }
+        Self { config, encoding, state, heartbeat, outbox, inbox: VecDeque::new(), expires: None, budget: None }
     }
 
     /// A GET arrived. It is parked until [`poll_get`](Self::poll_get) has an answer.
@@ -147,19 +137,7 @@ impl Session {
     /// # Errors
     /// The answer to this GET when it may not wait; a second one ends the session.
     pub fn handle_get(&mut self) -> Result<(), HandshakeError> {
-        match &mut self.state {
-            State::Polling(poll) | State::Probing { poll, .. } if poll.parked => {
-                self.end(CloseReason::TransportError(TransportFault::PollOverlap));
-                Err(HandshakeError::BadRequest)
-            }
-            State::Polling(poll) | State::Probing { poll, .. } => {
-                poll.parked = true;
-                Ok(())
-            }
-            State::Closing { carrier: Transport::Polling, .. } => Ok(()),
-            State::WebSocket | State::Closing { .. } => Err(HandshakeError::BadRequest),
-            State::Closed { .. } => Err(HandshakeError::UnknownSid),
-        }
+        self.begin(|poll| &mut poll.parked, TransportFault::PollOverlap)
     }
 
     /// A POST arrived; its body is read next.
@@ -167,13 +145,17 @@ impl Session {
     /// # Errors
     /// The answer to this POST when it may not go on; a second one ends the session.
     pub fn handle_post(&mut self) -> Result<(), HandshakeError> {
+        self.begin(|poll| &mut poll.posting, TransportFault::PostOverlap)
+    }
+
+    /// A request of this kind is under way from now on, unless one is already.
+    fn begin(&mut self, under_way: fn(&mut Poll) -> &mut bool, overlap: TransportFault) -> Result<(), HandshakeError> {
         match &mut self.state {
-            State::Polling(poll) | State::Probing { poll, .. } if poll.posting => {
-                self.end(CloseReason::TransportError(TransportFault::PostOverlap));
-                Err(HandshakeError::BadRequest)
-            }
             State::Polling(poll) | State::Probing { poll, .. } => {
-                poll.posting = true;
+                if std::mem::replace(under_way(poll), true) {
+                    self.end(CloseReason::TransportError(overlap));
+                    return Err(HandshakeError::BadRequest);
+                }
                 Ok(())
             }
             State::Closing { carrier: Transport::Polling, .. } => Ok(()),
@@ -201,20 +183,24 @@ impl Session {
         }
     }
 
-    /// A packet arrived. Returns the message that is in it, if it has one for the application.
-    pub fn handle_packet(&mut self, now: Instant, via: Transport, packet: Packet) -> Option<Message> {
+    /// A packet arrived. Returns what the application is to hear of it, if anything.
+    pub fn handle_packet(&mut self, now: Instant, via: Transport, packet: Packet) -> Option<Event> {
         match &mut self.state {
             State::Probing { poll, probe } if via == Transport::WebSocket => {
                 let poll = *poll;
                 match packet {
                     // engine.io-protocol v4, "Upgrade": the server answers the probe, then awaits the upgrade packet.
-                    Packet::Ping(data) if data == PROBE && probe.received < MAX_PROBES => probe.received += 1,
+                    Packet::Ping(data) if data == PROBE && probe.received < MAX_PROBES => {
+                        probe.received += 1;
+                        return (probe.received == 1).then_some(Event::Upgrading(via));
+                    }
                     Packet::Upgrade if probe.received > 0 => {
                         // A client that did not await the answers still gets them, and first.
                         for _ in probe.answered..probe.received {
                             self.outbox.push_first(Frame::pong(PROBE));
                         }
                         self.state = State::WebSocket;
+                        return Some(Event::Upgrade(via));
                     }
                     _ => self.state = State::Polling(poll),
                 }
@@ -232,24 +218,23 @@ impl Session {
             State::Closed { .. } => return None,
             State::Polling(_) | State::Probing { .. } | State::WebSocket => {}
         }
-        let given = self.outbox.has_given(self.ping);
-        if self.heartbeat.handle_packet(now, &packet, given, &self.config) == Heard::Flood {
-            self.end(CloseReason::TransportError(TransportFault::PongFlood));
-            return None;
-        }
-        match packet {
-            Packet::Message(message) => return self.within_budget(message),
-            Packet::Close => self.end(CloseReason::TransportClose),
-            // engine.io-protocol, "Heartbeat": in v4 only the server pings, in v3 only the client.
-            Packet::Ping(_) if self.encoding.revision == Revision::V3 => {
+        match self.heartbeat.handle_packet(now, &packet, self.outbox.gave_ping(), &self.config) {
+            Heard::Beat if self.encoding.revision == Revision::V3 => {
                 // Bounded as messages are: the client says how many pongs there are. One that reads none is cut off.
                 let _cut_off = self.send([Frame::pong("")]);
+                return Some(Event::Heartbeat);
             }
-            Packet::Pong if self.encoding.revision == Revision::V4 => {}
-            Packet::Ping(_) | Packet::Pong => {
-                self.end(CloseReason::TransportError(TransportFault::HeartbeatDirection));
+            Heard::Beat => return Some(Event::Heartbeat),
+            Heard::Fault(fault) => {
+                self.end(CloseReason::TransportError(fault));
+                return None;
             }
-            Packet::Open | Packet::Upgrade | Packet::Noop => {}
+            Heard::Other => {}
+        }
+        match packet {
+            Packet::Message(message) => return self.within_budget(message).map(Event::Message),
+            Packet::Close => self.end(CloseReason::TransportClose),
+            Packet::Ping(_) | Packet::Pong | Packet::Open | Packet::Upgrade | Packet::Noop => {}
         }
         None
     }
@@ -267,9 +252,9 @@ impl Session {
         Some(message)
     }
 
-    /// A polling body held this message: it waits in the inbox for the driver.
-    pub fn handle_polled(&mut self, message: Message) {
-        self.inbox.push_back(message);
+    /// This came of a packet in a polling body: it waits in the inbox for the driver.
+    pub fn handle_polled(&mut self, event: Event) {
+        self.inbox.push_back(event);
     }
 
     /// Bytes arrived that are no packet.
@@ -300,10 +285,7 @@ impl Session {
         } else {
             match self.heartbeat.poll(now, &self.config) {
                 Beat::Idle => {}
-                Beat::Ping => {
-                    self.outbox.push_control(Frame::ping());
-                    self.ping = self.outbox.last();
-                }
+                Beat::Ping => self.outbox.push_ping(),
                 Beat::TimedOut => self.end(CloseReason::PingTimeout),
             }
         }
@@ -448,9 +430,16 @@ impl Session {
         }
     }
 
-    /// Takes the messages that came by polling and wait for the application, oldest first.
-    pub fn poll_inbox(&mut self) -> VecDeque<Message> {
+    /// Takes what came by polling and waits for the application, oldest first.
+    pub fn poll_inbox(&mut self) -> VecDeque<Event> {
         std::mem::take(&mut self.inbox)
+    }
+
+    /// How many packets have left since the last call, and whether nothing waits any more.
+    pub fn poll_flush(&mut self) -> [Option<Event>; 2] {
+        let flush = self.outbox.take_left().map(Event::Flush);
+        let drain = flush.is_some() && self.outbox.is_flushed(self.outbox.last());
+        [flush, drain.then_some(Event::Drain)]
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is due; `None` once the session is closed.
@@ -513,6 +502,7 @@ impl Session {
     /// Whether the driver has something to do now, other than waiting for time or bytes.
     pub(crate) fn driver_is_ready(&self) -> bool {
         !self.inbox.is_empty()
+            || self.outbox.has_left()
             || match &self.state {
                 State::Polling(_) => false,
                 State::Probing { probe, .. } => probe.answered < probe.received,

@@ -98,7 +98,14 @@ impl Machine {
                 "ok".into()
             }
             "wait" => self.wait(rest.parse().expect("milliseconds")),
-            "inbox" => words(self.session.poll_inbox().into_iter().map(text)),
+            "inbox" => words(self.session.poll_inbox().into_iter().filter_map(|event| match event {
+                Event::Message(message) => Some(text(message)),
+                _ => None,
+            })),
+            "events" => {
+                let inbox = self.session.poll_inbox().into_iter();
+                words(inbox.chain(self.session.poll_flush().into_iter().flatten()).map(|event| format!("{event:?}")))
+            }
             "state" => self.state(),
             other => panic!("no such input: {other}"),
         }
@@ -115,8 +122,8 @@ impl Machine {
     fn posted(&mut self, packet: &str) {
         match Packet::decode(Message::Text(packet.into()), Revision::V4) {
             Ok(packet) => {
-                if let Some(message) = self.session.handle_packet(self.now, Transport::Polling, packet) {
-                    self.session.handle_polled(message);
+                if let Some(event) = self.session.handle_packet(self.now, Transport::Polling, packet) {
+                    self.session.handle_polled(event);
                 }
             }
             Err(error) => self.session.handle_error(Transport::Polling, error),
@@ -132,11 +139,11 @@ impl Machine {
                 self.session.handle_lost(Transport::WebSocket, Some(fault));
             }
             packet => match Packet::decode(Message::Text(packet.into()), Revision::V4) {
-                Ok(packet) => {
-                    if let Some(message) = self.session.handle_packet(self.now, Transport::WebSocket, packet) {
-                        return format!("message {}", text(message));
-                    }
-                }
+                Ok(packet) => match self.session.handle_packet(self.now, Transport::WebSocket, packet) {
+                    Some(Event::Message(message)) => return format!("message {}", text(message)),
+                    Some(event) => self.session.handle_polled(event),
+                    None => {}
+                },
                 Err(error) => self.session.handle_error(Transport::WebSocket, error),
             },
         }
@@ -472,6 +479,53 @@ fn volatile() {
         "send a -> ok\nwrite -> 4a\nvolatile b -> dropped\nwritten -> ok\nvolatile c -> queued",
     );
     websocket("after the end", "ws 1 -> closed transport close\nvolatile a -> closed transport close");
+}
+
+#[test]
+fn events() {
+    websocket(
+        "a pong that was due, and none else",
+        "events -> Flush(1)|Drain
+         ws 3 -> websocket
+         events -> nothing
+         wait 300 -> websocket
+         write -> 2
+         events -> nothing
+         written -> ok
+         events -> Flush(1)|Drain
+         ws 3 -> websocket
+         events -> Heartbeat",
+    );
+    polling(
+        "by polling",
+        "wait 300 -> polling\nget -> 2\npost 3|4a -> ok\nevents -> Heartbeat|Message(Text(\"a\"))|Flush(2)|Drain",
+    );
+    probing(
+        "an upgrade",
+        "events -> Flush(1)|Drain
+         ws 2probe -> probing
+         ws 2probe -> probing
+         events -> Upgrading(WebSocket)
+         ws 5 -> websocket
+         ws 5 -> websocket
+         events -> Upgrade(WebSocket)",
+    );
+    probing(
+        "one that fails",
+        "ws 5 -> polling\nws opens -> probing\nws 2probe -> probing\nws x -> polling\nevents -> Upgrading(WebSocket)|Flush(1)|Drain",
+    );
+    websocket(
+        "what waits behind a batch",
+        "events -> Flush(1)|Drain\nsend a|b -> ok\nwrite -> 4a|4b\nsend c -> ok\nwritten -> ok\nevents -> Flush(2)\nwrite -> 4c\nwritten -> ok\nevents -> Flush(1)|Drain",
+    );
+    websocket(
+        "no drain when something is lost",
+        "events -> Flush(1)|Drain\nsend a -> ok\nwrite -> 4a\nsend b -> ok\nwritten -> ok\nws lost -> closed transport close\nevents -> Flush(1)",
+    );
+    polling(
+        "an answer that is only a noop",
+        "events -> Flush(1)|Drain\nws opens -> probing\nws 2probe -> probing\nget -> 6\nevents -> Upgrading(WebSocket)",
+    );
 }
 
 #[test]

@@ -10,13 +10,13 @@ use std::{
 
 use bytes::Bytes;
 use engineio::{
-    CloseReason, Config, DecodeError, Encoding, Message, Packet, Revision, SendError, Session, Transmit, Transport,
-    TransportFault,
+    CloseReason, Config, DecodeError, Encoding, Event, Message, Packet, Revision, SendError, Session, Transmit,
+    Transport, TransportFault,
 };
 
 use crate::{
     ledger::Ledger,
-    pings::{self, Pings},
+    pings::{self, Pings, Pong},
 };
 
 /// Bytes after which the outbox takes no more.
@@ -44,7 +44,7 @@ pub(crate) struct Model {
     websocket: bool,
     ledger: Ledger,
     /// What came by POST and was not read from the inbox.
-    inbox: VecDeque<Message>,
+    inbox: VecDeque<Event>,
     received: usize,
     expires: Option<Instant>,
     /// Bytes of messages that the client may still send.
@@ -206,32 +206,39 @@ impl Model {
             Packet::Message(_) if usable => self.spend(MESSAGE_BYTES),
             _ => false,
         };
+        let pong = (packet == Packet::Pong && usable && !is_v3).then(|| self.pings.pong());
         let expected = match &packet {
-            Packet::Message(message) if usable && !too_much => Some(message.clone()),
+            Packet::Message(message) if usable && !too_much => Some(Event::Message(message.clone())),
             Packet::Ping(_) if usable && is_v3 => {
                 self.control_bytes += SHORT_BYTES;
-                None
+                Some(Event::Heartbeat)
             }
+            Packet::Pong if pong == Some(Pong::Due) => Some(Event::Heartbeat),
             _ => None,
         };
         let ends = too_much
             || match &packet {
                 Packet::Close => usable,
                 Packet::Ping(_) => usable && !is_v3,
-                Packet::Pong => usable && (is_v3 || self.pings.pong()),
+                Packet::Pong => usable && (is_v3 || pong == Some(Pong::TooMany)),
                 _ => false,
             };
         let harmless = packet == Packet::Pong && self.is_open() && !ends;
         let upgrade = packet == Packet::Upgrade && self.probed;
         self.probed |= probing && letter == b'b';
-        let message = self.session.handle_packet(self.now, via, packet);
-        assert_eq!(message, expected, "a message comes out once, and only of an open session");
+        match self.session.handle_packet(self.now, via, packet) {
+            Some(Event::Upgrading(_)) => assert!(probing && letter == b'b', "only a probe begins an upgrade"),
+            Some(Event::Upgrade(_)) => assert!(upgrade && probing && self.ending.is_none(), "only `5` upgrades"),
+            event => {
+                assert_eq!(event, expected, "a message comes out once, and only of an open session");
+                if let Some(event) = event.filter(|_| via == Transport::Polling) {
+                    self.session.handle_polled(event.clone());
+                    self.inbox.push_back(event);
+                }
+            }
+        }
         assert!(!ends || !self.is_open(), "a client that closes, breaks the rules or sends too much is heard no more");
         assert!(!harmless || self.is_open(), "one pong too many is more than {}", pings::MAX_UNSOLICITED);
-        if let Some(message) = message.filter(|_| via == Transport::Polling) {
-            self.session.handle_polled(message.clone());
-            self.inbox.push_back(message);
-        }
         if self.is_open() && self.session.transport() == Transport::WebSocket && !self.upgraded {
             assert!(upgrade && probing && self.ending.is_none(), "only `5` of a newcomer that probed upgrades");
             self.upgraded = true;
@@ -372,6 +379,12 @@ impl Model {
     /// The driver reads the inbox.
     pub(crate) fn poll_inbox(&mut self) {
         assert_eq!(self.session.poll_inbox(), std::mem::take(&mut self.inbox), "each once, in order");
+        let flushed = self.session.is_flushed(self.session.last_queued());
+        match self.session.poll_flush() {
+            [None, None] => {}
+            [Some(Event::Flush(packets)), drain] => assert!(packets > 0 && drain.is_some() == flushed),
+            other => panic!("nothing drains that was not flushed: {other:?}"),
+        }
     }
 
     /// Time passes, and the driver meets every deadline.

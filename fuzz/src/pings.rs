@@ -19,6 +19,14 @@ enum Ping {
     Answered,
 }
 
+/// What a pong is.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Pong {
+    Due,
+    Unsolicited,
+    TooMany,
+}
+
 impl Pings {
     pub(crate) fn new() -> Self {
         Self { last: Ping::Answered, unsolicited: 0 }
@@ -37,13 +45,13 @@ impl Pings {
         }
     }
 
-    /// A pong comes. Says whether it is one too many.
-    pub(crate) fn pong(&mut self) -> bool {
+    /// A pong comes.
+    pub(crate) fn pong(&mut self) -> Pong {
         if self.last == Ping::Left {
             self.last = Ping::Answered;
-            return false;
+            return Pong::Due;
         }
         self.unsolicited += 1;
-        self.unsolicited > MAX_UNSOLICITED
+        if self.unsolicited > MAX_UNSOLICITED { Pong::TooMany } else { Pong::Unsolicited }
     }
 }

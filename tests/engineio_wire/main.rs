@@ -8,6 +8,7 @@ mod bounds;
 mod closing;
 mod compression;
 mod cors;
+mod events;
 mod frames;
 mod handshake;
 mod headers;
