@@ -25,6 +25,7 @@ pub struct Frame {
     /// Where the packet starts in `bytes`.
     body: u8,
     binary: bool,
+    compress: bool,
 }
 
 impl Frame {
@@ -37,7 +38,14 @@ impl Frame {
     pub fn binary(data: &[u8]) -> Self {
         let (mut bytes, body) = start(FIN_BINARY, data.len());
         bytes.put_slice(data);
-        Self { bytes: bytes.freeze(), body, binary: true }
+        Self { bytes: bytes.freeze(), body, binary: true, compress: true }
+    }
+
+    /// The same packet, not to be compressed on its way (`compress: false`): for what is compressed already, or secret
+    /// beside what others can choose. A polling answer is compressed if one of its packets may be.
+    #[must_use]
+    pub fn uncompressed(self) -> Self {
+        Self { compress: false, ..self }
     }
 
     /// `0`: the open packet with its JSON.
@@ -47,7 +55,7 @@ impl Frame {
 
     /// `1`: the session ends.
     pub(crate) fn close() -> Self {
-        Self::packet('1', &[])
+        Self::packet('1', &[]).uncompressed()
     }
 
     /// `2`: a ping.
@@ -62,7 +70,7 @@ impl Frame {
 
     /// `6`: nothing, so that a waiting GET is answered.
     pub(crate) fn noop() -> Self {
-        Self::packet('6', &[])
+        Self::packet('6', &[]).uncompressed()
     }
 
     fn packet(kind: char, parts: &[&str]) -> Self {
@@ -72,7 +80,7 @@ impl Frame {
         for part in parts {
             bytes.put_slice(part.as_bytes());
         }
-        Self { bytes: bytes.freeze(), body, binary: false }
+        Self { bytes: bytes.freeze(), body, binary: false, compress: true }
     }
 
     /// Size as a WebSocket frame, in bytes.
@@ -98,6 +106,11 @@ impl Frame {
     /// Whether it is a binary message.
     pub(crate) fn is_binary(&self) -> bool {
         self.binary
+    }
+
+    /// Whether it may be compressed on its way.
+    pub(crate) fn compress(&self) -> bool {
+        self.compress
     }
 
     /// The packet without the header: the bytes of a message, or text with its type.
