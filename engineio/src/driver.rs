@@ -266,7 +266,7 @@ mod tests {
 
     /// Time moves only while every task sleeps: a driver that is busy with nothing would keep it standing.
     #[tokio::test(start_paused = true)]
-    async fn a_close_that_waits_for_a_get_is_slept_through() {
+    async fn cl_16_a_close_that_waits_for_a_get_is_slept_through() {
         let (opened, sessions) = mpsc::channel();
         let engine = Engine::new(Config::default(), move |socket, driver| {
             opened.send((socket, driver)).expect("the test listens");

@@ -18,6 +18,7 @@ mod polling;
 mod refusals;
 mod revision3;
 mod slow;
+mod streams;
 mod upgrade;
 mod websocket;
 
