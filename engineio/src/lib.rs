@@ -42,7 +42,7 @@ mod frame;
 mod heartbeat;
 mod http;
 mod id;
-mod jsonp;
+pub mod jsonp;
 mod origin;
 mod outbox;
 mod packet;
