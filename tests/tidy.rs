@@ -14,7 +14,7 @@ mod source;
 const ENGINEIO: &str = "\
     words: protocol, id, packet + protocol, reason + packet, query + protocol reason
     codecs: frame, payload + frame, jsonp, extension, deflate
-    machine: config, heartbeat + config, outbox, session + config heartbeat outbox
+    machine: config, event, heartbeat + config, outbox, session + config event heartbeat outbox
     shared: socket, sessions + socket
     carriers: reader, websocket + reader, polling, driver + websocket
     front: engine, origin, cors + origin, cookie, compress, http + cookie cors origin, answer + compress, \

@@ -14,6 +14,7 @@ use crate::{
     extension::Agreed,
     jsonp,
     packet::Message,
+    polling::Polled,
     query::Query,
     reason::HandshakeError,
     websocket::{self, Refusal},
@@ -60,15 +61,15 @@ pub(crate) fn refuse(error: HandshakeError, message: &str) -> Answer {
     answer
 }
 
-/// The answer to a GET, compressed from `threshold` bytes on if the client accepts that.
-pub(crate) fn polled(body: Message, query: &Query<'_>, headers: &HeaderMap, threshold: Option<usize>) -> Answer {
-    let (body, content_type): (Bytes, _) = match (body, &query.jsonp) {
+/// The answer to a GET, compressed from `threshold` bytes on if the client accepts that and the packets do.
+pub(crate) fn polled(polled: Polled, query: &Query<'_>, headers: &HeaderMap, threshold: Option<usize>) -> Answer {
+    let (body, content_type): (Bytes, _) = match (polled.body, &query.jsonp) {
         (Message::Binary(body), _) => (body, "application/octet-stream"),
         (Message::Text(body), Some(index)) => (jsonp::wrap(&body, index).into(), "text/javascript; charset=UTF-8"),
         (Message::Text(body), None) => (body.into_bytes(), "text/plain; charset=UTF-8"),
     };
     let mut answer = uncached(Bytes::new(), content_type);
-    let body = if threshold.is_some_and(|threshold| body.len() >= threshold) {
+    let body = if polled.compress && threshold.is_some_and(|threshold| body.len() >= threshold) {
         compress(body, headers, answer.headers_mut())
     } else {
         body

@@ -2,9 +2,12 @@
 //! What it is not: validation of requests; it only holds values.
 //! Who calls it: users build one; every session shares it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::{packet::Message, protocol::Transport};
+
+/// What a longer time comes to: some 100 years. The clock cannot be moved on by all that a `Duration` holds.
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 /// Options of an [`Engine`](crate::Engine). All but those marked *ours* are named and preset as in the reference.
 ///
@@ -44,6 +47,10 @@ pub struct Config {
     /// *Ours.* WebSocket pings that a client may send within a second; more end the session with close code 1008.
     /// Default 100.
     pub max_pings_per_second: u32,
+    /// *Ours.* Pongs that a client of revision 4 may send between two pings beside the one that is due. They change
+    /// nothing; one more ends the session, over WebSocket with close code 1008. The reference has no bound, and starts
+    /// the ping interval anew at each of them. Default 100.
+    pub max_unsolicited_pongs: u32,
     /// *Ours.* Fragments that a WebSocket message may come in; more end the session with close code 1008.
     /// Default 16,384, which the reference's WebSocket library has built in.
     pub max_fragments: u32,
@@ -92,6 +99,7 @@ impl Default for Config {
             max_outbox_messages: 65_536,
             body_timeout: Duration::from_secs(30),
             max_pings_per_second: 100,
+            max_unsolicited_pongs: 100,
             max_fragments: 16_384,
             message_timeout: Duration::from_secs(30),
             per_message_deflate: None,
@@ -109,4 +117,9 @@ impl Config {
     pub(crate) fn upgrades_from(&self, transport: Transport) -> bool {
         self.allow_upgrades && transport == Transport::Polling && self.serves(Transport::WebSocket)
     }
+}
+
+/// The moment so much later than `now`; for times that never end, one that is never seen.
+pub(crate) fn deadline(now: Instant, after: Duration) -> Instant {
+    now + after.min(LONGEST)
 }

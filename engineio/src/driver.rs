@@ -1,9 +1,8 @@
-//! What it is: the one task of a session. It reads its WebSocket, keeps time, hands over messages, and writes.
-//! What it is not: a place that waits for the application: messages go to a plain function.
+//! What it is: the one task of a session. It reads its WebSocket, keeps time, hands over events, and writes.
+//! What it is not: a place that waits for the application: events go to a plain function.
 //! Who calls it: whoever is given a session spawns `run`.
 
 use std::{
-    collections::VecDeque,
     fmt,
     pin::Pin,
     sync::Arc,
@@ -14,6 +13,7 @@ use tokio::time::{Instant, Sleep};
 
 use crate::{
     config::Config,
+    event::Event,
     packet::{Message, Packet},
     protocol::Transport,
     reason::{CloseReason, TransportFault},
@@ -57,23 +57,43 @@ impl Driver {
     ///
     /// `on_message` is called for each message in the order of arrival. It must not block: the session's pings wait
     /// while it runs.
-    pub async fn run(mut self, mut on_message: impl FnMut(Message)) -> CloseReason {
+    pub fn run(self, mut on_message: impl FnMut(Message)) -> impl Future<Output = CloseReason> {
+        self.observe(move |event| {
+            if let Event::Message(message) = event {
+                on_message(message);
+            }
+        })
+    }
+
+    /// Runs the session as [`run`](Self::run) does, and tells whatever happens, by whichever transport.
+    ///
+    /// ```
+    /// # use engineio::{Config, Engine, Event};
+    /// let echo = Engine::new(Config::default(), |socket, driver| {
+    ///     tokio::spawn(driver.observe(move |event| match event {
+    ///         Event::Message(message) => drop(socket.send(&message)),
+    ///         Event::Upgrade(transport) => println!("{} moved to {transport:?}", socket.sid()),
+    ///         _ => {}
+    ///     }));
+    /// });
+    /// ```
+    pub async fn observe(mut self, mut on_event: impl FnMut(Event)) -> CloseReason {
         let mut timer = std::pin::pin!(tokio::time::sleep_until(Instant::now()));
-        std::future::poll_fn(|cx| self.poll(cx, timer.as_mut(), &mut on_message)).await
+        std::future::poll_fn(|cx| self.poll(cx, timer.as_mut(), &mut on_event)).await
     }
 
     fn poll(
         &mut self,
         cx: &mut Context<'_>,
         mut timer: Pin<&mut Sleep>,
-        on_message: &mut impl FnMut(Message),
+        on_event: &mut impl FnMut(Event),
     ) -> Poll<CloseReason> {
         self.socket.lock().driver_awake();
         let mut written = false;
         loop {
-            let busy = self.poll_open(cx) | self.poll_read(cx, on_message);
-            let (inbox, step) = self.look(cx, timer.as_mut(), busy);
-            inbox.into_iter().for_each(&mut *on_message);
+            let busy = self.poll_open(cx) | self.poll_read(cx, on_event);
+            let (events, step) = self.look(cx, timer.as_mut(), busy);
+            events.for_each(&mut *on_event);
             // Told after that look, in which the session heard that the WebSocket took everything.
             if written || matches!(step, Step::End(_)) {
                 self.socket.notify_written();
@@ -99,7 +119,7 @@ impl Driver {
     }
 
     /// Reads the WebSocket once, unless so much waits to be written that the client should read first.
-    fn poll_read(&mut self, cx: &mut Context<'_>, on_message: &mut impl FnMut(Message)) -> bool {
+    fn poll_read(&mut self, cx: &mut Context<'_>, on_event: &mut impl FnMut(Event)) -> bool {
         let Io::Open(io) = &mut self.io else { return false };
         let socket = &self.socket;
         if !io.queue.is_empty() && socket.lock().session.outbox_bytes() >= self.config.max_outbox_bytes / 2 {
@@ -108,10 +128,10 @@ impl Driver {
         let (now, revision) = (Instant::now(), self.socket.encoding().revision);
         let received = io.poll_read(cx, now, |unit| {
             let packet = Packet::decode(unit, revision);
-            let (earlier, message, wants_more) = socket.update(|inner| {
+            let (earlier, event, wants_more) = socket.update(|inner| {
                 inner.driver_awake();
                 let session = &mut inner.session;
-                let message = match packet {
+                let event = match packet {
                     Ok(packet) => session.handle_packet(now.into_std(), Transport::WebSocket, packet),
                     Err(error) => {
                         session.handle_error(Transport::WebSocket, error);
@@ -119,9 +139,9 @@ impl Driver {
                     }
                 };
                 // What was posted before the upgrade comes before what the WebSocket brings.
-                (session.poll_inbox(), message, session.closed().is_none())
+                (session.poll_inbox(), event, session.closed().is_none())
             });
-            earlier.into_iter().chain(message).for_each(&mut *on_message);
+            earlier.into_iter().chain(event).for_each(&mut *on_event);
             wants_more
         });
         match received {
@@ -141,10 +161,7 @@ impl Driver {
             return false;
         }
         match io.poll_write(cx) {
-            Poll::Pending => {
-                self.socket.lock().session.handle_written(true);
-                false
-            }
+            Poll::Pending => false,
             Poll::Ready(Ok(())) => true,
             Poll::Ready(Err(error)) => {
                 self.lose(Some(TransportFault::Io(error.kind())));
@@ -154,7 +171,12 @@ impl Driver {
     }
 
     /// Asks the session, under one lock, for all that it wants of its driver, and sleeps only if that is nothing.
-    fn look(&mut self, cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>, busy: bool) -> (VecDeque<Message>, Step) {
+    fn look(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut timer: Pin<&mut Sleep>,
+        busy: bool,
+    ) -> (impl Iterator<Item = Event> + use<>, Step) {
         let elapsed = timer.as_mut().poll(cx).is_ready();
         let mut inner = self.socket.lock();
         let late = match &self.io {
@@ -169,14 +191,16 @@ impl Driver {
             }
         }
         let newcomer = inner.opening.take();
-        inner.session.handle_written(matches!(&self.io, Io::Open(io) if !io.queue.is_empty()));
+        if matches!(&self.io, Io::Open(io) if io.queue.is_empty()) {
+            inner.session.handle_written();
+        }
         let transmit = match &mut self.io {
             Io::Open(io) if io.queue.is_empty() || inner.session.closed().is_some() => {
                 inner.session.poll_websocket(&mut io.queue)
             }
             _ => Transmit::Idle,
         };
-        let inbox = inner.session.poll_inbox();
+        let (inbox, flush) = (inner.session.poll_inbox(), inner.session.poll_flush());
         let mut step = match inner.session.closed() {
             Some(reason) => Step::End(reason),
             None if busy || newcomer.is_some() || transmit != Transmit::Idle || !inbox.is_empty() => Step::Again,
@@ -205,7 +229,7 @@ impl Driver {
             self.drop_io(None);
             self.io = Io::Opening(opening);
         }
-        (inbox, step)
+        (inbox.into_iter().chain(flush.into_iter().flatten()), step)
     }
 
     /// The WebSocket broke or was closed by the client.
@@ -251,7 +275,7 @@ mod tests {
 
     /// Time moves only while every task sleeps: a driver that is busy with nothing would keep it standing.
     #[tokio::test(start_paused = true)]
-    async fn a_close_that_waits_for_a_get_is_slept_through() {
+    async fn cl_16_a_close_that_waits_for_a_get_is_slept_through() {
         let (opened, sessions) = mpsc::channel();
         let engine = Engine::new(Config::default(), move |socket, driver| {
             opened.send((socket, driver)).expect("the test listens");

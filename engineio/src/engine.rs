@@ -76,7 +76,8 @@ impl Engine {
         self.0.sessions.empty().await;
     }
 
-    /// Opens a session; for one that starts as a WebSocket, `opening` gives its stream.
+    /// Opens a session; for one that starts as a WebSocket, `opening` gives its stream. `None` when the id is in use:
+    /// given twice, it would put one client's session into the hands of another.
     pub(crate) fn open(
         &self,
         sid: Sid,
@@ -84,17 +85,17 @@ impl Engine {
         encoding: Encoding,
         remote: Option<SocketAddr>,
         opening: Option<Opening>,
-    ) -> Socket {
+    ) -> Option<Socket> {
         let config = &self.0.config;
         let transport = if opening.is_some() { Transport::WebSocket } else { Transport::Polling };
         let open = open_packet(sid, config, transport);
         let session = Session::new(config.clone(), encoding, transport, &open, Instant::now().into_std());
         let handshake = Handshake { query: query.into(), remote };
         let socket = Socket::new(sid, handshake, session, opening);
-        let registration = self.0.sessions.register(&socket);
+        let registration = self.0.sessions.register(&socket)?;
         let driver = Driver::new(socket.clone(), config.clone(), registration);
         (self.0.on_connection)(socket.clone(), driver);
-        socket
+        Some(socket)
     }
 
     /// Rights to keep compression contexts, for as many WebSockets as may.

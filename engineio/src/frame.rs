@@ -47,8 +47,9 @@ impl Frame {
         Self { bytes: bytes.freeze(), body, binary: true, compress: true }
     }
 
-    /// The same message, sent as it is even where answers or WebSocket messages are compressed (`compress: false`):
-    /// for what is compressed already, or is secret beside something that others choose.
+    /// The same message, not to be compressed on its way (`compress: false`): for what is compressed already, or secret
+    /// beside what others can choose. A polling answer is compressed if one of its packets may be.
+    #[must_use]
     pub fn uncompressed(self) -> Self {
         Self { compress: false, ..self }
     }
@@ -60,7 +61,7 @@ impl Frame {
 
     /// `1`: the session ends.
     pub(crate) fn close() -> Self {
-        Self::packet('1', &[])
+        Self::packet('1', &[]).uncompressed()
     }
 
     /// `2`: a ping.
@@ -75,7 +76,7 @@ impl Frame {
 
     /// `6`: nothing, so that a waiting GET is answered.
     pub(crate) fn noop() -> Self {
-        Self::packet('6', &[])
+        Self::packet('6', &[]).uncompressed()
     }
 
     fn packet(kind: char, parts: &[&str]) -> Self {
@@ -160,6 +161,11 @@ impl Frame {
     /// Whether it is a binary message.
     pub(crate) fn is_binary(&self) -> bool {
         self.binary
+    }
+
+    /// Whether it may be compressed on its way.
+    pub(crate) fn compress(&self) -> bool {
+        self.compress
     }
 
     /// The packet without the header: the bytes of a message, or text with its type.

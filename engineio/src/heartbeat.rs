@@ -11,13 +11,20 @@
 
 use std::time::Instant;
 
-use crate::{config::Config, packet::Packet, protocol::Revision};
+use crate::{
+    config::{Config, deadline},
+    packet::Packet,
+    protocol::Revision,
+    reason::TransportFault,
+};
 
 /// The server's pings and the client's pongs; in revision 3 the client's pings.
 #[derive(Debug)]
 pub(crate) struct Heartbeat {
     at: Instant,
     phase: Phase,
+    /// Pongs since the last ping, without the one that it is answered by.
+    unsolicited: u32,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -32,6 +39,17 @@ enum Phase {
     Listening,
 }
 
+/// What a packet was to the heartbeat.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Heard {
+    /// The pong that was due; in revision 3, a ping.
+    Beat,
+    /// What ends the session: the wrong one of the two, or too many pongs that nobody asked for.
+    Fault(TransportFault),
+    /// Nothing of the above.
+    Other,
+}
+
 /// What the time asks for.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Beat {
@@ -42,11 +60,12 @@ pub(crate) enum Beat {
 
 impl Heartbeat {
     pub(crate) fn start(now: Instant, revision: Revision, config: &Config) -> Self {
-        match revision {
+        let (at, phase) = match revision {
             // engine.io-protocol v4, "Heartbeat": the server pings, and not before one pingInterval has passed.
-            Revision::V4 => Self { at: now + config.ping_interval, phase: Phase::Resting },
-            Revision::V3 => Self { at: now + config.ping_interval + config.ping_timeout, phase: Phase::Listening },
-        }
+            Revision::V4 => (deadline(now, config.ping_interval), Phase::Resting),
+            Revision::V3 => (listen(now, config), Phase::Listening),
+        };
+        Self { at, phase, unsolicited: 0 }
     }
 
     /// When to ask again.
@@ -55,13 +74,30 @@ impl Heartbeat {
     }
 
     /// A pong ends the waiting; the first other packet while one is due shows the client alive and extends it once.
-    pub(crate) fn handle_packet(&mut self, now: Instant, packet: &Packet, config: &Config) {
+    /// A pong before its ping was `given` to the client answers nothing, as one that is not due.
+    pub(crate) fn handle_packet(&mut self, now: Instant, packet: &Packet, given: bool, config: &Config) -> Heard {
         match (&self.phase, packet) {
-            (Phase::Listening, Packet::Ping(_)) => *self = Self::start(now, Revision::V3, config),
-            (Phase::Resting | Phase::Listening, _) => {}
-            (_, Packet::Pong) => *self = Self::start(now, Revision::V4, config),
-            (Phase::Awaiting, _) => *self = Self { at: now + config.ping_timeout, phase: Phase::Extended },
-            (Phase::Extended, _) => {}
+            (Phase::Listening, Packet::Ping(_)) => {
+                self.at = listen(now, config);
+                Heard::Beat
+            }
+            (Phase::Awaiting | Phase::Extended, Packet::Pong) if given => {
+                (self.at, self.phase) = (deadline(now, config.ping_interval), Phase::Resting);
+                Heard::Beat
+            }
+            (Phase::Resting | Phase::Awaiting | Phase::Extended, Packet::Pong) => {
+                self.unsolicited += 1;
+                let flood = self.unsolicited > config.max_unsolicited_pongs;
+                if flood { Heard::Fault(TransportFault::PongFlood) } else { Heard::Other }
+            }
+            // engine.io-protocol, "Heartbeat": in v4 only the server pings, in v3 only the client.
+            (Phase::Resting | Phase::Awaiting | Phase::Extended, Packet::Ping(_))
+            | (Phase::Listening, Packet::Pong) => Heard::Fault(TransportFault::HeartbeatDirection),
+            (Phase::Awaiting, _) => {
+                (self.at, self.phase) = (deadline(now, config.ping_timeout), Phase::Extended);
+                Heard::Other
+            }
+            (Phase::Resting | Phase::Extended | Phase::Listening, _) => Heard::Other,
         }
     }
 
@@ -72,10 +108,15 @@ impl Heartbeat {
         }
         match self.phase {
             Phase::Resting => {
-                *self = Self { at: now + config.ping_timeout, phase: Phase::Awaiting };
+                *self = Self { at: deadline(now, config.ping_timeout), phase: Phase::Awaiting, unsolicited: 0 };
                 Beat::Ping
             }
             Phase::Awaiting | Phase::Extended | Phase::Listening => Beat::TimedOut,
         }
     }
+}
+
+/// Until when a client of revision 3 may be silent.
+fn listen(now: Instant, config: &Config) -> Instant {
+    deadline(now, config.ping_interval.saturating_add(config.ping_timeout))
 }

@@ -1,13 +1,13 @@
 //! What it is: JSONP: polling for browsers without CORS, whose answers are scripts and whose POSTs are forms.
 //! What it is not: another payload; the same body is wrapped.
-//! Who calls it: `polling` and `answer`.
+//! Who calls it: `polling` and `answer`. The fuzzer.
 
 use std::fmt::Write;
 
 use bytes::Bytes;
 
 /// The script that hands a body to the client's function of this number.
-pub(crate) fn wrap(body: &str, index: &str) -> String {
+pub fn wrap(body: &str, index: &str) -> String {
     let mut script = String::with_capacity(body.len() + 32);
     script.push_str("___eio[");
     script.push_str(index);
@@ -38,7 +38,7 @@ pub(crate) fn escape(text: &str, script: &mut String) {
 /// The body in the field `d` of a form; `None` when there is none.
 ///
 /// The client writes a newline as `\n` and a backslash before an `n` as `\\n`, because forms would change newlines.
-pub(crate) fn unwrap(form: &[u8]) -> Option<Bytes> {
+pub fn unwrap(form: &[u8]) -> Option<Bytes> {
     let (_, field) = form_urlencoded::parse(form).find(|(name, _)| name == "d")?;
     let mut body = String::with_capacity(field.len());
     let mut rest = field.as_ref();

@@ -26,9 +26,9 @@
 //! # Layers
 //! A file uses files of lower layers only:
 //! words (`protocol`, `id`, `packet`, `reason`, `query`), codecs (`frame`, `payload`, `jsonp`, `extension`, `deflate`),
-//! the machine (`config`, `heartbeat`, `outbox`, `session`), shared state (`socket`, `sessions`), carriers (`reader`,
-//! `websocket`, `polling`, `driver`), front (`engine`, `origin`, `cors`, `cookie`, `compress`, `http`, `answer`,
-//! `service`, `bare`, `serve`).
+//! the machine (`config`, `event`, `heartbeat`, `outbox`, `session`), shared state (`socket`, `sessions`), carriers
+//! (`reader`, `websocket`, `polling`, `driver`), front (`engine`, `origin`, `cors`, `cookie`, `compress`, `http`,
+//! `answer`, `service`, `bare`, `serve`).
 
 mod answer;
 mod bare;
@@ -39,12 +39,13 @@ mod cors;
 mod deflate;
 mod driver;
 mod engine;
+mod event;
 mod extension;
 mod frame;
 mod heartbeat;
 mod http;
 mod id;
-mod jsonp;
+pub mod jsonp;
 mod origin;
 mod outbox;
 mod packet;
@@ -70,6 +71,7 @@ pub use cookie::{Cookie, CookieError, SameSite};
 pub use cors::{Cors, CorsError};
 pub use driver::Driver;
 pub use engine::Engine;
+pub use event::Event;
 pub use frame::Frame;
 pub use http::{Http, Refused};
 pub use id::Sid;

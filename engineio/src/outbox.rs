@@ -1,5 +1,5 @@
 //! What it is: the frames that wait for one client, bounded in bytes. Empty, it owns no heap.
-//! What it is not: what a carrier already took and writes.
+//! What it is not: the queue of a carrier; what that took is counted here until it has left.
 //! Who calls it: `session` only.
 
 use std::collections::VecDeque;
@@ -20,6 +20,16 @@ const KEPT_SLOTS: usize = 8;
 pub(crate) struct Outbox {
     frames: VecDeque<Frame>,
     bytes: usize,
+    /// Frames that were ever queued behind others: the position of the last one.
+    queued: u64,
+    /// The position of the last ping.
+    ping: u64,
+    /// Frames that a WebSocket took and has yet to write.
+    writing: u64,
+    /// Frames that have left and were not told yet.
+    left: u64,
+    /// Frames that will never leave.
+    lost: u64,
 }
 
 /// How much may wait.
@@ -46,8 +56,15 @@ impl Outbox {
 
     /// Queues a frame of the protocol's own, which no limit holds back.
     pub(crate) fn push_control(&mut self, frame: Frame) {
+        self.queued += 1;
         self.bytes += frame.size();
         self.frames.push_back(frame);
+    }
+
+    /// Queues a ping.
+    pub(crate) fn push_ping(&mut self) {
+        self.push_control(Frame::ping());
+        self.ping = self.queued;
     }
 
     /// Queues a frame of the protocol's own before all others.
@@ -61,6 +78,7 @@ impl Outbox {
         let mut taken = 0;
         for _ in 0..BATCH_FRAMES {
             let Some(frame) = self.frames.pop_front() else { break };
+            self.writing += 1;
             taken += frame.size();
             queue.push_back(frame.for_websocket(encoding));
             if taken >= BATCH_BYTES {
@@ -77,7 +95,54 @@ impl Outbox {
     /// Takes everything, for the body of one polling answer.
     pub(crate) fn take_all(&mut self) -> Vec<Frame> {
         self.bytes = 0;
+        self.left += self.frames.len() as u64;
         std::mem::take(&mut self.frames).into()
+    }
+
+    /// The WebSocket has written all that it took.
+    pub(crate) fn handle_written(&mut self) {
+        self.left += std::mem::take(&mut self.writing);
+    }
+
+    /// Whether frames have left that were not told.
+    pub(crate) fn has_left(&self) -> bool {
+        self.left > 0
+    }
+
+    /// How many frames have left since the last call, if any.
+    pub(crate) fn take_left(&mut self) -> Option<u64> {
+        Some(std::mem::take(&mut self.left)).filter(|left| *left > 0)
+    }
+
+    /// Drops what waits, and gives up on what is being written.
+    pub(crate) fn discard(&mut self) {
+        self.lost += self.waiting();
+        (self.frames, self.bytes, self.writing) = (VecDeque::new(), 0, 0);
+    }
+
+    /// The position of the frame that was queued last.
+    pub(crate) fn last(&self) -> u64 {
+        self.queued
+    }
+
+    /// Whether the last ping was taken by a carrier.
+    pub(crate) fn gave_ping(&self) -> bool {
+        self.ping + self.frames.len() as u64 <= self.queued
+    }
+
+    /// Whether all frames up to this position have left.
+    pub(crate) fn is_flushed(&self, position: u64) -> bool {
+        position + self.waiting() + self.lost <= self.queued
+    }
+
+    /// Whether a WebSocket took frames that it has yet to write.
+    pub(crate) fn is_writing(&self) -> bool {
+        self.writing > 0
+    }
+
+    /// Frames that have not left.
+    fn waiting(&self) -> u64 {
+        self.frames.len() as u64 + self.writing
     }
 
     /// Bytes that wait, frame headers included.

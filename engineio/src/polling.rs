@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use crate::{
     config::Config,
+    frame::Frame,
     jsonp,
     packet::{DecodeError, Message},
     payload::{self, Form},
@@ -41,11 +42,20 @@ pub(crate) enum PostError {
     Late,
 }
 
-/// Waits for frames; returns the body of the answer: text, or for revision 3 perhaps bytes.
+/// What a GET is answered.
+#[derive(Debug)]
+pub(crate) struct Polled {
+    /// Text, or for revision 3 perhaps bytes.
+    pub(crate) body: Message,
+    /// Whether it may be compressed.
+    pub(crate) compress: bool,
+}
+
+/// Waits for frames; returns the answer that they make.
 ///
 /// # Errors
 /// When the session does not take this GET.
-pub(crate) async fn get(socket: &Socket) -> Result<Message, HandshakeError> {
+pub(crate) async fn get(socket: &Socket) -> Result<Polled, HandshakeError> {
     socket.update(|inner| inner.session.handle_get())?;
     // hyper drops this future when the client goes away while it waits.
     let mut guard = Guard { socket, fault: Some(TransportFault::PollAborted) };
@@ -61,7 +71,7 @@ pub(crate) async fn get(socket: &Socket) -> Result<Message, HandshakeError> {
     .await;
     guard.fault = None;
     socket.notify_written();
-    Ok(payload::encode(&frames, socket.encoding()))
+    Ok(Polled { body: payload::encode(&frames, socket.encoding()), compress: frames.iter().any(Frame::compress) })
 }
 
 /// Takes a body, reads it, and hands its packets to the session.
@@ -110,8 +120,8 @@ where
             let body = if jsonp { jsonp::unwrap(&body).ok_or(DecodeError::Empty)? } else { body };
             let mut packets = payload::decode(body, form)?;
             packets.try_for_each(|packet| {
-                if let Some(message) = session.handle_packet(now, Transport::Polling, packet?) {
-                    session.handle_polled(message);
+                if let Some(event) = session.handle_packet(now, Transport::Polling, packet?) {
+                    session.handle_polled(event);
                 }
                 Ok(())
             })

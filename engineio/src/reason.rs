@@ -99,7 +99,10 @@ impl CloseReason {
             Self::TransportError(TransportFault::Utf8 | TransportFault::Compression) => Some(1007),
             Self::SlowConsumer
             | Self::TransportError(
-                TransportFault::PingFlood | TransportFault::Fragments | TransportFault::MessageTimeout,
+                TransportFault::PingFlood
+                | TransportFault::PongFlood
+                | TransportFault::Fragments
+                | TransportFault::MessageTimeout,
             ) => Some(1008),
             Self::TransportError(TransportFault::TooLarge) => Some(1009),
             _ => None,
@@ -155,6 +158,8 @@ pub enum TransportFault {
     PostTimeout,
     /// More than `max_pings_per_second`: close code 1008.
     PingFlood,
+    /// More than `max_unsolicited_pongs`: close code 1008.
+    PongFlood,
 }
 
 /// What became of a volatile message.

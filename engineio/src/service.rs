@@ -157,9 +157,7 @@ impl Service {
             return Err(Refusal { error: HandshakeError::Forbidden, message: message.into() });
         }
         let remote = request.extensions.get::<RemoteAddr>().map(|remote| remote.0);
-        // An id given twice would put one client's session into the hands of another.
-        let sid = self.http.sid(request).filter(|sid| self.engine.find(sid.as_str()).is_none());
-        let sid = sid.ok_or(HandshakeError::BadRequest)?;
+        let sid = self.http.sid(request).ok_or(HandshakeError::BadRequest)?;
         let mut answer = match query.transport {
             Transport::WebSocket => {
                 let compression = self.agree(request);
@@ -167,11 +165,13 @@ impl Service {
                 if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
                     return Ok(answer);
                 }
-                self.engine.open(sid, text, encoding, remote, Some(opening(request, compression)?));
+                let opened = self.engine.open(sid, text, encoding, remote, Some(opening(request, compression)?));
+                opened.ok_or(HandshakeError::BadRequest)?;
                 answer
             }
             Transport::Polling => {
-                let socket = self.engine.open(sid, text, encoding, remote, None);
+                let opened = self.engine.open(sid, text, encoding, remote, None);
+                let socket = opened.ok_or(HandshakeError::BadRequest)?;
                 let body = polling::get(&socket).await?;
                 let mut answer = answer::polled(body, query, &request.headers, self.http.compression);
                 if let Some(cookie) = &self.http.cookie {

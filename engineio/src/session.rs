@@ -24,6 +24,7 @@
 //! | "5" by ws | - | once probed: WebSocket; waiting frames leave by it | ignored |
 //! | anything else by ws | - | newcomer closed, Polling | message to the caller |
 //! | pong (v4) / ping (v3) | heartbeat moves / and answer pong | same | same |
+//! | a pong that nobody asked for, once too often | Closed(TransportError) | same | same |
 //! | heartbeat due, first / awaited | queue ping, await / Closed(PingTimeout) | same | same |
 //! | ws lost; probe deadline | - | Polling | Closed(TransportClose or TransportError) |
 //! | `send` | push | push | push |
@@ -38,9 +39,10 @@ use std::{
 };
 
 use crate::{
-    config::Config,
+    config::{Config, deadline},
+    event::Event,
     frame::Frame,
-    heartbeat::{Beat, Heartbeat},
+    heartbeat::{Beat, Heard, Heartbeat},
     outbox::{Limit, Outbox},
     packet::{DecodeError, Message, Packet},
     protocol::{Encoding, Revision, Transport},
@@ -67,9 +69,8 @@ pub struct Session {
     state: State,
     heartbeat: Heartbeat,
     outbox: Outbox,
-    inbox: VecDeque<Message>,
-    /// The WebSocket does not take what it was given.
-    blocked: bool,
+    /// What came by polling and waits for the driver.
+    inbox: VecDeque<Event>,
     /// When the session ends unless somebody made use of it.
     expires: Option<Instant>,
     /// Bytes of messages that it may still bring until then.
@@ -82,7 +83,7 @@ enum State {
     Probing { poll: Poll, probe: Probe },
     WebSocket,
     Closing { carrier: Transport, reason: CloseReason, until: Instant },
-    Closed(CloseReason),
+    Closed { carrier: Transport, reason: CloseReason },
 }
 
 /// The requests under way on the polling transport.
@@ -126,17 +127,7 @@ impl Session {
         if let Some(message) = &config.initial_packet {
             outbox.push_control(Frame::from(message));
         }
-        Self {
-            config,
-            encoding,
-            state,
-            heartbeat,
-            outbox,
-            inbox: VecDeque::new(),
-            blocked: false,
-            expires: None,
-            budget: None,
-        }
+        Self { config, encoding, state, heartbeat, outbox, inbox: VecDeque::new(), expires: None, budget: None }
     }
 
     /// A GET arrived. It is parked until [`poll_get`](Self::poll_get) has an answer.
@@ -144,19 +135,7 @@ impl Session {
     /// # Errors
     /// The answer to this GET when it may not wait; a second one ends the session.
     pub fn handle_get(&mut self) -> Result<(), HandshakeError> {
-        match &mut self.state {
-            State::Polling(poll) | State::Probing { poll, .. } if poll.parked => {
-                self.end(CloseReason::TransportError(TransportFault::PollOverlap));
-                Err(HandshakeError::BadRequest)
-            }
-            State::Polling(poll) | State::Probing { poll, .. } => {
-                poll.parked = true;
-                Ok(())
-            }
-            State::Closing { carrier: Transport::Polling, .. } => Ok(()),
-            State::WebSocket | State::Closing { .. } => Err(HandshakeError::BadRequest),
-            State::Closed(_) => Err(HandshakeError::UnknownSid),
-        }
+        self.begin(|poll| &mut poll.parked, TransportFault::PollOverlap)
     }
 
     /// A POST arrived; its body is read next.
@@ -164,18 +143,22 @@ impl Session {
     /// # Errors
     /// The answer to this POST when it may not go on; a second one ends the session.
     pub fn handle_post(&mut self) -> Result<(), HandshakeError> {
+        self.begin(|poll| &mut poll.posting, TransportFault::PostOverlap)
+    }
+
+    /// A request of this kind is under way from now on, unless one is already.
+    fn begin(&mut self, under_way: fn(&mut Poll) -> &mut bool, overlap: TransportFault) -> Result<(), HandshakeError> {
         match &mut self.state {
-            State::Polling(poll) | State::Probing { poll, .. } if poll.posting => {
-                self.end(CloseReason::TransportError(TransportFault::PostOverlap));
-                Err(HandshakeError::BadRequest)
-            }
             State::Polling(poll) | State::Probing { poll, .. } => {
-                poll.posting = true;
+                if std::mem::replace(under_way(poll), true) {
+                    self.end(CloseReason::TransportError(overlap));
+                    return Err(HandshakeError::BadRequest);
+                }
                 Ok(())
             }
             State::Closing { carrier: Transport::Polling, .. } => Ok(()),
             State::WebSocket | State::Closing { .. } => Err(HandshakeError::BadRequest),
-            State::Closed(_) => Err(HandshakeError::UnknownSid),
+            State::Closed { .. } => Err(HandshakeError::UnknownSid),
         }
     }
 
@@ -190,7 +173,7 @@ impl Session {
     pub fn handle_probe(&mut self, now: Instant) -> bool {
         match self.state {
             State::Polling(poll) if self.config.upgrades_from(Transport::Polling) => {
-                let probe = Probe { until: now + self.config.upgrade_timeout, received: 0, answered: 0 };
+                let probe = Probe { until: deadline(now, self.config.upgrade_timeout), received: 0, answered: 0 };
                 self.state = State::Probing { poll, probe };
                 true
             }
@@ -198,20 +181,24 @@ impl Session {
         }
     }
 
-    /// A packet arrived. Returns the message that is in it, if it has one for the application.
-    pub fn handle_packet(&mut self, now: Instant, via: Transport, packet: Packet) -> Option<Message> {
+    /// A packet arrived. Returns what the application is to hear of it, if anything.
+    pub fn handle_packet(&mut self, now: Instant, via: Transport, packet: Packet) -> Option<Event> {
         match &mut self.state {
             State::Probing { poll, probe } if via == Transport::WebSocket => {
                 let poll = *poll;
                 match packet {
                     // engine.io-protocol v4, "Upgrade": the server answers the probe, then awaits the upgrade packet.
-                    Packet::Ping(data) if data == PROBE && probe.received < MAX_PROBES => probe.received += 1,
+                    Packet::Ping(data) if data == PROBE && probe.received < MAX_PROBES => {
+                        probe.received += 1;
+                        return (probe.received == 1).then_some(Event::Upgrading(via));
+                    }
                     Packet::Upgrade if probe.received > 0 => {
                         // A client that did not await the answers still gets them, and first.
                         for _ in probe.answered..probe.received {
                             self.outbox.push_first(Frame::pong(PROBE));
                         }
                         self.state = State::WebSocket;
+                        return Some(Event::Upgrade(via));
                     }
                     _ => self.state = State::Polling(poll),
                 }
@@ -226,23 +213,26 @@ impl Session {
                 }
                 return None;
             }
-            State::Closed(_) => return None,
+            State::Closed { .. } => return None,
             State::Polling(_) | State::Probing { .. } | State::WebSocket => {}
         }
-        self.heartbeat.handle_packet(now, &packet, &self.config);
-        match packet {
-            Packet::Message(message) => return self.within_budget(message),
-            Packet::Close => self.end(CloseReason::TransportClose),
-            // engine.io-protocol, "Heartbeat": in v4 only the server pings, in v3 only the client.
-            Packet::Ping(_) if self.encoding.revision == Revision::V3 => {
+        match self.heartbeat.handle_packet(now, &packet, self.outbox.gave_ping(), &self.config) {
+            Heard::Beat if self.encoding.revision == Revision::V3 => {
                 // Bounded as messages are: the client says how many pongs there are. One that reads none is cut off.
                 let _cut_off = self.send([Frame::pong("")]);
+                return Some(Event::Heartbeat);
             }
-            Packet::Pong if self.encoding.revision == Revision::V4 => {}
-            Packet::Ping(_) | Packet::Pong => {
-                self.end(CloseReason::TransportError(TransportFault::HeartbeatDirection));
+            Heard::Beat => return Some(Event::Heartbeat),
+            Heard::Fault(fault) => {
+                self.end(CloseReason::TransportError(fault));
+                return None;
             }
-            Packet::Open | Packet::Upgrade | Packet::Noop => {}
+            Heard::Other => {}
+        }
+        match packet {
+            Packet::Message(message) => return self.within_budget(message).map(Event::Message),
+            Packet::Close => self.end(CloseReason::TransportClose),
+            Packet::Ping(_) | Packet::Pong | Packet::Open | Packet::Upgrade | Packet::Noop => {}
         }
         None
     }
@@ -260,9 +250,9 @@ impl Session {
         Some(message)
     }
 
-    /// A polling body held this message: it waits in the inbox for the driver.
-    pub fn handle_polled(&mut self, message: Message) {
-        self.inbox.push_back(message);
+    /// This came of a packet in a polling body: it waits in the inbox for the driver.
+    pub fn handle_polled(&mut self, event: Event) {
+        self.inbox.push_back(event);
     }
 
     /// Bytes arrived that are no packet.
@@ -278,7 +268,7 @@ impl Session {
     /// Time has passed; to be called when [`poll_timeout`](Self::poll_timeout) has come.
     pub fn handle_timeout(&mut self, now: Instant) {
         match &self.state {
-            State::Closed(_) => return,
+            State::Closed { .. } => return,
             State::Closing { until, reason, .. } => {
                 if *until <= now {
                     self.end(*reason);
@@ -293,7 +283,7 @@ impl Session {
         } else {
             match self.heartbeat.poll(now, &self.config) {
                 Beat::Idle => {}
-                Beat::Ping => self.outbox.push_control(Frame::ping()),
+                Beat::Ping => self.outbox.push_ping(),
                 Beat::TimedOut => self.end(CloseReason::PingTimeout),
             }
         }
@@ -320,7 +310,7 @@ impl Session {
         self.check_open()?;
         let ready = match &self.state {
             State::Polling(poll) | State::Probing { poll, .. } => poll.parked,
-            _ => !self.blocked,
+            _ => !self.outbox.is_writing(),
         };
         if !ready || !self.outbox.is_empty() {
             return Ok(false);
@@ -330,19 +320,24 @@ impl Session {
 
     fn check_open(&self) -> Result<(), SendError> {
         match self.state {
-            State::Closing { reason, .. } | State::Closed(reason) => Err(SendError::Closed(reason)),
+            State::Closing { reason, .. } | State::Closed { reason, .. } => Err(SendError::Closed(reason)),
             State::Polling(_) | State::Probing { .. } | State::WebSocket => Ok(()),
         }
     }
 
-    /// The WebSocket took all that it was given, or is blocked.
-    pub fn handle_written(&mut self, blocked: bool) {
-        self.blocked = blocked;
+    /// The WebSocket has written all that it took.
+    pub fn handle_written(&mut self) {
+        self.outbox.handle_written();
     }
 
-    /// Whether nothing waits for the client.
-    pub fn is_drained(&self) -> bool {
-        self.outbox.is_empty() && !self.blocked
+    /// The position of what was queued last, for [`is_flushed`](Self::is_flushed).
+    pub fn last_queued(&self) -> u64 {
+        self.outbox.last()
+    }
+
+    /// Whether everything up to this position has left: was given to a GET, or written to the WebSocket.
+    pub fn is_flushed(&self, position: u64) -> bool {
+        self.outbox.is_flushed(position)
     }
 
     /// Whether less than half of what may wait does.
@@ -360,7 +355,7 @@ impl Session {
     pub fn close(&mut self, now: Instant, reason: CloseReason) {
         let carrier = self.transport();
         match self.state {
-            State::Closed(_) => {}
+            State::Closed { .. } => {}
             _ if reason == CloseReason::Shutdown => self.end(reason),
             State::Closing { .. } => {}
             State::Polling(_) | State::Probing { .. } | State::WebSocket => {
@@ -402,10 +397,10 @@ impl Session {
                 self.end(reason);
                 Some(frames)
             }
-            State::WebSocket | State::Closing { .. } | State::Closed(CloseReason::TransportClose) => {
+            State::WebSocket | State::Closing { .. } | State::Closed { reason: CloseReason::TransportClose, .. } => {
                 Some(vec![Frame::noop()])
             }
-            State::Closed(_) => Some(vec![Frame::close()]),
+            State::Closed { .. } => Some(vec![Frame::close()]),
         }
     }
 
@@ -428,20 +423,27 @@ impl Session {
                 self.end(reason);
                 Transmit::Close(reason.close_code())
             }
-            State::Closed(reason) => Transmit::Close(reason.close_code()),
+            State::Closed { reason, .. } => Transmit::Close(reason.close_code()),
             State::Polling(_) | State::Closing { .. } => Transmit::Close(None),
         }
     }
 
-    /// Takes the messages that came by polling and wait for the application, oldest first.
-    pub fn poll_inbox(&mut self) -> VecDeque<Message> {
+    /// Takes what came by polling and waits for the application, oldest first.
+    pub fn poll_inbox(&mut self) -> VecDeque<Event> {
         std::mem::take(&mut self.inbox)
+    }
+
+    /// How many packets have left since the last call, and whether nothing waits any more.
+    pub fn poll_flush(&mut self) -> [Option<Event>; 2] {
+        let flush = self.outbox.take_left().map(Event::Flush);
+        let drain = flush.is_some() && self.outbox.is_flushed(self.outbox.last());
+        [flush, drain.then_some(Event::Drain)]
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is due; `None` once the session is closed.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let at = match &self.state {
-            State::Closed(_) => return None,
+            State::Closed { .. } => return None,
             State::Closing { until, .. } => return Some(*until),
             State::Probing { probe, .. } => self.heartbeat.at().min(probe.until),
             State::Polling(_) | State::WebSocket => self.heartbeat.at(),
@@ -452,17 +454,17 @@ impl Session {
     /// Why the session ended, once it has.
     pub fn closed(&self) -> Option<CloseReason> {
         match self.state {
-            State::Closed(reason) => Some(reason),
+            State::Closed { reason, .. } => Some(reason),
             _ => None,
         }
     }
 
-    /// The transport that carries messages now.
+    /// The transport that carries messages now, or did when the session ended.
     pub fn transport(&self) -> Transport {
         match self.state {
             State::WebSocket => Transport::WebSocket,
-            State::Closing { carrier, .. } => carrier,
-            State::Polling(_) | State::Probing { .. } | State::Closed(_) => Transport::Polling,
+            State::Closing { carrier, .. } | State::Closed { carrier, .. } => carrier,
+            State::Polling(_) | State::Probing { .. } => Transport::Polling,
         }
     }
 
@@ -481,7 +483,7 @@ impl Session {
         match &self.state {
             State::Polling(_) => !self.outbox.is_empty(),
             State::Probing { probe, .. } => !self.outbox.is_empty() || probe.received > 0,
-            State::WebSocket | State::Closing { .. } | State::Closed(_) => true,
+            State::WebSocket | State::Closing { .. } | State::Closed { .. } => true,
         }
     }
 
@@ -498,11 +500,12 @@ impl Session {
     /// Whether the driver has something to do now, other than waiting for time or bytes.
     pub(crate) fn driver_is_ready(&self) -> bool {
         !self.inbox.is_empty()
+            || self.outbox.has_left()
             || match &self.state {
                 State::Polling(_) => false,
                 State::Probing { probe, .. } => probe.answered < probe.received,
                 State::WebSocket => !self.outbox.is_empty(),
-                State::Closing { .. } | State::Closed(_) => true,
+                State::Closing { .. } | State::Closed { .. } => true,
             }
     }
 
@@ -517,13 +520,13 @@ impl Session {
                 }
             }
             (State::Polling(_) | State::Probing { .. } | State::WebSocket, _) => self.end(reason),
-            (State::Closed(_), _) => {}
+            (State::Closed { .. }, _) => {}
         }
     }
 
     fn end(&mut self, reason: CloseReason) {
-        self.state = State::Closed(reason);
-        self.outbox = Outbox::default();
+        self.state = State::Closed { carrier: self.transport(), reason };
+        self.outbox.discard();
     }
 }
 

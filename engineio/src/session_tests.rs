@@ -1,7 +1,8 @@
 //! Scripts over virtual time: one row for every cell of the table in `session.rs`, and for what crosses cells.
 //!
 //! A line is `input -> what the session answers`; see `Machine::step` for the inputs.
-//! Intervals: ping 300 ms, pong 200 ms, upgrade 100 ms. The outbox is full at 64 bytes.
+//! Intervals: ping 300 ms, pong 200 ms, upgrade 100 ms. The outbox is full at 64 bytes, and two pongs between pings are
+//! too few to matter.
 
 use std::{io, time::Instant};
 
@@ -10,6 +11,8 @@ use super::*;
 struct Machine {
     session: Session,
     now: Instant,
+    /// What was queued last when a script said `mark`.
+    marked: u64,
 }
 
 impl Machine {
@@ -20,9 +23,10 @@ impl Machine {
             ping_timeout: Duration::from_millis(200),
             upgrade_timeout: Duration::from_millis(100),
             max_outbox_bytes: 64,
+            max_unsolicited_pongs: 2,
             ..Config::default()
         };
-        Self { session: Session::new(Arc::new(config), encoding, transport, "{}", now), now }
+        Self { session: Session::new(Arc::new(config), encoding, transport, "{}", now), now, marked: 0 }
     }
 
     /// Carries out one input and puts what came of it into words.
@@ -68,10 +72,15 @@ impl Machine {
                 Ok(false) => "dropped".into(),
                 Err(SendError::Closed(reason)) => format!("closed {reason}"),
             },
-            "blocked" => {
-                self.session.handle_written(rest == "yes");
+            "written" => {
+                self.session.handle_written();
                 "ok".into()
             }
+            "mark" => {
+                self.marked = self.session.last_queued();
+                "ok".into()
+            }
+            "flushed" => if self.session.is_flushed(self.marked) { "yes" } else { "no" }.into(),
             "limit" => {
                 self.session.limit(rest.parse().ok());
                 "ok".into()
@@ -89,7 +98,14 @@ impl Machine {
                 "ok".into()
             }
             "wait" => self.wait(rest.parse().expect("milliseconds")),
-            "inbox" => words(self.session.poll_inbox().into_iter().map(text)),
+            "inbox" => words(self.session.poll_inbox().into_iter().filter_map(|event| match event {
+                Event::Message(message) => Some(text(message)),
+                _ => None,
+            })),
+            "events" => {
+                let inbox = self.session.poll_inbox().into_iter();
+                words(inbox.chain(self.session.poll_flush().into_iter().flatten()).map(|event| format!("{event:?}")))
+            }
             "state" => self.state(),
             other => panic!("no such input: {other}"),
         }
@@ -106,8 +122,8 @@ impl Machine {
     fn posted(&mut self, packet: &str) {
         match Packet::decode(Message::Text(packet.into()), Revision::V4) {
             Ok(packet) => {
-                if let Some(message) = self.session.handle_packet(self.now, Transport::Polling, packet) {
-                    self.session.handle_polled(message);
+                if let Some(event) = self.session.handle_packet(self.now, Transport::Polling, packet) {
+                    self.session.handle_polled(event);
                 }
             }
             Err(error) => self.session.handle_error(Transport::Polling, error),
@@ -123,11 +139,11 @@ impl Machine {
                 self.session.handle_lost(Transport::WebSocket, Some(fault));
             }
             packet => match Packet::decode(Message::Text(packet.into()), Revision::V4) {
-                Ok(packet) => {
-                    if let Some(message) = self.session.handle_packet(self.now, Transport::WebSocket, packet) {
-                        return format!("message {}", text(message));
-                    }
-                }
+                Ok(packet) => match self.session.handle_packet(self.now, Transport::WebSocket, packet) {
+                    Some(Event::Message(message)) => return format!("message {}", text(message)),
+                    Some(event) => self.session.handle_polled(event),
+                    None => {}
+                },
                 Err(error) => self.session.handle_error(Transport::WebSocket, error),
             },
         }
@@ -162,8 +178,8 @@ impl Machine {
             State::Probing { .. } => "probing".into(),
             State::WebSocket => "websocket".into(),
             State::Closing { carrier, .. } => format!("closing {}", carrier.name()),
-            State::Closed(CloseReason::TransportError(fault)) => format!("closed {fault:?}"),
-            State::Closed(reason) => format!("closed {reason}"),
+            State::Closed { reason: CloseReason::TransportError(fault), .. } => format!("closed {fault:?}"),
+            State::Closed { reason, .. } => format!("closed {reason}"),
         }
     }
 }
@@ -200,7 +216,7 @@ fn probing(title: &str, script: &str) {
 
 /// Rows that start with the open packet already written.
 fn websocket(title: &str, script: &str) {
-    check(title, Encoding::V4, Transport::WebSocket, &format!("write -> 0{{}}\n{script}"));
+    check(title, Encoding::V4, Transport::WebSocket, &format!("write -> 0{{}}\nwritten -> ok\n{script}"));
 }
 
 #[test]
@@ -346,7 +362,7 @@ fn heartbeat() {
         );
         open(
             "pong re-arms the interval",
-            "wait 400 -> polling\npost 3 -> ok\nwait 499 -> polling\nwait 1 -> closed ping timeout",
+            "wait 300 -> polling\nget -> 2\nwait 100 -> polling\npost 3 -> ok\nwait 499 -> polling\nwait 1 -> closed ping timeout",
         );
     }
     probing("pong during the probe", "wait 50 -> probing\npost 3 -> ok\nstate -> probing");
@@ -354,11 +370,35 @@ fn heartbeat() {
     websocket("no pong", "wait 499 -> websocket\nwait 1 -> closed ping timeout\nwrite -> ws close");
     websocket(
         "pong re-arms the interval",
-        "wait 450 -> websocket\nws 3 -> websocket\nwait 499 -> websocket\nwait 1 -> closed ping timeout",
+        "wait 300 -> websocket\nwrite -> 2\nwait 150 -> websocket\nws 3 -> websocket\nwait 499 -> websocket\nwait 1 -> closed ping timeout",
     );
     websocket(
         "a pong nobody asked for changes nothing",
         "wait 299 -> websocket\nws 3 -> websocket\nwait 1 -> websocket\nwrite -> 2",
+    );
+    polling(
+        "a pong before its ping left answers nothing: no more than one ping waits",
+        "wait 300 -> polling\npost 3 -> ok\nwait 199 -> polling\nwait 1 -> closed ping timeout",
+    );
+    polling(
+        "the same ping, once it has left",
+        "wait 300 -> polling\npost 3 -> ok\nget -> 2\npost 3 -> ok\nwait 299 -> polling\nget -> parked\nwait 1 -> polling\npoll -> 2",
+    );
+    websocket(
+        "more pongs than may be between two pings",
+        "ws 3 -> websocket\nws 3 -> websocket\nws 3 -> closed PongFlood\nwrite -> ws close 1008",
+    );
+    polling("more pongs than may be in one POST", "post 3|3|3|4a -> ok\ninbox -> nothing\nstate -> closed PongFlood");
+    websocket(
+        "a ping begins to count anew, its own pong is not counted",
+        "ws 3 -> websocket
+         ws 3 -> websocket
+         wait 300 -> websocket
+         write -> 2
+         ws 3 -> websocket
+         ws 3 -> websocket
+         ws 3 -> websocket
+         ws 3 -> closed PongFlood",
     );
     websocket(
         "the first other packet extends the time for a pong, later ones do not",
@@ -432,13 +472,132 @@ fn volatile() {
     );
     websocket(
         "only when nothing waits",
-        "volatile a -> queued\nvolatile b -> dropped\nsend c -> ok\nwrite -> 4a|4c\nvolatile d -> queued",
+        "volatile a -> queued\nvolatile b -> dropped\nsend c -> ok\nwrite -> 4a|4c\nwritten -> ok\nvolatile d -> queued",
     );
     websocket(
-        "not to a blocked one",
-        "blocked yes -> ok\nvolatile a -> dropped\nblocked no -> ok\nvolatile b -> queued",
+        "not to one that has yet to write",
+        "send a -> ok\nwrite -> 4a\nvolatile b -> dropped\nwritten -> ok\nvolatile c -> queued",
     );
     websocket("after the end", "ws 1 -> closed transport close\nvolatile a -> closed transport close");
+}
+
+#[test]
+fn events() {
+    websocket(
+        "a pong that was due, and none else",
+        "events -> Flush(1)|Drain
+         ws 3 -> websocket
+         events -> nothing
+         wait 300 -> websocket
+         write -> 2
+         events -> nothing
+         written -> ok
+         events -> Flush(1)|Drain
+         ws 3 -> websocket
+         events -> Heartbeat",
+    );
+    polling(
+        "by polling",
+        "wait 300 -> polling\nget -> 2\npost 3|4a -> ok\nevents -> Heartbeat|Message(Text(\"a\"))|Flush(2)|Drain",
+    );
+    probing(
+        "an upgrade",
+        "events -> Flush(1)|Drain
+         ws 2probe -> probing
+         ws 2probe -> probing
+         events -> Upgrading(WebSocket)
+         ws 5 -> websocket
+         ws 5 -> websocket
+         events -> Upgrade(WebSocket)",
+    );
+    probing(
+        "one that fails",
+        "ws 5 -> polling\nws opens -> probing\nws 2probe -> probing\nws x -> polling\nevents -> Upgrading(WebSocket)|Flush(1)|Drain",
+    );
+    websocket(
+        "what waits behind a batch",
+        "events -> Flush(1)|Drain\nsend a|b -> ok\nwrite -> 4a|4b\nsend c -> ok\nwritten -> ok\nevents -> Flush(2)\nwrite -> 4c\nwritten -> ok\nevents -> Flush(1)|Drain",
+    );
+    websocket(
+        "no drain when something is lost",
+        "events -> Flush(1)|Drain\nsend a -> ok\nwrite -> 4a\nsend b -> ok\nwritten -> ok\nws lost -> closed transport close\nevents -> Flush(1)",
+    );
+    polling(
+        "an answer that is only a noop",
+        "events -> Flush(1)|Drain\nws opens -> probing\nws 2probe -> probing\nget -> 6\nevents -> Upgrading(WebSocket)",
+    );
+}
+
+#[test]
+fn flushed() {
+    polling(
+        "when a GET took it; what is sent later does not count",
+        "send a|b -> ok\nmark -> ok\nsend c -> ok\nflushed -> no\nget -> 4a|4b|4c\nflushed -> yes\nsend d -> ok\nflushed -> yes",
+    );
+    websocket(
+        "when it was written, not when it was taken",
+        "send a -> ok\nmark -> ok\nwrite -> 4a\nflushed -> no\nsend b -> ok\nwritten -> ok\nflushed -> yes",
+    );
+    probing(
+        "behind answers to probes, which were not waited for",
+        "send a -> ok\nmark -> ok\nws 2probe -> probing\nws 5 -> websocket\nflushed -> no
+         write -> 3probe|4a\nflushed -> no\nwritten -> ok\nflushed -> yes",
+    );
+    polling("by an orderly close", "send a -> ok\nmark -> ok\nclose -> closing polling\nget -> 4a|1\nflushed -> yes");
+    websocket(
+        "by an orderly close",
+        "send a -> ok\nmark -> ok\nclose -> closing websocket\nwrite -> 4a\nwritten -> ok\nwrite -> ws close\nflushed -> yes",
+    );
+    websocket(
+        "before the end",
+        "send a -> ok\nmark -> ok\nwrite -> 4a\nwritten -> ok\nsend b -> ok\nws 1 -> closed transport close\nflushed -> yes",
+    );
+    websocket(
+        "never: lost in the outbox",
+        "send a -> ok\nmark -> ok\nws lost -> closed transport close\nflushed -> no",
+    );
+    websocket(
+        "never: lost in writing",
+        "send a -> ok\nmark -> ok\nwrite -> 4a\nws lost -> closed transport close\nwritten -> ok\nflushed -> no",
+    );
+    polling("never: dropped", "send a -> ok\nmark -> ok\nshutdown -> closed server shutting down\nflushed -> no");
+}
+
+#[test]
+fn the_transport_outlives_the_session() {
+    for (transport, end) in
+        [(Transport::Polling, "shutdown"), (Transport::WebSocket, "shutdown"), (Transport::WebSocket, "ws lost")]
+    {
+        let mut machine = Machine::open(Encoding::V4, transport);
+        machine.step(end);
+        assert!(machine.session.closed().is_some());
+        assert_eq!(machine.session.transport(), transport);
+    }
+}
+
+#[test]
+fn times_that_never_end() {
+    let never = Config {
+        ping_interval: Duration::MAX,
+        ping_timeout: Duration::MAX,
+        upgrade_timeout: Duration::MAX,
+        ..Config::default()
+    };
+    let year = Duration::from_secs(365 * 24 * 60 * 60);
+    for encoding in [Encoding::V3, Encoding::V4] {
+        let now = Instant::now();
+        let mut session = Session::new(Arc::new(never.clone()), encoding, Transport::Polling, "{}", now);
+        assert!(session.handle_probe(now));
+        session.expire(Some(deadline(now, Duration::MAX)));
+        session.handle_timeout(now + year);
+        assert!(session.poll_timeout() > Some(now + year));
+    }
+    let slow = Config { ping_timeout: Duration::MAX, ..Config::default() };
+    let now = Instant::now();
+    let mut session = Session::new(Arc::new(slow), Encoding::V4, Transport::Polling, "{}", now);
+    session.handle_timeout(now + Duration::from_secs(25));
+    session.handle_timeout(now + year);
+    assert_eq!(session.closed(), None);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use dashmap::DashMap;
+use dashmap::{DashMap, Entry};
 use tokio::sync::Notify;
 
 use crate::{id::Sid, socket::Socket};
@@ -28,9 +28,15 @@ pub(crate) struct Registration {
 }
 
 impl Sessions {
-    pub(crate) fn register(&self, socket: &Socket) -> Registration {
-        self.0.by_sid.insert(socket.sid(), socket.clone());
-        Registration { sessions: self.clone(), sid: socket.sid() }
+    /// Adds a session, unless another has its id.
+    pub(crate) fn register(&self, socket: &Socket) -> Option<Registration> {
+        match self.0.by_sid.entry(socket.sid()) {
+            Entry::Occupied(_) => None,
+            Entry::Vacant(vacant) => {
+                vacant.insert(socket.clone());
+                Some(Registration { sessions: self.clone(), sid: socket.sid() })
+            }
+        }
     }
 
     pub(crate) fn find(&self, sid: &str) -> Option<Socket> {
@@ -62,5 +68,40 @@ impl Drop for Registration {
     fn drop(&mut self) {
         self.sessions.0.by_sid.remove(&self.sid);
         self.sessions.0.removed.notify_waiters();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::{
+        config::Config,
+        protocol::{Encoding, Transport},
+        session::Session,
+        socket::Handshake,
+    };
+
+    #[test]
+    fn of_two_handshakes_at_once_with_one_id_one_is_let_in() {
+        let sid = Sid::draw();
+        let socket = || {
+            let now = Instant::now().into_std();
+            let session = Session::new(Arc::new(Config::default()), Encoding::V4, Transport::Polling, "{}", now);
+            Socket::new(sid, Handshake { query: "".into(), remote: None }, session, None)
+        };
+        let (first, second) = (socket(), socket());
+        let sessions = Sessions::default();
+        let registration = sessions.register(&first);
+        assert!(registration.is_some() && sessions.register(&second).is_none());
+        first.close();
+        assert!(sessions.find(sid.as_str()).is_some_and(|found| found.closed() == first.closed()));
+        assert_eq!(sessions.len(), 1);
+        drop(registration);
+        assert_eq!(sessions.len(), 0);
+        assert!(sessions.register(&second).is_some());
     }
 }

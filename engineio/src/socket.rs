@@ -18,6 +18,7 @@ use tokio::{
 };
 
 use crate::{
+    config::deadline,
     extension::Agreed,
     frame::Frame,
     id::Sid,
@@ -106,7 +107,7 @@ impl Socket {
         self.0.encoding
     }
 
-    /// The transport in use now; it changes once at most, from polling to websocket.
+    /// The transport in use now, or in the end; it changes once at most, from polling to websocket.
     pub fn transport(&self) -> Transport {
         self.lock().session.transport()
     }
@@ -142,12 +143,14 @@ impl Socket {
         self.lock().session.outbox_bytes()
     }
 
-    /// Waits until nothing waits for the client any more.
+    /// Waits until everything that was sent before this call has left: was written to the WebSocket, or is the answer
+    /// to a GET. What is sent later is not waited for. It is what the reference tells in the callback of `send`.
     ///
     /// # Errors
-    /// [`SendError::Closed`]: what waited is lost.
-    pub async fn drained(&self) -> Result<(), SendError> {
-        self.wait_for(Session::is_drained).await
+    /// [`SendError::Closed`]: the session ended before, and what had not left is lost.
+    pub fn flushed(&self) -> impl Future<Output = Result<(), SendError>> + Send + use<'_> {
+        let position = self.lock().session.last_queued();
+        self.wait_for(move |session| session.is_flushed(position))
     }
 
     /// Waits until less than half of what may wait for the client does: for a writer that need not hurry.
@@ -155,7 +158,7 @@ impl Socket {
     /// # Errors
     /// [`SendError::Closed`].
     pub async fn room(&self) -> Result<(), SendError> {
-        self.wait_for(Session::has_room).await
+        self.wait_for(|session| session.closed().is_none() && session.has_room()).await
     }
 
     async fn wait_for(&self, condition: impl Fn(&Session) -> bool) -> Result<(), SendError> {
@@ -164,11 +167,11 @@ impl Socket {
             written.as_mut().enable();
             {
                 let inner = self.lock();
-                if let Some(reason) = inner.session.closed() {
-                    return Err(SendError::Closed(reason));
-                }
                 if condition(&inner.session) {
                     return Ok(());
+                }
+                if let Some(reason) = inner.session.closed() {
+                    return Err(SendError::Closed(reason));
                 }
             }
             written.as_mut().await;
@@ -190,7 +193,7 @@ impl Socket {
 
     /// Closes the session by itself after this time, unless `None` takes that back before.
     pub fn expire(&self, after: Option<Duration>) {
-        let at = after.map(|after| (Instant::now() + after).into_std());
+        let at = after.map(|after| deadline(Instant::now().into_std(), after));
         let driver = {
             let mut inner = self.lock();
             inner.session.expire(at);

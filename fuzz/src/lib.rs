@@ -4,15 +4,18 @@
 //! and a debugger need no fuzzer; how to run it with one is in `fuzz/README.md`.
 
 mod decoder;
+mod jsonp;
 mod ledger;
 mod model;
 mod packet;
 mod payload;
+mod pings;
 mod query;
 mod replay;
 mod session;
 
 pub use decoder::decoder;
+pub use jsonp::jsonp;
 pub use packet::packet;
 pub use payload::payload;
 pub use query::query;
@@ -23,5 +26,11 @@ pub use session::session;
 pub type Target = fn(&[u8]);
 
 /// All targets by name, which is also the name of the corpus.
-pub const TARGETS: [(&str, Target); 5] =
-    [("packet", packet), ("payload", payload), ("query", query), ("decoder", decoder), ("session", session)];
+pub const TARGETS: [(&str, Target); 6] = [
+    ("packet", packet),
+    ("payload", payload),
+    ("jsonp", jsonp),
+    ("query", query),
+    ("decoder", decoder),
+    ("session", session),
+];

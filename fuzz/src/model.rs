@@ -9,11 +9,14 @@ use std::{
 };
 
 use engineio::{
-    CloseReason, Config, DecodeError, Encoding, Message, Packet, Revision, SendError, Session, Transmit, Transport,
-    TransportFault,
+    CloseReason, Config, DecodeError, Encoding, Event, Message, Packet, Revision, SendError, Session, Transmit,
+    Transport, TransportFault,
 };
 
-use crate::ledger::Ledger;
+use crate::{
+    ledger::Ledger,
+    pings::{self, Pings, Pong},
+};
 
 /// Bytes after which the outbox takes no more.
 pub(crate) const LIMIT: usize = 200;
@@ -26,6 +29,10 @@ const OPEN_BYTES: usize = 5;
 const SHORT_BYTES: usize = 3;
 const PROBE_ANSWER_BYTES: usize = 8;
 
+/// Bytes of the protocol's own that can wait at once, whatever the client does: the open packet, one ping, one noop,
+/// three answers to probes; and one pong of revision 3 that still found room.
+const MOST_CONTROL_BYTES: usize = OPEN_BYTES + 3 * SHORT_BYTES + 3 * PROBE_ANSWER_BYTES;
+
 /// A session, and what is known of it.
 pub(crate) struct Model {
     session: Session,
@@ -36,7 +43,7 @@ pub(crate) struct Model {
     websocket: bool,
     ledger: Ledger,
     /// What came by POST and was not read from the inbox.
-    inbox: VecDeque<Message>,
+    inbox: VecDeque<Event>,
     received: usize,
     expires: Option<Instant>,
     /// Bytes of messages that the client may still send.
@@ -45,6 +52,9 @@ pub(crate) struct Model {
     ending: Option<CloseReason>,
     /// Bytes of the protocol's own that may wait in the outbox at most.
     control_bytes: usize,
+    pings: Pings,
+    /// The WebSocket took frames and has not said that they were written.
+    writing: bool,
     /// The newcomer has sent its probe.
     probed: bool,
     /// Messages move to the WebSocket once and for good.
@@ -61,6 +71,7 @@ impl Model {
             ping_timeout: Duration::from_millis(200),
             upgrade_timeout: Duration::from_millis(100),
             max_outbox_bytes: LIMIT,
+            max_unsolicited_pongs: pings::MAX_UNSOLICITED,
             ..Config::default()
         };
         let session = Session::new(Arc::new(config), encoding, transport, "{}", now);
@@ -78,6 +89,8 @@ impl Model {
             budget: None,
             ending: None,
             control_bytes: OPEN_BYTES,
+            pings: Pings::new(),
+            writing: false,
             probed: false,
             upgraded: websocket,
             used: websocket,
@@ -125,6 +138,7 @@ impl Model {
         }
         assert_eq!(self.session.outbox_bytes(), 0, "an answer takes everything");
         self.control_bytes = 0;
+        self.pings.leave();
         frames.iter().for_each(|frame| self.ledger.polled(frame));
         if self.ending.is_some() {
             self.check_flushed();
@@ -191,30 +205,39 @@ impl Model {
             Packet::Message(_) if usable => self.spend(MESSAGE_BYTES),
             _ => false,
         };
+        let pong = (packet == Packet::Pong && usable && !is_v3).then(|| self.pings.pong());
         let expected = match &packet {
-            Packet::Message(message) if usable && !too_much => Some(message.clone()),
+            Packet::Message(message) if usable && !too_much => Some(Event::Message(message.clone())),
             Packet::Ping(_) if usable && is_v3 => {
                 self.control_bytes += SHORT_BYTES;
-                None
+                Some(Event::Heartbeat)
             }
+            Packet::Pong if pong == Some(Pong::Due) => Some(Event::Heartbeat),
             _ => None,
         };
         let ends = too_much
             || match &packet {
                 Packet::Close => usable,
                 Packet::Ping(_) => usable && !is_v3,
-                Packet::Pong => usable && is_v3,
+                Packet::Pong => usable && (is_v3 || pong == Some(Pong::TooMany)),
                 _ => false,
             };
+        let harmless = packet == Packet::Pong && self.is_open() && !ends;
         let upgrade = packet == Packet::Upgrade && self.probed;
         self.probed |= probing && letter == b'b';
-        let message = self.session.handle_packet(self.now, via, packet);
-        assert_eq!(message, expected, "a message comes out once, and only of an open session");
-        assert!(!ends || !self.is_open(), "a client that closes, breaks the rules or sends too much is heard no more");
-        if let Some(message) = message.filter(|_| via == Transport::Polling) {
-            self.session.handle_polled(message.clone());
-            self.inbox.push_back(message);
+        match self.session.handle_packet(self.now, via, packet) {
+            Some(Event::Upgrading(_)) => assert!(probing && letter == b'b', "only a probe begins an upgrade"),
+            Some(Event::Upgrade(_)) => assert!(upgrade && probing && self.ending.is_none(), "only `5` upgrades"),
+            event => {
+                assert_eq!(event, expected, "a message comes out once, and only of an open session");
+                if let Some(event) = event.filter(|_| via == Transport::Polling) {
+                    self.session.handle_polled(event.clone());
+                    self.inbox.push_back(event);
+                }
+            }
         }
+        assert!(!ends || !self.is_open(), "a client that closes, breaks the rules or sends too much is heard no more");
+        assert!(!harmless || self.is_open(), "one pong too many is more than {}", pings::MAX_UNSOLICITED);
         if self.is_open() && self.session.transport() == Transport::WebSocket && !self.upgraded {
             assert!(upgrade && probing && self.ending.is_none(), "only `5` of a newcomer that probed upgrades");
             self.upgraded = true;
@@ -251,6 +274,7 @@ impl Model {
             Transmit::Idle => assert!(self.is_open() && queue.is_empty()),
             Transmit::Frames => {
                 assert!(self.is_open() && !queue.is_empty());
+                self.writing |= self.upgraded;
                 queue.into_iter().for_each(|frame| self.written(frame.websocket()));
             }
             Transmit::Close(_) => {
@@ -270,7 +294,10 @@ impl Model {
         let packet = self.ledger.written(frame);
         match packet.as_deref() {
             Some("3probe") => assert!(!self.used, "answers to probes come first"),
-            Some("2") => assert!(!is_v3, "of revision 3 the client pings"),
+            Some("2") => {
+                assert!(!is_v3, "of revision 3 the client pings");
+                self.pings.leave();
+            }
             Some("3") => assert!(is_v3, "of revision 4 the server pings"),
             None | Some("0{}") => {}
             Some(other) => panic!("twice, out of order, or not for a WebSocket: {other}"),
@@ -301,6 +328,7 @@ impl Model {
             Ok(true) => {
                 assert!(self.ending.is_none() && before == 0, "a volatile message waits behind nothing");
                 assert!(self.upgraded || self.gets > 0, "a volatile message waits for no GET");
+                assert!(!self.writing, "a volatile message waits for no WebSocket");
                 return;
             }
             Ok(false) => assert!(self.ending.is_none()),
@@ -310,9 +338,10 @@ impl Model {
         assert_eq!(self.session.outbox_bytes(), before, "what is dropped takes no room");
     }
 
-    /// The WebSocket took all that it was given, or is blocked.
-    pub(crate) fn written_out(&mut self, blocked: bool) {
-        self.session.handle_written(blocked);
+    /// The WebSocket has written all that it took.
+    pub(crate) fn written_out(&mut self) {
+        self.session.handle_written();
+        self.writing = false;
     }
 
     /// Only so many bytes of messages may come; `None` takes that back.
@@ -349,6 +378,12 @@ impl Model {
     /// The driver reads the inbox.
     pub(crate) fn poll_inbox(&mut self) {
         assert_eq!(self.session.poll_inbox(), std::mem::take(&mut self.inbox), "each once, in order");
+        let flushed = self.session.is_flushed(self.session.last_queued());
+        match self.session.poll_flush() {
+            [None, None] => {}
+            [Some(Event::Flush(packets)), drain] => assert!(packets > 0 && drain.is_some() == flushed),
+            other => panic!("nothing drains that was not flushed: {other:?}"),
+        }
     }
 
     /// Time passes, and the driver meets every deadline.
@@ -385,7 +420,11 @@ impl Model {
         if self.is_open() && self.expires.is_some_and(|at| at <= self.now) {
             self.closing();
         }
-        self.control_bytes += self.session.outbox_bytes().saturating_sub(before).min(SHORT_BYTES);
+        let queued = self.session.outbox_bytes().saturating_sub(before);
+        self.control_bytes += queued.min(SHORT_BYTES);
+        if queued > 0 && self.ending.is_none() {
+            self.pings.queued();
+        }
     }
 
     /// What holds after every event.
@@ -401,14 +440,19 @@ impl Model {
         }
         assert_eq!(self.session.poll_timeout().is_some(), self.is_open());
         let bytes = self.session.outbox_bytes();
+        let flushed = self.session.is_flushed(self.session.last_queued());
         if !self.is_open() {
             assert_eq!(bytes, 0, "a closed session keeps nothing");
+            assert!(!flushed || self.ledger.is_flushed(), "what is lost was not flushed");
             return;
         }
         assert_eq!(self.session.transport() == Transport::WebSocket, self.upgraded, "an upgrade is for good");
         let waiting = self.ledger.waiting_bytes();
         assert!(waiting < LIMIT + self.ledger.last_bytes(), "the outbox is bounded, but for the last send");
         assert!((waiting..=waiting + self.control_bytes).contains(&bytes), "{bytes} bytes for {waiting} that wait");
+        let most = LIMIT + self.ledger.last_bytes() + MOST_CONTROL_BYTES;
+        assert!(bytes < most, "{bytes} bytes: a client cannot make the session queue more and more");
+        assert_eq!(flushed, bytes == 0 && !self.writing, "what has not left was not flushed");
     }
 
     /// What holds when the client has been silent for some timeouts: the session has ended, and all who wait learn it.

@@ -6,6 +6,7 @@ use std::sync::{
 };
 
 use engineio::{Config, Cors, Http, Message, Origin, Origins, Sid};
+use futures_util::future::join_all;
 use tests::{
     Row,
     frames::{Frame, HANDSHAKE, WebSocket, handshake, text},
@@ -144,6 +145,21 @@ async fn hs_24_an_id_that_is_in_use_takes_nothing_over() {
     assert_eq!(told(&first.get().await), (200, "4b"));
 }
 
+/// Both have drawn their ids before either session is there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn hs_24_of_handshakes_at_once_with_one_id_one_is_let_in() {
+    for _ in 0..20 {
+        let http = Http::default().generate_sid(|_| Sid::parse("always-the-same-id-0"));
+        let (server, sessions) = server::engine_behind(http, Config::default()).await;
+        let line = format!("GET {}", server.endpoint.target("polling"));
+        let answers = (0..8).map(|_| ask(&server, &line, ""));
+        let mut statuses: Vec<_> = join_all(answers).await.iter().map(|answer| answer.status).collect();
+        statuses.sort_unstable();
+        assert_eq!(statuses, [200, 400, 400, 400, 400, 400, 400, 400]);
+        assert_eq!(sessions.engine.clients_count(), 1);
+    }
+}
+
 /// Refusals as the application is told of them.
 type Noted = Arc<Mutex<Vec<String>>>;
 
@@ -256,6 +272,16 @@ async fn hs_33_the_initial_packet_follows_the_open_packet() {
         let (mut websocket, _sid) = WebSocket::open(endpoint).await;
         assert_eq!(websocket.frame().await, frame);
     }
+
+    let (server, _sessions) = server::engine(config(octets)).await;
+    let endpoint = server.endpoint.asked("EIO=3");
+    let mut connection = Connection::open(endpoint.address).await;
+    connection.request(&format!("GET {}", endpoint.target("polling")), "").await;
+    let (answer, body) = connection.binary_answer().await;
+    assert_eq!((answer.status, answer.header("content-type")), (200, "application/octet-stream"));
+    assert_eq!(body.strip_suffix(b"\x01\x03\xff\x04\x01\x02").map(|open| open[0]), Some(0), "{body:?}");
+    let (mut websocket, _sid) = WebSocket::open(endpoint).await;
+    assert_eq!(websocket.frame().await, Frame::Binary(vec![4, 1, 2]));
 }
 
 #[tokio::test]

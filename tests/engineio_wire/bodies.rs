@@ -42,7 +42,7 @@ async fn payloads_that_are_accepted() {
 }
 
 #[tokio::test]
-async fn payloads_that_end_the_session() {
+async fn tr_14_15_hb_07_payloads_that_end_the_session() {
     let (server, sessions) = server::engine(Config::default()).await;
     let separators = "\x1e".repeat(1_000_000);
     let parse = CloseReason::ParseError;

@@ -162,7 +162,7 @@ async fn ev_10_11_volatile_messages_over_a_websocket() {
     for _ in 0..MANY {
         assert!(matches!(client.frame().await, Frame::Binary(_)));
     }
-    within(session.socket.drained()).await.expect("all was read");
+    within(session.socket.flushed()).await.expect("all was read");
     assert_eq!(volatile(&session, "ready again"), Ok(Sent::Queued));
     assert_eq!(client.frame().await, text("4ready again"));
 }
@@ -175,15 +175,15 @@ async fn ev_10_a_client_that_holds_up_a_single_message_is_not_ready() {
     let connection = Connection::open_narrow(server.endpoint.address).await;
     let (mut client, sid) = WebSocket::open_on(connection, server.endpoint).await;
     let session = sessions.take(&sid);
-    within(session.socket.drained()).await.expect("the open packet was read");
+    within(session.socket.flushed()).await.expect("the open packet was read");
     session.socket.send_frames(&Encoded::binary(&vec![7; 32_000_000]), &[]).expect("there is room");
     while session.socket.outbox_bytes() > 0 {
         tokio::task::yield_now().await;
     }
     assert_eq!(volatile(&session, "too slow"), Ok(Sent::Dropped));
-    assert_eq!(session.socket.drained().now_or_never(), None);
+    assert_eq!(session.socket.flushed().now_or_never(), None);
     assert!(matches!(client.frame().await, Frame::Binary(data) if data.len() == 32_000_000));
-    within(session.socket.drained()).await.expect("all was read");
+    within(session.socket.flushed()).await.expect("all was read");
     assert_eq!(volatile(&session, "ready again"), Ok(Sent::Queued));
     assert_eq!(client.frame().await, text("4ready again"));
 }
@@ -194,7 +194,7 @@ async fn m4_writers_wait_for_a_client_that_polls() {
     let (server, sessions) = server::engine(config).await;
     let mut client = Polling::open(server.endpoint).await;
     let session = sessions.take(&client.sid);
-    within(session.socket.drained()).await.expect("nothing was sent");
+    within(session.socket.flushed()).await.expect("nothing was sent");
     within(session.socket.room()).await.expect("nothing was sent");
     let rows = [
         ("half of the bytes", vec!["x".repeat(500)]),
@@ -204,11 +204,11 @@ async fn m4_writers_wait_for_a_client_that_polls() {
         let _row = Row(label);
         session.send("little");
         assert_eq!(session.socket.room().now_or_never(), Some(Ok(())));
-        assert_eq!(session.socket.drained().now_or_never(), None);
+        assert_eq!(session.socket.flushed().now_or_never(), None);
         messages.iter().for_each(|message| session.send(message));
         assert!(session.socket.outbox_bytes() > messages.iter().map(String::len).sum());
-        let (drained, room) = (session.socket.drained(), session.socket.room());
-        let waits = async { tokio::join!(drained, room) };
+        let (flushed, room) = (session.socket.flushed(), session.socket.room());
+        let waits = async { tokio::join!(flushed, room) };
         let (woken, answer) = within(async { tokio::join!(biased; waits, client.get()) }).await;
         assert_eq!(woken, (Ok(()), Ok(())));
         assert_eq!(answer.body, format!("4little\x1e4{}", messages.join("\x1e4")));
@@ -223,12 +223,12 @@ async fn m4_writers_wait_for_a_websocket() {
     let session = sessions.take(&sid);
     block(&session);
     session.send("last");
-    assert_eq!(session.socket.drained().now_or_never(), None);
+    assert_eq!(session.socket.flushed().now_or_never(), None);
     block(&session);
     assert_eq!(session.socket.room().now_or_never(), None);
     let waits = tokio::spawn({
         let socket = session.socket.clone();
-        async move { (socket.room().await, socket.drained().await) }
+        async move { (socket.room().await, socket.flushed().await) }
     });
     for _ in 0..2 * MANY {
         let frame = client.frame().await;
@@ -259,7 +259,7 @@ async fn m4_no_wake_up_is_lost_between_threads() {
             let frame = Encoded::binary(&vec![7; 100_000]);
             for _ in 0..ROUNDS {
                 socket.send_frames(&frame, &[]).expect("the session lives");
-                within(socket.drained()).await.expect("the session lives");
+                within(socket.flushed()).await.expect("the session lives");
             }
             reading.await.expect("no panic")
         }
@@ -275,7 +275,7 @@ async fn m4_writers_hear_when_the_client_leaves() {
     let mut client = Polling::open(server.endpoint).await;
     let session = sessions.take(&client.sid);
     block(&session);
-    let waits = async { tokio::join!(session.socket.drained(), session.socket.room()) };
+    let waits = async { tokio::join!(session.socket.flushed(), session.socket.room()) };
     let (woken, answer) = within(async { tokio::join!(biased; waits, client.post("1")) }).await;
     assert_eq!((woken, told(&answer)), ((Err(left), Err(left)), (200, "ok")));
 
@@ -284,13 +284,29 @@ async fn m4_writers_hear_when_the_client_leaves() {
     block(&session);
     block(&session);
     let socket = session.socket.clone();
-    let waits = tokio::spawn(async move { tokio::join!(socket.drained(), socket.room()) });
+    let waits = tokio::spawn(async move { tokio::join!(socket.flushed(), socket.room()) });
     tokio::task::yield_now().await;
     drop(client);
     let woken = within(waits).await.expect("no panic");
     let reason = session.reason().await;
     assert_eq!(woken, (Err(SendError::Closed(reason)), Err(SendError::Closed(reason))));
     assert!(matches!(reason, CloseReason::TransportClose | CloseReason::TransportError(TransportFault::Io(_))));
+}
+
+#[tokio::test]
+async fn cl_11_what_left_before_an_orderly_close_was_flushed() {
+    let (server, sessions) = server::engine(roomy()).await;
+    let (mut client, sid) = WebSocket::open(server.endpoint).await;
+    let session = sessions.take(&sid);
+    block(&session);
+    let flushed = session.socket.flushed();
+    session.socket.close();
+    let read = async { while client.frame().await != CLOSED {} };
+    assert_eq!(within(async { tokio::join!(flushed, read) }).await.0, Ok(()));
+    // Asked for when it is long over, too.
+    let socket = session.socket.clone();
+    assert_eq!(session.reason().await, CloseReason::ForcedClose);
+    assert_eq!(socket.flushed().now_or_never(), Some(Ok(())));
 }
 
 #[tokio::test]
@@ -301,7 +317,7 @@ async fn m4_writers_hear_when_the_client_is_too_slow() {
     let socket = session.socket.clone();
     ["a", "b", "c"].iter().for_each(|message| session.send(message));
     let slow = SendError::Closed(CloseReason::SlowConsumer);
-    let waits = tokio::spawn(async move { tokio::join!(socket.drained(), socket.room()) });
+    let waits = tokio::spawn(async move { tokio::join!(socket.flushed(), socket.room()) });
     tokio::task::yield_now().await;
     assert_eq!(session.socket.send(&Message::Text("d".into())), Err(slow));
     assert_eq!(within(waits).await.expect("no panic"), (Err(slow), Err(slow)));

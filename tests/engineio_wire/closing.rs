@@ -1,6 +1,8 @@
 //! How sessions are closed by either side, one by one and all together.
 
-use engineio::{CloseReason, Config};
+use std::time::Duration;
+
+use engineio::{CloseReason, Config, Transport};
 use tests::{
     frames::{CLOSE, CLOSED, Frame, WebSocket, closed, masked, text},
     polling::Polling,
@@ -41,7 +43,7 @@ async fn cl_03_06_f9_a_websocket_client_closes() {
 }
 
 #[tokio::test]
-async fn cl_02_04_11_tr_24_the_server_closes_a_polling_session() {
+async fn cl_02_04_11_16_tr_24_the_server_closes_a_polling_session() {
     let (server, sessions) = server::engine(Config::default()).await;
 
     let mut client = Polling::open(server.endpoint).await;
@@ -81,6 +83,55 @@ async fn cl_02_07_11_tr_24_the_server_closes_a_websocket_session() {
     assert_eq!(session.reason().await, CloseReason::ForcedClose);
 }
 
+/// The words of the reference, for each of the ways in which its clients end.
+#[tokio::test]
+async fn cl_01_reasons_have_the_official_words() {
+    let config = Config { ping_interval: Duration::from_millis(50), ping_timeout: Duration::ZERO, ..Config::default() };
+    let (impatient, timed) = server::engine(config).await;
+    let (server, sessions) = server::engine(Config::default()).await;
+    let mut words = Vec::new();
+    for end in ["1", "2", "x"] {
+        let (mut client, sid) = WebSocket::open(server.endpoint).await;
+        client.send(end).await;
+        words.push(sessions.take(&sid).reason().await.to_string());
+        let mut client = Polling::open(server.endpoint).await;
+        client.post(end).await;
+        words.push(sessions.take(&client.sid).reason().await.to_string());
+    }
+    let (client, sid) = WebSocket::open(server.endpoint).await;
+    let session = sessions.take(&sid);
+    session.socket.close();
+    words.push(session.reason().await.to_string());
+    drop(client);
+    let (_client, sid) = WebSocket::open(impatient.endpoint).await;
+    words.push(timed.take(&sid).reason().await.to_string());
+    let (close, error, parse) = ("transport close", "transport error", "parse error");
+    assert_eq!(words, [close, close, error, error, parse, parse, "forced close", "ping timeout"]);
+}
+
+/// Handlers see what was lost by `flushed`; the frames themselves are gone with the session.
+#[tokio::test]
+async fn cl_12_14_20_what_was_not_sent_is_dropped_and_reaches_no_later_session() {
+    let (server, sessions) = server::engine(Config::default()).await;
+    let mut client = Polling::open(server.endpoint).await;
+    let session = sessions.take(&client.sid);
+    session.send("lost");
+    assert!(session.socket.outbox_bytes() > 0);
+    let socket = session.socket.clone();
+    within(sessions.engine.close()).await;
+    let shutdown = CloseReason::Shutdown;
+    assert_eq!((session.reason().await, socket.outbox_bytes()), (shutdown, 0));
+    assert_eq!(socket.flushed().await, Err(engineio::SendError::Closed(shutdown)));
+    assert_eq!(told(&client.get().await), (400, REFUSED[1]));
+
+    let mut client = Polling::open(server.endpoint).await;
+    sessions.take(&client.sid).send("new");
+    assert_eq!(told(&client.get().await), (200, "4new"));
+    let (mut client, sid) = WebSocket::open(server.endpoint).await;
+    sessions.take(&sid).send("new");
+    assert_eq!(client.frame().await, text("4new"));
+}
+
 #[tokio::test]
 async fn what_is_sent_after_the_end_is_an_error() {
     let (server, sessions) = server::engine(Config::default()).await;
@@ -91,6 +142,7 @@ async fn what_is_sent_after_the_end_is_an_error() {
     let message = engineio::Message::Text("a".into());
     assert_eq!(session.socket.send(&message), Err(engineio::SendError::Closed(CloseReason::TransportClose)));
     assert_eq!(session.socket.closed(), Some(CloseReason::TransportClose));
+    assert_eq!(session.socket.transport(), Transport::WebSocket, "it is what it was");
 }
 
 #[tokio::test]

@@ -2,9 +2,15 @@
 
 use std::io::Read;
 
-use engineio::{Config, Cors, Http, Message, Origin, Origins};
+use engineio::{Config, Cors, Frame, Http, Message, Origin, Origins};
 use flate2::read::{GzDecoder, ZlibDecoder};
-use tests::{Row, http::Answer, polling::Polling, server};
+use tests::{
+    Row,
+    frames::{self, WebSocket, text},
+    http::Answer,
+    polling::Polling,
+    server,
+};
 
 use crate::told;
 
@@ -115,6 +121,39 @@ async fn cp_01_answers_of_all_kinds() {
     let (answer, body) = get(&mut client, GZIP).await;
     assert_eq!(answer.header("content-encoding"), "gzip");
     assert!(body.starts_with(b"0{\"sid\":\""));
+}
+
+#[tokio::test]
+async fn cp_04_cb_07_an_answer_is_compressed_if_one_of_its_messages_may_be() {
+    let (server, sessions) = server::engine_behind(Http::default().compression(Some(1)), Config::default()).await;
+    let mut client = Polling::open(server.endpoint).await;
+    let session = sessions.take(&client.sid);
+    let (may, not) = (Frame::text(&["may"]), Frame::text(&["not"]).uncompressed());
+    let binary = Frame::binary(b"not").uncompressed();
+    let rows: [(&str, &[&Frame], &str, &str); 5] = [
+        ("CB-07: unless said otherwise", &[&may], "4may", "gzip"),
+        ("CP-04: not", &[&not], "4not", ""),
+        ("CP-04: none of several", &[&not, &binary], "4not\x1ebbm90", ""),
+        ("one of several", &[&not, &may, &not], "4not\x1e4may\x1e4not", "gzip"),
+        ("and the next one again not", &[&not], "4not", ""),
+    ];
+    for (label, frames, body, coding) in rows {
+        let _row = Row(label);
+        frames.iter().for_each(|frame| session.socket.send_frames(frame, &[]).expect("the session lives"));
+        let (answer, found) = get(&mut client, GZIP).await;
+        assert_eq!((answer.header("content-encoding"), found.as_slice()), (coding, body.as_bytes()));
+    }
+    // A close packet behind it changes nothing.
+    session.socket.send_frames(&not, &[]).expect("the session lives");
+    session.socket.close();
+    let (answer, found) = get(&mut client, GZIP).await;
+    assert_eq!((answer.header("content-encoding"), found.as_slice()), ("", b"4not\x1e1".as_slice()));
+
+    // Over a WebSocket it is the same frame, as nothing is compressed there.
+    let (mut websocket, sid) = WebSocket::open(server.endpoint).await;
+    sessions.take(&sid).socket.send_frames(&not, &[binary]).expect("the session lives");
+    assert_eq!(websocket.frame().await, text("4not"));
+    assert_eq!(websocket.frame().await, frames::Frame::Binary(b"not".to_vec()));
 }
 
 /// A cache that keeps answers apart by one of the two only would mix them up.

@@ -9,6 +9,7 @@ mod closing;
 mod compression;
 mod cors;
 mod deflate;
+mod events;
 mod frames;
 mod handshake;
 mod headers;
@@ -18,6 +19,7 @@ mod polling;
 mod refusals;
 mod revision3;
 mod slow;
+mod streams;
 mod upgrade;
 mod websocket;
 

@@ -92,7 +92,7 @@ async fn paths_that_do_not_belong_here() {
 }
 
 #[tokio::test]
-async fn requests_that_do_not_fit_their_session_leave_it_alive() {
+async fn tr_17_hs_11_38_a11_a12_a13_requests_that_do_not_fit_their_session_leave_it_alive() {
     let (server, sessions) = server::engine(Config::default()).await;
     let mut client = Polling::open(server.endpoint).await;
     let mut session = sessions.take(&client.sid);
@@ -102,10 +102,10 @@ async fn requests_that_do_not_fit_their_session_leave_it_alive() {
         ("HS-38, A12: no revision", "GET", "transport=polling", (400, REFUSED[3])),
         ("A12: a POST of revision 3", "POST", "EIO=3&transport=polling", (400, REFUSED[3])),
         ("A1: no transport", "GET", "EIO=4", (400, REFUSED[0])),
-        ("A13: PUT", "PUT", "EIO=4&transport=polling", (405, "")),
-        ("A13: DELETE", "DELETE", "EIO=4&transport=polling", (405, "")),
-        ("A13: OPTIONS", "OPTIONS", "EIO=4&transport=polling", (405, "")),
-        ("A13: HEAD", "HEAD", "EIO=4&transport=polling", (405, "")),
+        ("TR-17, A13: PUT", "PUT", "EIO=4&transport=polling", (405, "")),
+        ("TR-17, A13: DELETE", "DELETE", "EIO=4&transport=polling", (405, "")),
+        ("TR-17, A13: OPTIONS", "OPTIONS", "EIO=4&transport=polling", (405, "")),
+        ("TR-17, A13: HEAD", "HEAD", "EIO=4&transport=polling", (405, "")),
     ];
     for (label, method, query, expected) in rows {
         let _row = Row(label);

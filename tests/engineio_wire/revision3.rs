@@ -273,7 +273,7 @@ async fn hb_06_without_pings_the_session_times_out() {
 }
 
 #[tokio::test]
-async fn payloads_that_end_the_session() {
+async fn tr_14_15_hb_08_payloads_that_end_the_session() {
     let (server, sessions) = engine().await;
     let (parse, length) = (CloseReason::ParseError, CloseReason::ParseError(DecodeError::Length));
     let pong = broken(TransportFault::HeartbeatDirection);
@@ -314,7 +314,7 @@ async fn payloads_that_end_the_session() {
 }
 
 #[tokio::test]
-async fn packets_that_end_the_session_over_a_websocket() {
+async fn tr_05_16_hb_08_packets_that_end_the_session_over_a_websocket() {
     let (server, sessions) = engine().await;
     let parse = CloseReason::ParseError;
     let rows: [(&str, u8, &[u8], CloseReason); 6] = [

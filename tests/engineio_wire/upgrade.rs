@@ -101,7 +101,7 @@ async fn a_client_that_awaits_nothing_is_upgraded_in_one_segment() {
 }
 
 #[tokio::test]
-async fn up_07_newcomers_that_say_something_else_are_closed_and_polling_goes_on() {
+async fn up_07_e19_e20_e21_newcomers_that_say_something_else_are_closed_and_polling_goes_on() {
     let (server, sessions) = server::engine(Config::default()).await;
     let mut client = Polling::open(server.endpoint).await;
     let mut session = sessions.take(&client.sid);

@@ -112,7 +112,7 @@ async fn packets_that_say_nothing_over_a_websocket() {
 }
 
 #[tokio::test]
-async fn packets_that_end_the_session() {
+async fn tr_16_hb_07_g1_g2_f19_packets_that_end_the_session() {
     let (server, sessions) = server::engine(Config::default()).await;
     let parse = CloseReason::ParseError;
     let ping = broken(TransportFault::HeartbeatDirection);

@@ -9,7 +9,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use engineio::{CloseReason, Engine, Http, Message, Serve, Service, Socket};
+use engineio::{CloseReason, Engine, Event, Http, Message, Serve, Service, Socket};
 use socketio::{Namespace, SocketIo};
 use tokio::{
     net::TcpListener,
@@ -94,6 +94,7 @@ pub struct Session {
     /// The handle.
     pub socket: Socket,
     messages: mpsc::UnboundedReceiver<Message>,
+    events: mpsc::UnboundedReceiver<Event>,
     ended: JoinHandle<CloseReason>,
 }
 
@@ -115,6 +116,13 @@ impl Session {
                 Message::Binary(data) => panic!("not text: {data:?}"),
             }
         }
+    }
+
+    /// What happened next, other than a message.
+    #[track_caller]
+    pub fn event(&mut self) -> impl Future<Output = Event> {
+        let next = within(self.events.recv());
+        async move { next.await.expect("the session lives") }
     }
 
     /// Sends text to the client.
@@ -156,11 +164,15 @@ pub async fn engine_behind(http: Http, config: engineio::Config) -> (Server, Ses
     let opened = by_sid.clone();
     let engine = Engine::new(config, move |socket, driver| {
         let (sender, messages) = mpsc::unbounded_channel();
-        let ended = tokio::spawn(driver.run(move |message| {
-            // A test that is not interested in a session does not receive its messages.
-            let _not_asked_for = sender.send(message);
+        let (event_sender, events) = mpsc::unbounded_channel();
+        let ended = tokio::spawn(driver.observe(move |event| {
+            // A test that is not interested in a session does not receive what happens to it.
+            let _not_asked_for = match event {
+                Event::Message(message) => sender.send(message).is_ok(),
+                other => event_sender.send(other).is_ok(),
+            };
         }));
-        let session = Session { socket: socket.clone(), messages, ended };
+        let session = Session { socket: socket.clone(), messages, events, ended };
         opened.lock().expect("not poisoned").insert(socket.sid().to_string(), session);
     });
     let (service, closing) = (Service::with_http(engine.clone(), http), engine.clone());
