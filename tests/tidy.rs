@@ -12,13 +12,13 @@ mod source;
 /// The layers of each crate, lowest first. A file uses files of lower layers, and of its own layer those behind `+`,
 /// which come before it: so there can be no circle.
 const ENGINEIO: &str = "\
-    words: protocol, id, packet + protocol, reason + packet, query + protocol reason
+    words: protocol, id, packet + protocol, reason + packet, query + protocol reason, handshake + protocol
     codecs: frame, payload + frame, jsonp
     machine: config, heartbeat + config, outbox, session + config heartbeat outbox
     shared: socket, sessions + socket
     carriers: websocket, polling, driver + websocket
-    front: engine, origin, cors + origin, cookie, compress, http + cookie cors origin, answer + compress, \
-        service + answer engine http origin, serve + service";
+    front: engine, origin, head, cors + head origin, cookie, compress, http + cookie cors origin, answer + compress head, \
+        service + answer engine head http origin, serve + service";
 const SOCKETIO: &str = "\
     words: id, error, shape, value, rooms + id
     codecs: args, packet + args, decoder + args packet
@@ -31,9 +31,10 @@ const SOCKETIO: &str = "\
 const WITHOUT_IO: [(&str, &str, usize); 2] = [("engineio/src", ENGINEIO, 3), ("socketio/src", SOCKETIO, 2)];
 
 /// The only files of the two crates that name an HTTP or WebSocket library.
-const HTTP: [&str; 10] = [
+const HTTP: [&str; 11] = [
     "engineio/src/websocket.rs",
     "engineio/src/polling.rs",
+    "engineio/src/head.rs",
     "engineio/src/cors.rs",
     "engineio/src/cookie.rs",
     "engineio/src/compress.rs",

@@ -10,7 +10,7 @@ use hyper::{
 };
 
 use crate::{
-    jsonp,
+    head, jsonp,
     packet::Message,
     query::Query,
     reason::HandshakeError,
@@ -25,6 +25,9 @@ pub type Answer = Response<Full<Bytes>>;
 /// # Errors
 /// When the headers are no handshake.
 pub(crate) fn switch(headers: &HeaderMap) -> Result<Answer, HandshakeError> {
+    if !head::has_valid_subprotocols(headers) {
+        return Err(HandshakeError::BadRequest);
+    }
     let key = match websocket::accept_key(headers) {
         Ok(key) => HeaderValue::try_from(key).expect("base64 is a header value"),
         Err(Refusal::Malformed) => return Err(HandshakeError::BadRequest),
@@ -61,7 +64,7 @@ pub(crate) fn polled(body: Message, query: &Query<'_>, headers: &HeaderMap, thre
         (Message::Text(body), Some(index)) => (jsonp::wrap(&body, index).into(), "text/javascript; charset=UTF-8"),
         (Message::Text(body), None) => (body.into_bytes(), "text/plain; charset=UTF-8"),
     };
-    let mut answer = uncached(Bytes::new(), content_type);
+    let mut answer = uncached(Bytes::new(), content_type, headers);
     let body = if threshold.is_some_and(|threshold| body.len() >= threshold) {
         compress(body, headers, answer.headers_mut())
     } else {
@@ -80,19 +83,28 @@ fn compress(body: Bytes, _: &HeaderMap, _: &mut HeaderMap) -> Bytes {
 }
 
 /// The answer to a POST.
-pub(crate) fn posted() -> Answer {
-    uncached(Bytes::from_static(b"ok"), "text/html")
+pub(crate) fn posted(headers: &HeaderMap) -> Answer {
+    uncached(Bytes::from_static(b"ok"), "text/html", headers)
 }
 
-fn uncached(body: Bytes, content_type: &'static str) -> Answer {
+fn uncached(body: Bytes, content_type: &'static str, request: &HeaderMap) -> Answer {
     let mut answer = Response::new(Full::new(body));
     let headers = answer.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    let agent = request.get(header::USER_AGENT).map_or(&[][..], HeaderValue::as_bytes);
+    if contains(agent, b";MSIE") || contains(agent, b"Trident/") {
+        // As in the reference: its filter takes JSON in answers for an attack.
+        headers.insert(header::X_XSS_PROTECTION, HeaderValue::from_static("0"));
+    }
     answer
 }
 
-/// The answer to a body that is too large, or too slow.
+fn contains(text: &[u8], part: &[u8]) -> bool {
+    text.windows(part.len()).any(|window| window == part)
+}
+
+/// The answer to a body that is too large, too slow, or not to be read at all.
 pub(crate) fn unread(status: StatusCode) -> Answer {
     let mut answer = empty(status);
     // What is left of the body is not read.

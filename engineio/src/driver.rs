@@ -238,7 +238,7 @@ mod tests {
     use std::sync::mpsc;
 
     use super::*;
-    use crate::{engine::Engine, id::Sid, protocol::Encoding};
+    use crate::{engine::Engine, handshake::Handshake, id::Sid, protocol::Encoding};
 
     /// Time moves only while every task sleeps: a driver that is busy with nothing would keep it standing.
     #[tokio::test(start_paused = true)]
@@ -247,7 +247,8 @@ mod tests {
         let engine = Engine::new(Config::default(), move |socket, driver| {
             opened.send((socket, driver)).expect("the test listens");
         });
-        engine.open(Sid::draw(), "", Encoding::V4, None, None);
+        let handshake = Handshake { query: "".into(), transport: Transport::Polling, remote: None };
+        engine.open(Sid::draw(), Encoding::V4, handshake, None);
         let (socket, driver) = sessions.recv().expect("a session");
         let before = Instant::now();
         let running = tokio::spawn(driver.run(|_| {}));

@@ -2,19 +2,20 @@
 //! What it is not: HTTP (`service`), nor an accept loop (`serve`).
 //! Who calls it: `service` for each request; the application for the rest.
 
-use std::{fmt, net::SocketAddr, sync::Arc};
+use std::{fmt, sync::Arc};
 
 use tokio::time::Instant;
 
 use crate::{
     config::Config,
     driver::Driver,
+    handshake::Handshake,
     id::Sid,
     protocol::{Encoding, Transport},
     reason::CloseReason,
     session::Session,
     sessions::Sessions,
-    socket::{Handshake, Opening, Socket},
+    socket::{Opening, Socket},
 };
 
 /// Told of each new session. It must spawn, or otherwise run, the driver: nothing moves without.
@@ -72,20 +73,11 @@ impl Engine {
         self.0.sessions.empty().await;
     }
 
-    /// Opens a session; for one that starts as a WebSocket, `opening` gives its stream.
-    pub(crate) fn open(
-        &self,
-        sid: Sid,
-        query: &str,
-        encoding: Encoding,
-        remote: Option<SocketAddr>,
-        opening: Option<Opening>,
-    ) -> Socket {
-        let config = &self.0.config;
-        let transport = if opening.is_some() { Transport::WebSocket } else { Transport::Polling };
+    /// Opens a session; `opening` gives the stream of one that starts as a WebSocket.
+    pub(crate) fn open(&self, sid: Sid, encoding: Encoding, handshake: Handshake, opening: Option<Opening>) -> Socket {
+        let (config, transport) = (&self.0.config, handshake.transport);
         let open = open_packet(sid, config, transport);
         let session = Session::new(config.clone(), encoding, transport, &open, Instant::now().into_std());
-        let handshake = Handshake { query: query.into(), remote };
         let socket = Socket::new(sid, handshake, session, opening);
         let registration = self.0.sessions.register(&socket);
         let driver = Driver::new(socket.clone(), config.clone(), registration);

@@ -149,7 +149,7 @@ impl Http {
     /// Adds CORS and the application's headers to any answer.
     pub(crate) fn add_headers(&self, request: &Parts, answer: &mut HeaderMap) {
         if let Some(cors) = &self.cors {
-            cors.add_headers(&request.method, &request.headers, answer);
+            cors.add_headers(request, answer);
         }
         if let Some(add) = &self.headers {
             add(request, answer);

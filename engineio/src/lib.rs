@@ -25,9 +25,10 @@
 //!
 //! # Layers
 //! A file uses files of lower layers only:
-//! words (`protocol`, `id`, `packet`, `reason`, `query`), codecs (`frame`, `payload`, `jsonp`), the machine (`config`,
-//! `heartbeat`, `outbox`, `session`), shared state (`socket`, `sessions`), carriers (`websocket`, `polling`,
-//! `driver`), front (`engine`, `origin`, `cors`, `cookie`, `compress`, `http`, `answer`, `service`, `serve`).
+//! words (`protocol`, `id`, `packet`, `reason`, `query`, `handshake`), codecs (`frame`, `payload`, `jsonp`), the
+//! machine (`config`, `heartbeat`, `outbox`, `session`), shared state (`socket`, `sessions`), carriers (`websocket`,
+//! `polling`, `driver`), front (`engine`, `origin`, `head`, `cors`, `cookie`, `compress`, `http`, `answer`, `service`,
+//! `serve`).
 
 mod answer;
 #[cfg(feature = "compression")]
@@ -38,6 +39,8 @@ mod cors;
 mod driver;
 mod engine;
 mod frame;
+mod handshake;
+mod head;
 mod heartbeat;
 mod http;
 mod id;
@@ -66,6 +69,7 @@ pub use cors::{Cors, CorsError};
 pub use driver::Driver;
 pub use engine::Engine;
 pub use frame::Frame;
+pub use handshake::Handshake;
 pub use http::{Http, Refused};
 pub use id::Sid;
 pub use origin::{Origin, OriginError, Origins};
@@ -76,4 +80,4 @@ pub use reason::{CloseReason, HandshakeError, SendError, Sent, TransportFault};
 pub use serve::{Listener, Serve};
 pub use service::{RemoteAddr, Service};
 pub use session::{Session, Transmit};
-pub use socket::{Handshake, Socket};
+pub use socket::Socket;

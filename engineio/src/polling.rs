@@ -39,6 +39,8 @@ pub(crate) enum PostError {
     TooLarge,
     /// The body did not come within `body_timeout`.
     Late,
+    /// The body is compressed.
+    Encoded,
 }
 
 /// Waits for frames; returns the body of the answer: text, or for revision 3 perhaps bytes.
@@ -91,6 +93,10 @@ where
             return Err(PostError::Refused(HandshakeError::BadRequest));
         }
     };
+    if headers.contains_key(header::CONTENT_ENCODING) {
+        guard.fault = Some(TransportFault::ContentEncoding);
+        return Err(PostError::Encoded);
+    }
     let collected = tokio::time::timeout(config.body_timeout, collect(socket, body, config.max_payload)).await;
     let read = match collected.unwrap_or(Err(BodyError::Late)) {
         Ok(body) => Ok(body),

@@ -134,6 +134,8 @@ pub enum TransportFault {
     PostAborted,
     /// A POST had a content type that only binary payloads of revision 3 may have.
     ContentType,
+    /// A POST said that its body was compressed (`Content-Encoding`), which is never undone.
+    ContentEncoding,
     /// The client sent a ping, which in revision 4 only the server does.
     HeartbeatDirection,
     /// The client broke the WebSocket protocol: close code 1002.

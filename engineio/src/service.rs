@@ -4,7 +4,7 @@
 
 use std::{borrow::Cow, io, net::SocketAddr, pin::Pin, sync::Arc};
 
-use hyper::{Method, Request, StatusCode, body::Body, header, http::request::Parts, upgrade::OnUpgrade};
+use hyper::{Method, Request, StatusCode, Version, body::Body, header, http::request::Parts, upgrade::OnUpgrade};
 use hyper_util::rt::TokioIo;
 #[cfg(feature = "tower")]
 use std::task::{Context, Poll};
@@ -12,6 +12,8 @@ use std::task::{Context, Poll};
 use crate::{
     answer::{self, Answer},
     engine::Engine,
+    handshake::Handshake,
+    head,
     http::Http,
     origin::Origins,
     polling::{self, PostError},
@@ -71,33 +73,29 @@ impl Service {
     where
         B: Body + Send + Unpin + 'static,
     {
-        if !self.matches(request.uri().path()) {
+        let (mut parts, body) = request.into_parts();
+        if !self.matches(parts.uri.path()) || head::is_for_another_host(&parts) {
             return answer::empty(StatusCode::NOT_FOUND);
         }
-        let (mut parts, body) = request.into_parts();
         let mut body = Some(body);
         let upgrade = websocket::is_upgrade(&parts.headers);
-        let mut answer = match self.preflight(&parts) {
-            Some(answer) => answer,
-            None => self.route(&mut parts, &mut body, upgrade).await.unwrap_or_else(|refusal| {
-                self.http.refused(&parts, refusal.error, &refusal.message);
-                answer::refuse(refusal.error, &refusal.message)
-            }),
-        };
-        if let Some(body) = body.filter(|body| !upgrade && !body.is_end_stream()) {
-            tokio::spawn(polling::discard(body));
-        }
+        let mut answer = self.route(&mut parts, &mut body, upgrade).await.unwrap_or_else(|refusal| {
+            self.http.refused(&parts, refusal.error, &refusal.message);
+            answer::refuse(refusal.error, &refusal.message)
+        });
         self.http.add_headers(&parts, answer.headers_mut());
         if upgrade && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
             // What follows a refused upgrade may be frames: it is not to be read as a request.
             answer::close_after(&mut answer);
+        } else if let Some(body) = body.filter(|body| !body.is_end_stream()) {
+            answer::close_after(&mut answer);
+            tokio::spawn(polling::discard(body));
+        }
+        if parts.version >= Version::HTTP_2 {
+            // RFC 9113, section 8.2.2: it has no such header, and other ways to end.
+            answer.headers_mut().remove(header::CONNECTION);
         }
         answer
-    }
-
-    fn preflight(&self, request: &Parts) -> Option<Answer> {
-        let status = self.http.cors.as_ref()?.preflight(&request.method)?;
-        Some(answer::empty(status))
     }
 
     /// Takes the body if it is to be read.
@@ -105,6 +103,18 @@ impl Service {
     where
         B: Body + Send + Unpin + 'static,
     {
+        if head::expects_the_unknown(&request.headers) {
+            return Ok(answer::empty(StatusCode::EXPECTATION_FAILED));
+        }
+        if head::lacks_host(request)
+            || head::has_doubtful_framing(&request.headers)
+            || request.method == Method::GET && head::announces_body(&request.headers)
+        {
+            return Err(HandshakeError::BadRequest.into());
+        }
+        if let Some(status) = self.http.cors.as_ref().and_then(|cors| cors.preflight(&request.method)) {
+            return Ok(answer::empty(status));
+        }
         let text = request.uri.query().unwrap_or_default().to_owned();
         let query = Query::parse(&text)?;
         let config = self.engine.config();
@@ -156,6 +166,7 @@ impl Service {
             return Err(Refusal { error: HandshakeError::Forbidden, message: message.into() });
         }
         let remote = request.extensions.get::<RemoteAddr>().map(|remote| remote.0);
+        let handshake = Handshake { query: text.into(), transport: query.transport, remote };
         // An id given twice would put one client's session into the hands of another.
         let sid = self.http.sid(request).filter(|sid| self.engine.find(sid.as_str()).is_none());
         let sid = sid.ok_or(HandshakeError::BadRequest)?;
@@ -165,11 +176,11 @@ impl Service {
                 if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
                     return Ok(answer);
                 }
-                self.engine.open(sid, text, encoding, remote, Some(opening(request)?));
+                self.engine.open(sid, encoding, handshake, Some(opening(request)?));
                 answer
             }
             Transport::Polling => {
-                let socket = self.engine.open(sid, text, encoding, remote, None);
+                let socket = self.engine.open(sid, encoding, handshake, None);
                 let body = polling::get(&socket).await?;
                 let mut answer = answer::polled(body, query, &request.headers, self.http.compression);
                 if let Some(cookie) = &self.http.cookie {
@@ -187,7 +198,8 @@ impl Service {
         if request.method != Method::GET {
             return Err(HandshakeError::BadMethod.into());
         }
-        if !self.engine.config().upgrades_from(Transport::Polling) {
+        // Only a session that polled may move, and once: one that has moved is answered below, as in the reference.
+        if !self.engine.config().upgrades_from(socket.handshake().transport) {
             return Err(HandshakeError::BadRequest.into());
         }
         self.check_origin(request, Transport::WebSocket)?;
@@ -227,9 +239,10 @@ impl Service {
                 self.check_origin(request, Transport::Polling)?;
                 let (jsonp, config) = (query.jsonp.is_some(), self.engine.config());
                 match polling::post(socket, &request.headers, body, jsonp, config).await {
-                    Ok(()) => Ok(answer::posted()),
+                    Ok(()) => Ok(answer::posted(&request.headers)),
                     Err(PostError::Refused(error)) => Err(error.into()),
                     Err(PostError::TooLarge) => Ok(answer::unread(StatusCode::PAYLOAD_TOO_LARGE)),
+                    Err(PostError::Encoded) => Ok(answer::unread(StatusCode::UNSUPPORTED_MEDIA_TYPE)),
                     Err(PostError::Late) => Ok(answer::unread(StatusCode::REQUEST_TIMEOUT)),
                 }
             }
@@ -249,9 +262,8 @@ impl Service {
         if transport == Transport::Polling && !matches!(allowed, Origins::List(_)) {
             return Ok(());
         }
-        let host = request.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
         match origin.to_str() {
-            Ok(origin) if allowed.allow(origin, host) => Ok(()),
+            Ok(origin) if allowed.allow(origin, head::host(request)) => Ok(()),
             _ => Err(HandshakeError::Forbidden),
         }
     }

@@ -4,7 +4,6 @@
 
 use std::{
     fmt, io,
-    net::SocketAddr,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Waker},
@@ -19,6 +18,7 @@ use tokio::{
 
 use crate::{
     frame::Frame,
+    handshake::Handshake,
     id::Sid,
     packet::Message,
     protocol::{Encoding, Transport},
@@ -36,16 +36,6 @@ pub(crate) type Stream = Pin<Box<dyn ByteStream>>;
 
 /// The stream of a WebSocket whose 101 answer is still on its way.
 pub(crate) type Opening = Pin<Box<dyn Future<Output = io::Result<Stream>> + Send>>;
-
-/// What is known of the request that opened a session.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Handshake {
-    /// The query string as it came, without the question mark.
-    pub query: Box<str>,
-    /// The address of the peer; `None` when the server did not tell, or over a Unix socket.
-    pub remote: Option<SocketAddr>,
-}
 
 /// One session, as its application holds it. Clones are the same session.
 #[derive(Clone)]

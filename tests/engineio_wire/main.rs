@@ -11,6 +11,7 @@ mod cors;
 mod frames;
 mod handshake;
 mod headers;
+mod heads;
 mod heartbeat;
 mod jsonp;
 mod polling;
