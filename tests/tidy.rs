@@ -17,8 +17,8 @@ const ENGINEIO: &str = "\
     machine: config, heartbeat + config, outbox, session + config heartbeat outbox
     shared: socket, sessions + socket
     carriers: websocket, polling, driver + websocket
-    front: engine, origin, head, cors + head origin, cookie, compress, http + cookie cors origin, answer + compress head, \
-        service + answer engine head http origin, serve + service";
+    front: engine, origin, head, cors + head origin, cookie, compress, refusal, http + cookie cors origin refusal, \
+        answer + compress head refusal, service + answer engine head http origin refusal, serve + service";
 const SOCKETIO: &str = "\
     words: id, error, shape, value, rooms + id
     codecs: args, packet + args, decoder + args packet
@@ -31,13 +31,14 @@ const SOCKETIO: &str = "\
 const WITHOUT_IO: [(&str, &str, usize); 2] = [("engineio/src", ENGINEIO, 3), ("socketio/src", SOCKETIO, 2)];
 
 /// The only files of the two crates that name an HTTP or WebSocket library.
-const HTTP: [&str; 11] = [
+const HTTP: [&str; 12] = [
     "engineio/src/websocket.rs",
     "engineio/src/polling.rs",
     "engineio/src/head.rs",
     "engineio/src/cors.rs",
     "engineio/src/cookie.rs",
     "engineio/src/compress.rs",
+    "engineio/src/refusal.rs",
     "engineio/src/http.rs",
     "engineio/src/answer.rs",
     "engineio/src/service.rs",

@@ -13,8 +13,8 @@ use crate::{
     head, jsonp,
     packet::Message,
     query::Query,
-    reason::HandshakeError,
-    websocket::{self, Refusal},
+    refusal::{Context, Refusal},
+    websocket,
 };
 
 /// An answer to a request. Its body is whole at once.
@@ -24,15 +24,15 @@ pub type Answer = Response<Full<Bytes>>;
 ///
 /// # Errors
 /// When the headers are no handshake.
-pub(crate) fn switch(headers: &HeaderMap) -> Result<Answer, HandshakeError> {
+pub(crate) fn switch(headers: &HeaderMap) -> Result<Answer, Context> {
     if !head::has_valid_subprotocols(headers) {
-        return Err(HandshakeError::BadRequest);
+        return Err(Context::TransportHandshake);
     }
     let key = match websocket::accept_key(headers) {
         Ok(key) => HeaderValue::try_from(key).expect("base64 is a header value"),
-        Err(Refusal::Malformed) => return Err(HandshakeError::BadRequest),
+        Err(websocket::Refusal::Malformed) => return Err(Context::TransportHandshake),
         // RFC 6455, section 4.4: 426 with the version that is understood.
-        Err(Refusal::Version) => {
+        Err(websocket::Refusal::Version) => {
             let mut answer = empty(StatusCode::UPGRADE_REQUIRED);
             answer.headers_mut().insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
             return Ok(answer);
@@ -47,7 +47,7 @@ pub(crate) fn switch(headers: &HeaderMap) -> Result<Answer, HandshakeError> {
 }
 
 /// The official error body.
-pub(crate) fn refuse(error: HandshakeError, message: &str) -> Answer {
+pub(crate) fn refuse(Refusal { error, message, .. }: &Refusal) -> Answer {
     let mut body = format!(r#"{{"code":{},"message":""#, error.code());
     jsonp::escape(message, &mut body);
     body.push_str("\"}");

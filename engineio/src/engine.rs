@@ -73,16 +73,22 @@ impl Engine {
         self.0.sessions.empty().await;
     }
 
-    /// Opens a session; `opening` gives the stream of one that starts as a WebSocket.
-    pub(crate) fn open(&self, sid: Sid, encoding: Encoding, handshake: Handshake, opening: Option<Opening>) -> Socket {
+    /// Opens a session, unless one has this id already; `opening` gives the stream of one that starts as a WebSocket.
+    pub(crate) fn open(
+        &self,
+        sid: Sid,
+        encoding: Encoding,
+        handshake: Handshake,
+        opening: Option<Opening>,
+    ) -> Option<Socket> {
         let (config, transport) = (&self.0.config, handshake.transport);
         let open = open_packet(sid, config, transport);
         let session = Session::new(config.clone(), encoding, transport, &open, Instant::now().into_std());
         let socket = Socket::new(sid, handshake, session, opening);
-        let registration = self.0.sessions.register(&socket);
+        let registration = self.0.sessions.register(&socket)?;
         let driver = Driver::new(socket.clone(), config.clone(), registration);
         (self.0.on_connection)(socket.clone(), driver);
-        socket
+        Some(socket)
     }
 
     /// The live session with this id.

@@ -6,27 +6,21 @@ use std::{fmt, pin::Pin, sync::Arc};
 
 use hyper::{HeaderMap, http::request::Parts};
 
-use crate::{cookie::Cookie, cors::Cors, id::Sid, origin::Origins, reason::HandshakeError};
+use crate::{
+    cookie::Cookie,
+    cors::Cors,
+    id::Sid,
+    origin::Origins,
+    refusal::{Refusal, Refused},
+};
 
 /// Polling answers from this size on are compressed, in bytes, as in the reference.
 const COMPRESSION_THRESHOLD: usize = 1024;
 
 type AllowRequest = dyn Fn(&Parts) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync;
 type AddHeaders = dyn Fn(&Parts, &mut HeaderMap) + Send + Sync;
-type GenerateSid = dyn Fn(&Parts) -> Option<Sid> + Send + Sync;
+type GenerateSid = dyn Fn(&Parts) -> Pin<Box<dyn Future<Output = Option<Sid>> + Send>> + Send + Sync;
 type OnRefused = dyn Fn(&Refused<'_>) + Send + Sync;
-
-/// A request that was refused (`connection_error`).
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct Refused<'a> {
-    /// The request, without its body.
-    pub request: &'a Parts,
-    /// Why, with the official code.
-    pub error: HandshakeError,
-    /// What the client was told: the application's words, or those of the error.
-    pub message: &'a str,
-}
 
 /// Options of a [`Service`](crate::Service).
 ///
@@ -113,8 +107,11 @@ impl Http {
 
     /// Gives each session its id (`generateId`); `None`, or an id in use, refuses the handshake with code 3.
     /// Ids must not be guessed: whoever knows one can use the session. Default: [`Sid::draw`].
-    pub fn generate_sid(self, generate: impl Fn(&Parts) -> Option<Sid> + Send + Sync + 'static) -> Self {
-        Self { generate_sid: Some(Arc::new(generate)), ..self }
+    pub fn generate_sid<F>(self, generate: impl Fn(&Parts) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Option<Sid>> + Send + 'static,
+    {
+        Self { generate_sid: Some(Arc::new(move |request| Box::pin(generate(request)))), ..self }
     }
 
     /// Told of each request that is refused with an official code (`connection_error`).
@@ -135,8 +132,11 @@ impl Http {
         }
     }
 
-    pub(crate) fn sid(&self, request: &Parts) -> Option<Sid> {
-        self.generate_sid.as_ref().map_or_else(|| Some(Sid::draw()), |generate| generate(request))
+    pub(crate) async fn sid(&self, request: &Parts) -> Option<Sid> {
+        match &self.generate_sid {
+            Some(generate) => generate(request).await,
+            None => Some(Sid::draw()),
+        }
     }
 
     /// Adds the application's headers to the answer of a handshake.
@@ -156,9 +156,10 @@ impl Http {
         }
     }
 
-    pub(crate) fn refused(&self, request: &Parts, error: HandshakeError, message: &str) {
+    pub(crate) fn refused(&self, request: &Parts, refusal: &Refusal) {
         if let Some(told) = &self.on_refused {
-            told(&Refused { request, error, message });
+            let Refusal { error, message, context } = refusal;
+            told(&Refused { request, error: *error, message, context });
         }
     }
 }

@@ -27,8 +27,8 @@
 //! A file uses files of lower layers only:
 //! words (`protocol`, `id`, `packet`, `reason`, `query`, `handshake`), codecs (`frame`, `payload`, `jsonp`), the
 //! machine (`config`, `heartbeat`, `outbox`, `session`), shared state (`socket`, `sessions`), carriers (`websocket`,
-//! `polling`, `driver`), front (`engine`, `origin`, `head`, `cors`, `cookie`, `compress`, `http`, `answer`, `service`,
-//! `serve`).
+//! `polling`, `driver`), front (`engine`, `origin`, `head`, `cors`, `cookie`, `compress`, `refusal`, `http`, `answer`,
+//! `service`, `serve`).
 
 mod answer;
 #[cfg(feature = "compression")]
@@ -53,6 +53,7 @@ mod polling;
 mod protocol;
 mod query;
 mod reason;
+mod refusal;
 mod serve;
 mod service;
 mod session;
@@ -70,13 +71,14 @@ pub use driver::Driver;
 pub use engine::Engine;
 pub use frame::Frame;
 pub use handshake::Handshake;
-pub use http::{Http, Refused};
+pub use http::Http;
 pub use id::Sid;
 pub use origin::{Origin, OriginError, Origins};
 pub use packet::{DecodeError, Message, Packet};
 pub use protocol::{Encoding, Revision, Transport};
 pub use query::Query;
 pub use reason::{CloseReason, HandshakeError, SendError, Sent, TransportFault};
+pub use refusal::{Context, Refused};
 pub use serve::{Listener, Serve};
 pub use service::{RemoteAddr, Service};
 pub use session::{Session, Transmit};

@@ -2,12 +2,12 @@
 //! What it is not: a server with a port (`serve`), nor a router for other paths.
 //! Who calls it: hyper, or a server that keeps Engine.IO beside other routes.
 
-use std::{borrow::Cow, io, net::SocketAddr, pin::Pin, sync::Arc};
+use std::{io, net::SocketAddr, pin::Pin, sync::Arc};
 
 use hyper::{Method, Request, StatusCode, Version, body::Body, header, http::request::Parts, upgrade::OnUpgrade};
 use hyper_util::rt::TokioIo;
 #[cfg(feature = "tower")]
-use std::task::{Context, Poll};
+use std::task;
 
 use crate::{
     answer::{self, Answer},
@@ -20,6 +20,7 @@ use crate::{
     protocol::{Encoding, Revision, Transport},
     query::Query,
     reason::HandshakeError,
+    refusal::{Context, Refusal},
     socket::{Opening, Socket, Stream},
     websocket,
 };
@@ -33,18 +34,6 @@ pub struct RemoteAddr(pub SocketAddr);
 pub struct Service {
     engine: Engine,
     http: Arc<Http>,
-}
-
-/// Why a request is refused, and the words for it.
-struct Refusal {
-    error: HandshakeError,
-    message: Cow<'static, str>,
-}
-
-impl From<HandshakeError> for Refusal {
-    fn from(error: HandshakeError) -> Self {
-        Self { error, message: error.message().into() }
-    }
 }
 
 impl Service {
@@ -80,8 +69,8 @@ impl Service {
         let mut body = Some(body);
         let upgrade = websocket::is_upgrade(&parts.headers);
         let mut answer = self.route(&mut parts, &mut body, upgrade).await.unwrap_or_else(|refusal| {
-            self.http.refused(&parts, refusal.error, &refusal.message);
-            answer::refuse(refusal.error, &refusal.message)
+            self.http.refused(&parts, &refusal);
+            answer::refuse(&refusal)
         });
         self.http.add_headers(&parts, answer.headers_mut());
         if upgrade && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
@@ -106,38 +95,40 @@ impl Service {
         if head::expects_the_unknown(&request.headers) {
             return Ok(answer::empty(StatusCode::EXPECTATION_FAILED));
         }
-        if head::lacks_host(request)
-            || head::has_doubtful_framing(&request.headers)
+        if head::lacks_host(request) {
+            return Err(Context::InvalidHost.into());
+        }
+        if head::has_doubtful_framing(&request.headers)
             || request.method == Method::GET && head::announces_body(&request.headers)
         {
-            return Err(HandshakeError::BadRequest.into());
+            return Err(Context::InvalidFraming.into());
         }
         if let Some(status) = self.http.cors.as_ref().and_then(|cors| cors.preflight(&request.method)) {
             return Ok(answer::empty(status));
         }
         let text = request.uri.query().unwrap_or_default().to_owned();
-        let query = Query::parse(&text)?;
         let config = self.engine.config();
-        if !config.serves(query.transport) {
-            return Err(HandshakeError::UnknownTransport.into());
-        }
+        let query = Query::parse(&text).ok().filter(|query| config.serves(query.transport));
+        let query = query.ok_or_else(|| Context::UnknownTransport { transport: Query::value(&text, "transport") })?;
         match &query.sid {
             Some(sid) => {
-                let socket = self.engine.find(sid).ok_or(HandshakeError::UnknownSid)?;
+                let socket = self.engine.find(sid).ok_or_else(|| Context::UnknownSid { sid: sid.to_string() })?;
+                let previous = socket.encoding().revision;
+                if query.revision != Some(previous) {
+                    return Err(Context::ProtocolMismatch { revision: Query::value(&text, "EIO"), previous }.into());
+                }
                 // A WebSocket is asked for by both the headers and the query, or by neither.
-                if query.revision != Some(socket.encoding().revision)
-                    || upgrade != (query.transport == Transport::WebSocket)
-                {
-                    return Err(HandshakeError::BadRequest.into());
+                if upgrade != (query.transport == Transport::WebSocket) {
+                    return Err(mismatch(query.transport, &socket).into());
                 }
                 if upgrade { self.upgrade(request, &socket) } else { self.poll(request, body, &socket, &query).await }
             }
             None => {
                 if request.method != Method::GET {
-                    return Err(HandshakeError::BadMethod.into());
+                    return Err(Context::BadMethod { method: request.method.to_string() }.into());
                 }
                 if upgrade != (query.transport == Transport::WebSocket) {
-                    return Err(HandshakeError::BadRequest.into());
+                    return Err(Context::TransportHandshake.into());
                 }
                 let encoding = match query.revision {
                     Some(Revision::V4) => Encoding::V4,
@@ -146,7 +137,10 @@ impl Service {
                         let base64 = query.base64 || query.jsonp.is_some();
                         Encoding { base64, ..Encoding::V3 }
                     }
-                    _ => return Err(HandshakeError::UnsupportedRevision.into()),
+                    _ => {
+                        let revision = Query::value(&text, "EIO");
+                        return Err(Context::UnsupportedRevision { revision }.into());
+                    }
                 };
                 self.open(request, &query, &text, encoding).await
             }
@@ -162,26 +156,24 @@ impl Service {
         encoding: Encoding,
     ) -> Result<Answer, Refusal> {
         self.check_origin(request, query.transport)?;
-        if let Err(message) = self.http.allows(request).await {
-            return Err(Refusal { error: HandshakeError::Forbidden, message: message.into() });
-        }
+        self.http.allows(request).await.map_err(Refusal::of_middleware)?;
         let remote = request.extensions.get::<RemoteAddr>().map(|remote| remote.0);
         let handshake = Handshake { query: text.into(), transport: query.transport, remote };
+        let sid = self.http.sid(request).await.ok_or(Context::IdGeneration)?;
         // An id given twice would put one client's session into the hands of another.
-        let sid = self.http.sid(request).filter(|sid| self.engine.find(sid.as_str()).is_none());
-        let sid = sid.ok_or(HandshakeError::BadRequest)?;
+        let open = |opening| self.engine.open(sid, encoding, handshake, opening).ok_or(Context::IdGeneration);
         let mut answer = match query.transport {
             Transport::WebSocket => {
                 let answer = answer::switch(&request.headers)?;
                 if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
                     return Ok(answer);
                 }
-                self.engine.open(sid, encoding, handshake, Some(opening(request)?));
+                open(Some(opening(request)?))?;
                 answer
             }
             Transport::Polling => {
-                let socket = self.engine.open(sid, encoding, handshake, None);
-                let body = polling::get(&socket).await?;
+                let socket = open(None)?;
+                let body = polling::get(&socket).await.map_err(|error| unfit(error, &socket))?;
                 let mut answer = answer::polled(body, query, &request.headers, self.http.compression);
                 if let Some(cookie) = &self.http.cookie {
                     answer.headers_mut().append(header::SET_COOKIE, cookie.header(sid));
@@ -196,11 +188,11 @@ impl Service {
     /// A WebSocket for a session that polls.
     fn upgrade(&self, request: &mut Parts, socket: &Socket) -> Result<Answer, Refusal> {
         if request.method != Method::GET {
-            return Err(HandshakeError::BadMethod.into());
+            return Err(Context::BadMethod { method: request.method.to_string() }.into());
         }
         // Only a session that polled may move, and once: one that has moved is answered below, as in the reference.
         if !self.engine.config().upgrades_from(socket.handshake().transport) {
-            return Err(HandshakeError::BadRequest.into());
+            return Err(Context::TransportHandshake.into());
         }
         self.check_origin(request, Transport::WebSocket)?;
         let answer = answer::switch(&request.headers)?;
@@ -232,7 +224,7 @@ impl Service {
     {
         match request.method {
             Method::GET => {
-                let body = polling::get(socket).await?;
+                let body = polling::get(socket).await.map_err(|error| unfit(error, socket))?;
                 Ok(answer::polled(body, query, &request.headers, self.http.compression))
             }
             Method::POST => {
@@ -240,7 +232,7 @@ impl Service {
                 let (jsonp, config) = (query.jsonp.is_some(), self.engine.config());
                 match polling::post(socket, &request.headers, body, jsonp, config).await {
                     Ok(()) => Ok(answer::posted(&request.headers)),
-                    Err(PostError::Refused(error)) => Err(error.into()),
+                    Err(PostError::Refused(error)) => Err(unfit(error, socket).into()),
                     Err(PostError::TooLarge) => Ok(answer::unread(StatusCode::PAYLOAD_TOO_LARGE)),
                     Err(PostError::Encoded) => Ok(answer::unread(StatusCode::UNSUPPORTED_MEDIA_TYPE)),
                     Err(PostError::Late) => Ok(answer::unread(StatusCode::REQUEST_TIMEOUT)),
@@ -252,11 +244,11 @@ impl Service {
 
     /// Refuses pages of origins that are not let in. Polling is checked only against a list: without CORS headers the
     /// browser keeps answers from such pages anyway, and programs are free to send any origin.
-    fn check_origin(&self, request: &Parts, transport: Transport) -> Result<(), HandshakeError> {
+    fn check_origin(&self, request: &Parts, transport: Transport) -> Result<(), Context> {
         let mut origins = request.headers.get_all(header::ORIGIN).iter();
         let Some(origin) = origins.next() else { return Ok(()) };
         if origins.next().is_some() {
-            return Err(HandshakeError::BadRequest);
+            return Err(Context::InvalidOrigin);
         }
         let allowed = self.http.origins();
         if transport == Transport::Polling && !matches!(allowed, Origins::List(_)) {
@@ -264,7 +256,7 @@ impl Service {
         }
         match origin.to_str() {
             Ok(origin) if allowed.allow(origin, head::host(request)) => Ok(()),
-            _ => Err(HandshakeError::Forbidden),
+            _ => Err(Context::ForbiddenOrigin),
         }
     }
 }
@@ -294,8 +286,8 @@ where
     type Error = std::convert::Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Answer, Self::Error>> + Send>>;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        Poll::Ready(Ok(()))
+    fn poll_ready(&mut self, _: &mut task::Context<'_>) -> task::Poll<Result<(), Self::Error>> {
+        task::Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
@@ -303,12 +295,29 @@ where
     }
 }
 
+/// What is wrong with a request whose transport is not that of its session, or not the way to it.
+fn mismatch(transport: Transport, socket: &Socket) -> Context {
+    match socket.transport() {
+        previous if previous == transport => Context::TransportHandshake,
+        previous => Context::TransportMismatch { transport, previous },
+    }
+}
+
+/// What is wrong with a GET or POST that its session did not take.
+fn unfit(error: HandshakeError, socket: &Socket) -> Context {
+    match (error, socket.closed()) {
+        (HandshakeError::UnknownSid, _) => Context::UnknownSid { sid: socket.sid().to_string() },
+        (_, Some(reason)) => Context::SessionEnded(reason),
+        (_, None) => mismatch(Transport::Polling, socket),
+    }
+}
+
 /// The stream of a request that asked for an upgrade, once its 101 answer is out.
 ///
 /// # Errors
 /// When the connection cannot be upgraded, as with HTTP/2 or a server that serves without upgrades.
-fn opening(request: &mut Parts) -> Result<Opening, HandshakeError> {
-    let on_upgrade = request.extensions.remove::<OnUpgrade>().ok_or(HandshakeError::BadRequest)?;
+fn opening(request: &mut Parts) -> Result<Opening, Context> {
+    let on_upgrade = request.extensions.remove::<OnUpgrade>().ok_or(Context::TransportHandshake)?;
     Ok(Box::pin(async move {
         let upgraded = on_upgrade.await.map_err(io::Error::other)?;
         Ok(Box::pin(TokioIo::new(upgraded)) as Stream)

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use dashmap::DashMap;
+use dashmap::{DashMap, Entry};
 use tokio::sync::Notify;
 
 use crate::{id::Sid, socket::Socket};
@@ -28,9 +28,15 @@ pub(crate) struct Registration {
 }
 
 impl Sessions {
-    pub(crate) fn register(&self, socket: &Socket) -> Registration {
-        self.0.by_sid.insert(socket.sid(), socket.clone());
-        Registration { sessions: self.clone(), sid: socket.sid() }
+    /// Adds a session, unless there is one with its id.
+    pub(crate) fn register(&self, socket: &Socket) -> Option<Registration> {
+        match self.0.by_sid.entry(socket.sid()) {
+            Entry::Occupied(_) => None,
+            Entry::Vacant(entry) => {
+                entry.insert(socket.clone());
+                Some(Registration { sessions: self.clone(), sid: socket.sid() })
+            }
+        }
     }
 
     pub(crate) fn find(&self, sid: &str) -> Option<Socket> {

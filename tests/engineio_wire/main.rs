@@ -16,6 +16,7 @@ mod heartbeat;
 mod jsonp;
 mod polling;
 mod refusals;
+mod reports;
 mod revision3;
 mod slow;
 mod upgrade;
