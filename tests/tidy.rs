@@ -15,10 +15,10 @@ const ENGINEIO: &str = "\
     words: protocol, id, packet + protocol, reason + packet, query + protocol reason, handshake + protocol
     codecs: frame, payload + frame, jsonp
     machine: config, heartbeat + config, outbox, session + config heartbeat outbox
-    shared: socket, sessions + socket
+    shared: admission, socket + admission, sessions + admission socket
     carriers: websocket, polling, driver + websocket
     front: engine, origin, head, cors + head origin, cookie, compress, refusal, http + cookie cors origin refusal, \
-        answer + compress head refusal, service + answer engine head http origin refusal, serve + service";
+        answer + compress head refusal, service + answer engine head http origin refusal, connection, serve + connection service";
 const SOCKETIO: &str = "\
     words: id, error, shape, value, rooms + id
     codecs: args, packet + args, decoder + args packet

@@ -13,9 +13,13 @@ use crate::{
     head, jsonp,
     packet::Message,
     query::Query,
+    reason::HandshakeError,
     refusal::{Context, Refusal},
     websocket,
 };
+
+/// Seconds after which a client may ask again for a session of which there are too many.
+const RETRY_AFTER: &str = "10";
 
 /// An answer to a request. Its body is whole at once.
 pub type Answer = Response<Full<Bytes>>;
@@ -54,6 +58,9 @@ pub(crate) fn refuse(Refusal { error, message, .. }: &Refusal) -> Answer {
     let mut answer = Response::new(Full::from(body));
     *answer.status_mut() = StatusCode::from_u16(error.status()).expect("the table has valid statuses");
     answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if *error == HandshakeError::Unavailable {
+        answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
+    }
     answer
 }
 

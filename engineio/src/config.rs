@@ -44,6 +44,16 @@ pub struct Config {
     /// *Ours.* WebSocket pings that a client may send within a second; more end the session with close code 1008.
     /// Default 100.
     pub max_pings_per_second: u32,
+    /// *Ours.* Sessions at a time. A handshake beyond is answered 503 with `Retry-After`, and reported to
+    /// [`on_refused`](crate::Http::on_refused); so for the next two. Default: no bound.
+    pub max_sessions: Option<usize>,
+    /// *Ours.* Sessions at a time whose clients have sent no message and no heartbeat yet: what a flood of handshakes
+    /// may cost. Default 10,000.
+    pub max_unused_sessions: Option<usize>,
+    /// *Ours.* Sessions at a time of one client's address, that of the peer or what
+    /// [`client_ip`](crate::Http::client_ip) says; of IPv6 the first 64 bits count. Behind a proxy all clients have
+    /// the proxy's. Default: no bound.
+    pub max_sessions_per_ip: Option<usize>,
 }
 
 impl Default for Config {
@@ -63,6 +73,9 @@ impl Default for Config {
             max_outbox_messages: 65_536,
             body_timeout: Duration::from_secs(30),
             max_pings_per_second: 100,
+            max_sessions: None,
+            max_unused_sessions: Some(10_000),
+            max_sessions_per_ip: None,
         }
     }
 }

@@ -238,7 +238,12 @@ mod tests {
     use std::sync::mpsc;
 
     use super::*;
-    use crate::{engine::Engine, handshake::Handshake, id::Sid, protocol::Encoding};
+    use crate::{
+        engine::{Arrival, Engine},
+        handshake::Handshake,
+        id::Sid,
+        protocol::Encoding,
+    };
 
     /// Time moves only while every task sleeps: a driver that is busy with nothing would keep it standing.
     #[tokio::test(start_paused = true)]
@@ -248,7 +253,8 @@ mod tests {
             opened.send((socket, driver)).expect("the test listens");
         });
         let handshake = Handshake { query: "".into(), transport: Transport::Polling, remote: None };
-        engine.open(Sid::draw(), Encoding::V4, handshake, None);
+        let admitted = engine.admit(None).expect("there is no bound");
+        engine.open(Arrival { sid: Sid::draw(), encoding: Encoding::V4, handshake, admitted, opening: None });
         let (socket, driver) = sessions.recv().expect("a session");
         let before = Instant::now();
         let running = tokio::spawn(driver.run(|_| {}));

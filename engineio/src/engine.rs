@@ -2,11 +2,12 @@
 //! What it is not: HTTP (`service`), nor an accept loop (`serve`).
 //! Who calls it: `service` for each request; the application for the rest.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, net::IpAddr, sync::Arc};
 
 use tokio::time::Instant;
 
 use crate::{
+    admission::{Admission, Admitted, Bound, Unused},
     config::Config,
     driver::Driver,
     handshake::Handshake,
@@ -29,8 +30,19 @@ pub struct Engine(Arc<Inner>);
 
 struct Inner {
     config: Arc<Config>,
+    admission: Admission,
     sessions: Sessions,
     on_connection: Box<OnConnection>,
+}
+
+/// What a session is opened with.
+pub(crate) struct Arrival {
+    pub(crate) sid: Sid,
+    pub(crate) encoding: Encoding,
+    pub(crate) handshake: Handshake,
+    pub(crate) admitted: (Admitted, Unused),
+    /// The stream of a session that starts as a WebSocket.
+    pub(crate) opening: Option<Opening>,
 }
 
 impl Engine {
@@ -48,8 +60,12 @@ impl Engine {
     /// });
     /// ```
     pub fn new(config: Config, on_connection: impl Fn(Socket, Driver) + Send + Sync + 'static) -> Self {
-        let (config, sessions) = (Arc::new(config), Sessions::default());
-        Self(Arc::new(Inner { config, sessions, on_connection: Box::new(on_connection) }))
+        Self(Arc::new(Inner {
+            config: Arc::new(config),
+            admission: Admission::default(),
+            sessions: Sessions::default(),
+            on_connection: Box::new(on_connection),
+        }))
     }
 
     /// The options.
@@ -73,22 +89,26 @@ impl Engine {
         self.0.sessions.empty().await;
     }
 
-    /// Opens a session, unless one has this id already; `opening` gives the stream of one that starts as a WebSocket.
-    pub(crate) fn open(
-        &self,
-        sid: Sid,
-        encoding: Encoding,
-        handshake: Handshake,
-        opening: Option<Opening>,
-    ) -> Option<Socket> {
+    /// Opens a session, unless one has this id already.
+    pub(crate) fn open(&self, Arrival { sid, encoding, handshake, admitted, opening }: Arrival) -> Option<Socket> {
+        let (admitted, unused) = admitted;
         let (config, transport) = (&self.0.config, handshake.transport);
         let open = open_packet(sid, config, transport);
         let session = Session::new(config.clone(), encoding, transport, &open, Instant::now().into_std());
-        let socket = Socket::new(sid, handshake, session, opening);
-        let registration = self.0.sessions.register(&socket)?;
+        let socket = Socket::new(sid, handshake, session, unused);
+        socket.lock().opening = opening;
+        let registration = self.0.sessions.register(&socket, admitted)?;
         let driver = Driver::new(socket.clone(), config.clone(), registration);
         (self.0.on_connection)(socket.clone(), driver);
         Some(socket)
+    }
+
+    /// Counts one more session from this address, which may then be opened.
+    ///
+    /// # Errors
+    /// [`Bound`].
+    pub(crate) fn admit(&self, ip: Option<IpAddr>) -> Result<(Admitted, Unused), Bound> {
+        self.0.admission.admit(ip, &self.0.config)
     }
 
     /// The live session with this id.

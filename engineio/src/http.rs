@@ -2,7 +2,12 @@
 //! What it is not: options of sessions; those are in `config`.
 //! Who calls it: users build one; `service` asks it for each request.
 
-use std::{fmt, pin::Pin, sync::Arc};
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+    pin::Pin,
+    sync::Arc,
+};
 
 use hyper::{HeaderMap, http::request::Parts};
 
@@ -20,6 +25,7 @@ const COMPRESSION_THRESHOLD: usize = 1024;
 type AllowRequest = dyn Fn(&Parts) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync;
 type AddHeaders = dyn Fn(&Parts, &mut HeaderMap) + Send + Sync;
 type GenerateSid = dyn Fn(&Parts) -> Pin<Box<dyn Future<Output = Option<Sid>> + Send>> + Send + Sync;
+type ClientIp = dyn Fn(&Parts) -> Option<IpAddr> + Send + Sync;
 type OnRefused = dyn Fn(&Refused<'_>) + Send + Sync;
 
 /// Options of a [`Service`](crate::Service).
@@ -48,6 +54,7 @@ pub struct Http {
     initial_headers: Option<Arc<AddHeaders>>,
     headers: Option<Arc<AddHeaders>>,
     generate_sid: Option<Arc<GenerateSid>>,
+    client_ip: Option<Arc<ClientIp>>,
     on_refused: Option<Arc<OnRefused>>,
 }
 
@@ -61,6 +68,7 @@ impl Default for Http {
             initial_headers: None,
             headers: None,
             generate_sid: None,
+            client_ip: None,
             on_refused: None,
         }
     }
@@ -114,6 +122,15 @@ impl Http {
         Self { generate_sid: Some(Arc::new(move |request| Box::pin(generate(request)))), ..self }
     }
 
+    /// Says from which address the client of a handshake comes, for [`max_sessions_per_ip`]: behind a proxy that is in
+    /// a header, which clients can send, too, so believe only what the proxy itself put there. Those of which it is
+    /// `None` are not counted. Default: the address of the peer, [`RemoteAddr`](crate::RemoteAddr).
+    ///
+    /// [`max_sessions_per_ip`]: crate::Config::max_sessions_per_ip
+    pub fn client_ip(self, find: impl Fn(&Parts) -> Option<IpAddr> + Send + Sync + 'static) -> Self {
+        Self { client_ip: Some(Arc::new(find)), ..self }
+    }
+
     /// Told of each request that is refused with an official code (`connection_error`).
     pub fn on_refused(self, told: impl Fn(&Refused<'_>) + Send + Sync + 'static) -> Self {
         Self { on_refused: Some(Arc::new(told)), ..self }
@@ -136,6 +153,14 @@ impl Http {
         match &self.generate_sid {
             Some(generate) => generate(request).await,
             None => Some(Sid::draw()),
+        }
+    }
+
+    /// The address that a handshake counts for.
+    pub(crate) fn ip(&self, request: &Parts, remote: Option<SocketAddr>) -> Option<IpAddr> {
+        match &self.client_ip {
+            Some(find) => find(request),
+            None => remote.map(|remote| remote.ip()),
         }
     }
 

@@ -26,14 +26,16 @@
 //! # Layers
 //! A file uses files of lower layers only:
 //! words (`protocol`, `id`, `packet`, `reason`, `query`, `handshake`), codecs (`frame`, `payload`, `jsonp`), the
-//! machine (`config`, `heartbeat`, `outbox`, `session`), shared state (`socket`, `sessions`), carriers (`websocket`,
-//! `polling`, `driver`), front (`engine`, `origin`, `head`, `cors`, `cookie`, `compress`, `refusal`, `http`, `answer`,
-//! `service`, `serve`).
+//! machine (`config`, `heartbeat`, `outbox`, `session`), shared state (`admission`, `socket`, `sessions`), carriers
+//! (`websocket`, `polling`, `driver`), front (`engine`, `origin`, `head`, `cors`, `cookie`, `compress`, `refusal`,
+//! `http`, `answer`, `service`, `connection`, `serve`).
 
+mod admission;
 mod answer;
 #[cfg(feature = "compression")]
 pub mod compress;
 mod config;
+mod connection;
 mod cookie;
 mod cors;
 mod driver;
@@ -63,6 +65,7 @@ mod websocket;
 
 pub use bytestring::ByteString;
 
+pub use admission::Bound;
 pub use answer::Answer;
 pub use config::Config;
 pub use cookie::{Cookie, CookieError, SameSite};

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use hyper::http::request::Parts;
 
 use crate::{
+    admission::Bound,
     protocol::{Revision, Transport},
     reason::{CloseReason, HandshakeError},
 };
@@ -81,6 +82,8 @@ pub enum Context {
     InvalidHost,
     /// Code 3. *Ours*: a GET with a body, or a body that others might find another end of.
     InvalidFraming,
+    /// Code 3, with status 503. *Ours*: there are too many sessions already.
+    TooMany(Bound),
     /// Code 3. *Ours*: the request broke the rules of its session, which ended for this reason.
     SessionEnded(CloseReason),
 }
@@ -102,6 +105,9 @@ impl Context {
             Self::IdGeneration => "ID_GENERATION_ERROR",
             Self::InvalidHost => "INVALID_HOST",
             Self::InvalidFraming => "INVALID_FRAMING",
+            Self::TooMany(Bound::Sessions) => "MAX_SESSIONS",
+            Self::TooMany(Bound::UnusedSessions) => "MAX_UNUSED_SESSIONS",
+            Self::TooMany(Bound::SessionsPerIp) => "MAX_SESSIONS_PER_IP",
             Self::SessionEnded(_) => "SESSION_ENDED",
         }
     }
@@ -112,6 +118,7 @@ impl Context {
             Self::UnknownSid { .. } => HandshakeError::UnknownSid,
             Self::BadMethod { .. } => HandshakeError::BadMethod,
             Self::UnsupportedRevision { .. } => HandshakeError::UnsupportedRevision,
+            Self::TooMany(_) => HandshakeError::Unavailable,
             Self::ForbiddenOrigin | Self::Middleware => HandshakeError::Forbidden,
             Self::TransportMismatch { .. }
             | Self::TransportHandshake

@@ -11,7 +11,7 @@ use std::task;
 
 use crate::{
     answer::{self, Answer},
-    engine::Engine,
+    engine::{Arrival, Engine},
     handshake::Handshake,
     head,
     http::Http,
@@ -156,12 +156,17 @@ impl Service {
         encoding: Encoding,
     ) -> Result<Answer, Refusal> {
         self.check_origin(request, query.transport)?;
-        self.http.allows(request).await.map_err(Refusal::of_middleware)?;
         let remote = request.extensions.get::<RemoteAddr>().map(|remote| remote.0);
+        // Before the application is asked, as that may take its time.
+        let admitted = self.engine.admit(self.http.ip(request, remote)).map_err(Context::TooMany)?;
+        self.http.allows(request).await.map_err(Refusal::of_middleware)?;
         let handshake = Handshake { query: text.into(), transport: query.transport, remote };
         let sid = self.http.sid(request).await.ok_or(Context::IdGeneration)?;
         // An id given twice would put one client's session into the hands of another.
-        let open = |opening| self.engine.open(sid, encoding, handshake, opening).ok_or(Context::IdGeneration);
+        let open = |opening| {
+            let arrival = Arrival { sid, encoding, handshake, admitted, opening };
+            self.engine.open(arrival).ok_or(Context::IdGeneration)
+        };
         let mut answer = match query.transport {
             Transport::WebSocket => {
                 let answer = answer::switch(&request.headers)?;

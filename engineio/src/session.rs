@@ -72,6 +72,8 @@ pub struct Session {
     inbox: VecDeque<Message>,
     /// The WebSocket does not take what it was given.
     blocked: bool,
+    /// A message or a heartbeat came from the client.
+    used: bool,
     /// When the session ends unless somebody made use of it.
     expires: Option<Instant>,
     /// Bytes of messages that it may still bring until then.
@@ -136,6 +138,7 @@ impl Session {
             outbox,
             inbox: VecDeque::new(),
             blocked: false,
+            used: false,
             expires: None,
             budget: None,
         }
@@ -231,6 +234,7 @@ impl Session {
             State::Closed(_) => return None,
             State::Polling(_) | State::Probing { .. } | State::WebSocket => {}
         }
+        self.used |= matches!(packet, Packet::Message(_) | Packet::Ping(_) | Packet::Pong);
         self.heartbeat.handle_packet(now, &packet, &self.config);
         match packet {
             Packet::Message(message) => return self.within_budget(message),
@@ -457,6 +461,11 @@ impl Session {
             State::Closed(reason) => Some(reason),
             _ => None,
         }
+    }
+
+    /// Whether the client has made use of the session, or cannot any more.
+    pub(crate) fn is_used(&self) -> bool {
+        self.used || self.closed().is_some()
     }
 
     /// The transport that carries messages now.

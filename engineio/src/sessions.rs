@@ -7,7 +7,7 @@ use std::sync::Arc;
 use dashmap::{DashMap, Entry};
 use tokio::sync::Notify;
 
-use crate::{id::Sid, socket::Socket};
+use crate::{admission::Admitted, id::Sid, socket::Socket};
 
 /// All live sessions of one engine. Clones are the same table.
 #[derive(Debug, Clone, Default)]
@@ -20,21 +20,22 @@ struct Table {
     removed: Notify,
 }
 
-/// Keeps one session in the table until it is dropped.
+/// Keeps one session in the table, and counted, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Registration {
     sessions: Sessions,
     sid: Sid,
+    _admitted: Admitted,
 }
 
 impl Sessions {
     /// Adds a session, unless there is one with its id.
-    pub(crate) fn register(&self, socket: &Socket) -> Option<Registration> {
+    pub(crate) fn register(&self, socket: &Socket, admitted: Admitted) -> Option<Registration> {
         match self.0.by_sid.entry(socket.sid()) {
             Entry::Occupied(_) => None,
             Entry::Vacant(entry) => {
                 entry.insert(socket.clone());
-                Some(Registration { sessions: self.clone(), sid: socket.sid() })
+                Some(Registration { sessions: self.clone(), sid: socket.sid(), _admitted: admitted })
             }
         }
     }

@@ -17,6 +17,7 @@ use tokio::{
 };
 
 use crate::{
+    admission::Unused,
     frame::Frame,
     handshake::Handshake,
     id::Sid,
@@ -56,15 +57,18 @@ pub(crate) struct Inner {
     pub(crate) session: Session,
     /// A WebSocket that arrived and that the driver has not taken yet.
     pub(crate) opening: Option<Opening>,
+    /// Counts the session until its client makes use of it.
+    unused: Option<Unused>,
     driver: Option<Waker>,
     get: Option<Waker>,
     post: Option<Waker>,
 }
 
 impl Socket {
-    pub(crate) fn new(sid: Sid, handshake: Handshake, session: Session, opening: Option<Opening>) -> Self {
+    pub(crate) fn new(sid: Sid, handshake: Handshake, session: Session, unused: Unused) -> Self {
         let encoding = session.encoding();
-        let inner = Inner { session, opening, driver: None, get: None, post: None };
+        let unused = Some(unused);
+        let inner = Inner { session, opening: None, unused, driver: None, get: None, post: None };
         Self(Arc::new(Shared { sid, handshake, encoding, inner: Mutex::new(inner), written: Notify::new() }))
     }
 
@@ -204,6 +208,9 @@ impl Socket {
     pub(crate) fn update<R>(&self, change: impl FnOnce(&mut Inner) -> R) -> R {
         let mut inner = self.lock();
         let result = change(&mut inner);
+        if inner.session.is_used() {
+            inner.unused = None;
+        }
         let wakers = inner.take_wakers();
         drop(inner);
         wakers.into_iter().flatten().for_each(Waker::wake);

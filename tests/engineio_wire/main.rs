@@ -14,6 +14,7 @@ mod headers;
 mod heads;
 mod heartbeat;
 mod jsonp;
+mod limits;
 mod polling;
 mod refusals;
 mod reports;
