@@ -252,7 +252,7 @@ mod tests {
         let engine = Engine::new(Config::default(), move |socket, driver| {
             opened.send((socket, driver)).expect("the test listens");
         });
-        let handshake = Handshake { query: "".into(), transport: Transport::Polling, remote: None };
+        let handshake = Handshake::new("", Transport::Polling, None, std::iter::empty());
         let admitted = engine.admit(None).expect("there is no bound");
         engine.open(Arrival { sid: Sid::draw(), encoding: Encoding::V4, handshake, admitted, opening: None });
         let (socket, driver) = sessions.recv().expect("a session");

@@ -55,6 +55,7 @@ pub struct Http {
     headers: Option<Arc<AddHeaders>>,
     generate_sid: Option<Arc<GenerateSid>>,
     client_ip: Option<Arc<ClientIp>>,
+    kept_headers: Arc<[String]>,
     on_refused: Option<Arc<OnRefused>>,
 }
 
@@ -69,6 +70,7 @@ impl Default for Http {
             headers: None,
             generate_sid: None,
             client_ip: None,
+            kept_headers: Arc::default(),
             on_refused: None,
         }
     }
@@ -122,6 +124,12 @@ impl Http {
         Self { generate_sid: Some(Arc::new(move |request| Box::pin(generate(request)))), ..self }
     }
 
+    /// Keeps these headers of the handshake for as long as the session lives, in its [`Handshake`](crate::Handshake).
+    /// Each costs memory that clients decide on, within the bounds on a request's head. Default: none.
+    pub fn kept_headers(self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self { kept_headers: names.into_iter().map(Into::into).collect(), ..self }
+    }
+
     /// Says from which address the client of a handshake comes, for [`max_sessions_per_ip`]: behind a proxy that is in
     /// a header, which clients can send, too, so believe only what the proxy itself put there. Those of which it is
     /// `None` are not counted. Default: the address of the peer, [`RemoteAddr`](crate::RemoteAddr).
@@ -162,6 +170,12 @@ impl Http {
             Some(find) => find(request),
             None => remote.map(|remote| remote.ip()),
         }
+    }
+
+    /// The headers to keep, names and values.
+    pub(crate) fn kept<'a>(&'a self, headers: &'a HeaderMap) -> impl Iterator<Item = (&'a str, &'a [u8])> {
+        let values = |name: &'a String| headers.get_all(name).iter().map(|value| (name.as_str(), value.as_bytes()));
+        self.kept_headers.iter().flat_map(values)
     }
 
     /// Adds the application's headers to the answer of a handshake.
