@@ -18,7 +18,8 @@ const ENGINEIO: &str = "\
     shared: admission, socket + admission, sessions + admission socket
     carriers: websocket, polling, driver + websocket
     front: engine, origin, head, cors + head origin, cookie, compress, refusal, http + cookie cors origin refusal, \
-        answer + compress head refusal, service + answer engine head http origin refusal, connection, serve + connection service";
+        answer + compress head refusal, handover + refusal, \
+        service + answer engine handover head http origin refusal, connection, serve + connection service";
 const SOCKETIO: &str = "\
     words: id, error, shape, value, rooms + id
     codecs: args, packet + args, decoder + args packet
@@ -31,7 +32,7 @@ const SOCKETIO: &str = "\
 const WITHOUT_IO: [(&str, &str, usize); 2] = [("engineio/src", ENGINEIO, 3), ("socketio/src", SOCKETIO, 2)];
 
 /// The only files of the two crates that name an HTTP or WebSocket library.
-const HTTP: [&str; 12] = [
+const HTTP: [&str; 13] = [
     "engineio/src/websocket.rs",
     "engineio/src/polling.rs",
     "engineio/src/head.rs",
@@ -41,6 +42,7 @@ const HTTP: [&str; 12] = [
     "engineio/src/refusal.rs",
     "engineio/src/http.rs",
     "engineio/src/answer.rs",
+    "engineio/src/handover.rs",
     "engineio/src/service.rs",
     "engineio/src/serve.rs",
     "socketio/src/server.rs",

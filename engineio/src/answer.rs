@@ -3,7 +3,7 @@
 //! Who calls it: `service`.
 
 use bytes::Bytes;
-use http_body_util::Full;
+use http_body_util::{BodyExt, Collected, Full};
 use hyper::{
     HeaderMap, Response, StatusCode,
     header::{self, HeaderValue},
@@ -130,6 +130,24 @@ pub(crate) fn empty(status: StatusCode) -> Answer {
     let mut answer = Response::new(Full::default());
     *answer.status_mut() = status;
     answer
+}
+
+/// The bytes of an answer in HTTP/1.1, behind which, unless it is 101, the connection ends.
+pub(crate) async fn encode(mut answer: Answer) -> Vec<u8> {
+    let status = answer.status();
+    let Ok(body) = answer.body_mut().collect().await.map(Collected::to_bytes);
+    if status != StatusCode::SWITCHING_PROTOCOLS {
+        close_after(&mut answer);
+        answer.headers_mut().insert(header::CONTENT_LENGTH, body.len().into());
+    }
+    let reason = status.canonical_reason().unwrap_or_default();
+    let mut bytes = format!("HTTP/1.1 {} {reason}\r\n", status.as_str()).into_bytes();
+    for (name, value) in answer.headers() {
+        bytes.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
+    }
+    bytes.extend(b"\r\n");
+    bytes.extend(body);
+    bytes
 }
 
 /// Ends the connection behind this answer.

@@ -28,7 +28,7 @@
 //! words (`protocol`, `id`, `packet`, `reason`, `query`, `handshake`), codecs (`frame`, `payload`, `jsonp`), the
 //! machine (`config`, `heartbeat`, `outbox`, `session`), shared state (`admission`, `socket`, `sessions`), carriers
 //! (`websocket`, `polling`, `driver`), front (`engine`, `origin`, `head`, `cors`, `cookie`, `compress`, `refusal`,
-//! `http`, `answer`, `service`, `connection`, `serve`).
+//! `http`, `answer`, `handover`, `service`, `connection`, `serve`).
 
 mod admission;
 mod answer;
@@ -41,6 +41,7 @@ mod cors;
 mod driver;
 mod engine;
 mod frame;
+mod handover;
 mod handshake;
 mod head;
 mod heartbeat;

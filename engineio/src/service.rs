@@ -4,14 +4,17 @@
 
 use std::{io, net::SocketAddr, pin::Pin, sync::Arc};
 
-use hyper::{Method, Request, StatusCode, Version, body::Body, header, http::request::Parts, upgrade::OnUpgrade};
-use hyper_util::rt::TokioIo;
+use bytes::Bytes;
+use http_body_util::Empty;
+use hyper::{Method, Request, StatusCode, Version, body::Body, header, http::request::Parts};
 #[cfg(feature = "tower")]
 use std::task;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
 use crate::{
     answer::{self, Answer},
     engine::{Arrival, Engine},
+    handover,
     handshake::Handshake,
     head,
     http::Http,
@@ -21,7 +24,7 @@ use crate::{
     query::Query,
     reason::HandshakeError,
     refusal::{Context, Refusal},
-    socket::{Opening, Socket, Stream},
+    socket::{Socket, Stream},
     websocket,
 };
 
@@ -68,10 +71,8 @@ impl Service {
         }
         let mut body = Some(body);
         let upgrade = websocket::is_upgrade(&parts.headers);
-        let mut answer = self.route(&mut parts, &mut body, upgrade).await.unwrap_or_else(|refusal| {
-            self.http.refused(&parts, &refusal);
-            answer::refuse(&refusal)
-        });
+        let answer = self.route(&mut parts, &mut body, upgrade).await;
+        let mut answer = answer.unwrap_or_else(|refusal| self.refuse(&parts, &refusal));
         self.http.add_headers(&parts, answer.headers_mut());
         if upgrade && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
             // What follows a refused upgrade may be frames: it is not to be read as a request.
@@ -85,6 +86,45 @@ impl Service {
             answer.headers_mut().remove(header::CONNECTION);
         }
         answer
+    }
+
+    /// Answers a request for a WebSocket that an HTTP server other than hyper has read from `stream`, and on it: with
+    /// 101, or with why not. It is let in, or refused, as any other handshake is, by the same checks and hooks.
+    ///
+    /// The next bytes of `stream` are those that follow the head of the request. Requests that are not for a WebSocket
+    /// are refused with code 3: polling goes through [`answer`](Self::answer), with what that server has for a body.
+    ///
+    /// Returns once the answer is out; the session goes on with its driver.
+    ///
+    /// # Errors
+    /// Those of writing the answer. A session that was to begin has ended then.
+    pub async fn accept<S>(&self, mut request: Parts, stream: S) -> io::Result<()>
+    where
+        S: AsyncRead + AsyncWrite + Send + 'static,
+    {
+        let mut stream: Stream = Box::pin(stream);
+        let hand_over = handover::promise(&mut request);
+        let answer = if websocket::is_upgrade(&request.headers) {
+            self.answer(Request::from_parts(request, Empty::<Bytes>::new())).await
+        } else {
+            let mut answer = self.refuse(&request, &Context::TransportHandshake.into());
+            self.http.add_headers(&request, answer.headers_mut());
+            answer
+        };
+        let accepted = answer.status() == StatusCode::SWITCHING_PROTOCOLS;
+        stream.write_all(&answer::encode(answer).await).await?;
+        if !accepted {
+            return stream.shutdown().await;
+        }
+        stream.flush().await?;
+        // A session that has ended meanwhile does not need it.
+        let _ended = hand_over.send(stream);
+        Ok(())
+    }
+
+    fn refuse(&self, request: &Parts, refusal: &Refusal) -> Answer {
+        self.http.refused(request, refusal);
+        answer::refuse(refusal)
     }
 
     /// Takes the body if it is to be read.
@@ -173,7 +213,7 @@ impl Service {
                 if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
                     return Ok(answer);
                 }
-                open(Some(opening(request)?))?;
+                open(Some(handover::opening(request)?))?;
                 answer
             }
             Transport::Polling => {
@@ -204,7 +244,7 @@ impl Service {
         if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
             return Ok(answer);
         }
-        if let Err(opening) = socket.probe(opening(request)?) {
+        if let Err(opening) = socket.probe(handover::opening(request)?) {
             // As in the reference, a WebSocket that the session does not want is accepted and closed.
             let engine = self.engine.clone();
             tokio::spawn(async move {
@@ -315,16 +355,4 @@ fn unfit(error: HandshakeError, socket: &Socket) -> Context {
         (_, Some(reason)) => Context::SessionEnded(reason),
         (_, None) => mismatch(Transport::Polling, socket),
     }
-}
-
-/// The stream of a request that asked for an upgrade, once its 101 answer is out.
-///
-/// # Errors
-/// When the connection cannot be upgraded, as with HTTP/2 or a server that serves without upgrades.
-fn opening(request: &mut Parts) -> Result<Opening, Context> {
-    let on_upgrade = request.extensions.remove::<OnUpgrade>().ok_or(Context::TransportHandshake)?;
-    Ok(Box::pin(async move {
-        let upgraded = on_upgrade.await.map_err(io::Error::other)?;
-        Ok(Box::pin(TokioIo::new(upgraded)) as Stream)
-    }))
 }

@@ -8,6 +8,7 @@ mod bounds;
 mod closing;
 mod compression;
 mod cors;
+mod embedding;
 mod frames;
 mod handshake;
 mod headers;
