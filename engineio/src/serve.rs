@@ -19,6 +19,9 @@ use crate::{connection::Connection, service::RemoteAddr};
 /// Pause after `accept` failed, for instance for want of descriptors, which do not come back at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// More than any connection lasts; hyper adds what it is given to the present, which must not overflow.
+const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
 /// The least that hyper takes for its buffer, in bytes.
 const MIN_BUFFER: usize = 8192;
 
@@ -101,7 +104,7 @@ impl Serve {
     {
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
-            .header_read_timeout(self.header_timeout)
+            .header_read_timeout(self.header_timeout.min(FOREVER))
             .max_buf_size(self.max_header_bytes.max(MIN_BUFFER))
             .max_headers(self.max_headers);
         // Told of the end; and as each connection holds a receiver, it also tells when the last one is gone.

@@ -405,3 +405,19 @@ async fn l1_l9_a_handshake_counts_while_the_application_decides() {
     server.waiting(1).await;
     assert_eq!(*noted.lock().expect("not poisoned"), ["MAX_SESSIONS", "MAX_SESSIONS", "MIDDLEWARE_FAILURE"]);
 }
+
+/// Without a limit in time there is none; what such a limit is added to must not overflow.
+#[tokio::test]
+async fn timeouts_may_be_as_long_as_they_like() {
+    let serve = Serve { header_timeout: Duration::MAX, goodbye: Duration::MAX, ..Serve::default() };
+    let config = Config { body_timeout: Duration::MAX, ..Config::default() };
+    let (server, sessions) = server::engine_served(serve, Http::default(), config).await;
+    let mut client = Polling::open(server.endpoint).await;
+    client.begin_post("content-length: 2\r\n").await;
+    server.waiting(1).await;
+    client.posts.send("4a").await;
+    assert_eq!(told(&client.posts.answer().await), (200, "ok"));
+    assert_eq!(sessions.take(&client.sid).text().await, "a");
+    drop(client);
+    server.stop().await;
+}
