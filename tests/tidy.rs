@@ -17,7 +17,7 @@ const ENGINEIO: &str = "\
     machine: config, heartbeat + config, outbox, session + config heartbeat outbox
     shared: admission, socket + admission, sessions + admission socket
     carriers: websocket, polling, driver + websocket
-    front: engine, origin, head, cors + head origin, cookie, compress, refusal, http + cookie cors origin refusal, \
+    front: engine, origin, refusal, head + refusal, cors + head origin, cookie, compress, http + cookie cors origin refusal, \
         answer + compress head refusal, handover + refusal, \
         service + answer engine handover head http origin refusal, connection, serve + connection service";
 const SOCKETIO: &str = "\

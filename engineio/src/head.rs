@@ -3,10 +3,12 @@
 //! Who calls it: `service`, before it looks at the query; `cors`, for the host.
 
 use hyper::{
-    HeaderMap, Version,
+    HeaderMap, Method, Version,
     header::{self, HeaderName},
     http::request::Parts,
 };
+
+use crate::refusal::Context;
 
 /// The host that a request is for: that of its target with HTTP/2, of its `Host` header before. Empty when unsaid.
 pub(crate) fn host(request: &Parts) -> &str {
@@ -23,19 +25,34 @@ pub(crate) fn is_for_another_host(request: &Parts) -> bool {
     request.uri.authority().is_some_and(|authority| !authority.as_str().eq_ignore_ascii_case(host(request)))
 }
 
+/// Checks that it is clear whom the request is for and where it ends.
+///
+/// # Errors
+/// [`Context::InvalidHost`], [`Context::InvalidFraming`].
+pub(crate) fn check(request: &Parts) -> Result<(), Context> {
+    if lacks_host(request) {
+        return Err(Context::InvalidHost);
+    }
+    let headers = &request.headers;
+    if has_doubtful_framing(headers) || request.method == Method::GET && announces_body(headers) {
+        return Err(Context::InvalidFraming);
+    }
+    Ok(())
+}
+
 /// RFC 9112, section 3.2: a request of HTTP/1.1 has one `Host` header.
-pub(crate) fn lacks_host(request: &Parts) -> bool {
+fn lacks_host(request: &Parts) -> bool {
     request.version == Version::HTTP_11 && request.headers.get_all(header::HOST).iter().count() != 1
 }
 
 /// Whether a body follows, by the headers that frame it.
-pub(crate) fn announces_body(headers: &HeaderMap) -> bool {
+fn announces_body(headers: &HeaderMap) -> bool {
     headers.contains_key(header::TRANSFER_ENCODING)
         || headers.get(header::CONTENT_LENGTH).is_some_and(|length| length != "0")
 }
 
 /// Whether the body is framed in more ways than by chunks: who reads it otherwise sees other requests behind it.
-pub(crate) fn has_doubtful_framing(headers: &HeaderMap) -> bool {
+fn has_doubtful_framing(headers: &HeaderMap) -> bool {
     let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
     let first = codings.next().is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked"));
     first || codings.next().is_some()

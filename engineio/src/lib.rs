@@ -27,7 +27,7 @@
 //! A file uses files of lower layers only:
 //! words (`protocol`, `id`, `packet`, `reason`, `query`, `handshake`), codecs (`frame`, `payload`, `jsonp`), the
 //! machine (`config`, `heartbeat`, `outbox`, `session`), shared state (`admission`, `socket`, `sessions`), carriers
-//! (`websocket`, `polling`, `driver`), front (`engine`, `origin`, `head`, `cors`, `cookie`, `compress`, `refusal`,
+//! (`websocket`, `polling`, `driver`), front (`engine`, `origin`, `refusal`, `head`, `cors`, `cookie`, `compress`,
 //! `http`, `answer`, `handover`, `service`, `connection`, `serve`).
 
 mod admission;

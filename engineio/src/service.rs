@@ -135,14 +135,7 @@ impl Service {
         if head::expects_the_unknown(&request.headers) {
             return Ok(answer::empty(StatusCode::EXPECTATION_FAILED));
         }
-        if head::lacks_host(request) {
-            return Err(Context::InvalidHost.into());
-        }
-        if head::has_doubtful_framing(&request.headers)
-            || request.method == Method::GET && head::announces_body(&request.headers)
-        {
-            return Err(Context::InvalidFraming.into());
-        }
+        head::check(request)?;
         if let Some(status) = self.http.cors.as_ref().and_then(|cors| cors.preflight(&request.method)) {
             return Ok(answer::empty(status));
         }

@@ -166,7 +166,8 @@ async fn t15_a_raw_stream_passes_the_same_admission() {
         let mut expected: Vec<_> = by_hyper.headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
         expected.retain(|line| !line.starts_with("date: ") && line != "connection: close");
         lines.retain(|line| line != "connection: close");
-        (lines.sort(), expected.sort());
+        lines.sort();
+        expected.sort();
         assert_eq!(lines, expected);
         assert_eq!(*noted.lock().expect("not poisoned"), reported);
         noted.lock().expect("not poisoned").clear();
