@@ -136,3 +136,40 @@ impl fmt::Debug for Engine {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        iter,
+        sync::{Barrier, Mutex},
+        thread,
+    };
+
+    use super::*;
+
+    #[test]
+    fn hs_24_of_sessions_that_open_at_once_with_one_id_one_is_opened() {
+        const ROUNDS: usize = 500;
+        let drivers = Arc::new(Mutex::new(Vec::new()));
+        let kept = drivers.clone();
+        let engine = Engine::new(Config::default(), move |_socket, driver| {
+            kept.lock().expect("not poisoned").push(driver);
+        });
+        let (sids, barrier) = (iter::repeat_with(Sid::draw).take(ROUNDS).collect::<Vec<_>>(), Barrier::new(2));
+        let open = || {
+            let opened = sids.iter().filter(|sid| {
+                barrier.wait();
+                let handshake = Handshake::new("", Transport::Polling, None, iter::empty());
+                let admitted = engine.admit(None).expect("there is room");
+                let arrival = Arrival { sid: **sid, encoding: Encoding::V4, handshake, admitted, opening: None };
+                engine.open(arrival).is_some()
+            });
+            opened.count()
+        };
+        let opened = thread::scope(|scope| [scope.spawn(open), scope.spawn(open)].map(|thread| thread.join()));
+        let opened: usize = opened.into_iter().map(|count| count.expect("no panic")).sum();
+        assert_eq!((opened, engine.clients_count()), (ROUNDS, ROUNDS));
+        drop(std::mem::take(&mut *drivers.lock().expect("not poisoned")));
+        assert_eq!(engine.clients_count(), 0);
+    }
+}

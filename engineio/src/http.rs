@@ -139,7 +139,8 @@ impl Http {
         Self { client_ip: Some(Arc::new(find)), ..self }
     }
 
-    /// Told of each request that is refused with an official code (`connection_error`).
+    /// Told of each request that is refused with an official code, and what exactly was wrong (`connection_error`).
+    /// The client's answer waits while it runs.
     pub fn on_refused(self, told: impl Fn(&Refused<'_>) + Send + Sync + 'static) -> Self {
         Self { on_refused: Some(Arc::new(told)), ..self }
     }

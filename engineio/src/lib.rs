@@ -23,6 +23,12 @@
 //! # }
 //! ```
 //!
+//! # In other servers
+//! A [`Service`] answers requests that any hyper server brings; with the feature `tower` it is a service for axum and
+//! others, HTTP/2 included, which polls. [`Service::accept`] takes a WebSocket on a stream that another HTTP server
+//! read. What may come in is bounded by options of [`Config`] and [`Serve`]; who may come in, [`Http`] decides.
+//! There are programs for this in `examples/`.
+//!
 //! # Layers
 //! A file uses files of lower layers only:
 //! words (`protocol`, `id`, `packet`, `reason`, `query`, `handshake`), codecs (`frame`, `payload`, `jsonp`), the
