@@ -50,13 +50,18 @@ async fn expect(stream: &mut DuplexStream, bytes: &[u8]) {
     assert_eq!(read, bytes, "{}", String::from_utf8_lossy(&read));
 }
 
-/// Reads the head of an answer, and the open packet of the session that follows.
-async fn opened(stream: &mut DuplexStream) -> String {
+/// Reads the answer that lets a WebSocket in.
+async fn switched(stream: &mut DuplexStream) {
     let head = format!(
         "HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\
          sec-websocket-accept: {ACCEPT}\r\n\r\n"
     );
     expect(stream, head.as_bytes()).await;
+}
+
+/// Reads that answer, and the open packet of the session that follows.
+async fn opened(stream: &mut DuplexStream) -> String {
+    switched(stream).await;
     let mut frame = [0; 2];
     within(stream.read_exact(&mut frame)).await.expect("the head of a frame");
     assert_eq!(frame[0], TEXT);
@@ -97,9 +102,7 @@ async fn up_01_a_raw_stream_upgrades_a_session_that_polls() {
     let mut session = sessions.take(&client.sid);
     let target = client.target().replace("polling", "websocket");
     let mut stream = accept(&service, head(&format!("GET {target}"), HANDSHAKE)).await;
-    let mut answer = vec![0; 129];
-    within(stream.read_exact(&mut answer)).await.expect("an answer");
-    assert!(answer.starts_with(b"HTTP/1.1 101 ") && answer.ends_with(b"\r\n\r\n"));
+    switched(&mut stream).await;
     stream.write_all(&masked(TEXT, b"2probe")).await.expect("is read");
     expect(&mut stream, b"\x81\x063probe").await;
     stream.write_all(&[masked(TEXT, b"5"), masked(TEXT, b"4a")].concat()).await.expect("is read");
