@@ -12,13 +12,16 @@ mod source;
 /// The layers of each crate, lowest first. A file uses files of lower layers, and of its own layer those behind `+`,
 /// which come before it: so there can be no circle.
 const ENGINEIO: &str = "\
-    words: protocol, id, packet + protocol, reason + packet, query + protocol reason
+    words: protocol, id, packet + protocol, reason + packet, query + protocol reason, handshake + protocol
     codecs: frame, payload + frame, jsonp, extension, deflate
-    machine: config, event, heartbeat + config, outbox, session + config event heartbeat outbox
-    shared: socket, sessions + socket
+    machine: config, allowance, event, heartbeat + config, outbox, \
+        session + allowance config event heartbeat outbox
+    shared: admission, socket + admission, sessions + admission socket
     carriers: reader, websocket + reader, polling, driver + websocket
-    front: engine, origin, cors + origin, cookie, compress, http + cookie cors origin, answer + compress, \
-        service + answer engine http origin, bare + answer service, serve + service";
+    front: engine, origin, refusal, head + refusal, cors + head origin, cookie, compress, http + cookie cors origin refusal, \
+        answer + compress head refusal, handover + refusal, \
+        service + answer engine handover head http origin refusal, bare + answer handover refusal, connection, \
+        serve + connection service";
 const SOCKETIO: &str = "\
     words: id, error, shape, value, rooms + id
     codecs: args, packet + args, decoder + args packet
@@ -31,16 +34,19 @@ const SOCKETIO: &str = "\
 const WITHOUT_IO: [(&str, &str, usize); 2] = [("engineio/src", ENGINEIO, 3), ("socketio/src", SOCKETIO, 2)];
 
 /// The only files of the two crates that name an HTTP or WebSocket library.
-const HTTP: [&str; 12] = [
+const HTTP: [&str; 15] = [
     "engineio/src/bare.rs",
     "engineio/src/reader.rs",
     "engineio/src/websocket.rs",
     "engineio/src/polling.rs",
+    "engineio/src/head.rs",
     "engineio/src/cors.rs",
     "engineio/src/cookie.rs",
     "engineio/src/compress.rs",
+    "engineio/src/refusal.rs",
     "engineio/src/http.rs",
     "engineio/src/answer.rs",
+    "engineio/src/handover.rs",
     "engineio/src/service.rs",
     "engineio/src/serve.rs",
     "socketio/src/server.rs",

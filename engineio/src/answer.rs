@@ -3,7 +3,7 @@
 //! Who calls it: `service`.
 
 use bytes::Bytes;
-use http_body_util::Full;
+use http_body_util::{BodyExt, Collected, Full};
 use hyper::{
     HeaderMap, Response, StatusCode,
     header::{self, HeaderValue},
@@ -12,13 +12,17 @@ use hyper::{
 use crate::{
     compress::compress,
     extension::Agreed,
-    jsonp,
+    head, jsonp,
     packet::Message,
     polling::Polled,
     query::Query,
     reason::HandshakeError,
-    websocket::{self, Refusal},
+    refusal::{Context, Refusal},
+    websocket,
 };
+
+/// Seconds after which a client may ask again for a session of which there are too many.
+const RETRY_AFTER: &str = "10";
 
 /// An answer to a request. Its body is whole at once.
 pub type Answer = Response<Full<Bytes>>;
@@ -27,12 +31,15 @@ pub type Answer = Response<Full<Bytes>>;
 ///
 /// # Errors
 /// When the headers are no handshake.
-pub(crate) fn switch(headers: &HeaderMap, agreed: Option<&Agreed>) -> Result<Answer, HandshakeError> {
+pub(crate) fn switch(headers: &HeaderMap, agreed: Option<&Agreed>) -> Result<Answer, Context> {
+    if !head::has_valid_subprotocols(headers) {
+        return Err(Context::TransportHandshake);
+    }
     let key = match websocket::accept_key(headers) {
         Ok(key) => HeaderValue::try_from(key).expect("base64 is a header value"),
-        Err(Refusal::Malformed) => return Err(HandshakeError::BadRequest),
+        Err(websocket::Refusal::Malformed) => return Err(Context::TransportHandshake),
         // RFC 6455, section 4.4: 426 with the version that is understood.
-        Err(Refusal::Version) => {
+        Err(websocket::Refusal::Version) => {
             let mut answer = empty(StatusCode::UPGRADE_REQUIRED);
             answer.headers_mut().insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
             return Ok(answer);
@@ -51,13 +58,16 @@ pub(crate) fn switch(headers: &HeaderMap, agreed: Option<&Agreed>) -> Result<Ans
 }
 
 /// The official error body.
-pub(crate) fn refuse(error: HandshakeError, message: &str) -> Answer {
+pub(crate) fn refuse(Refusal { error, message, .. }: &Refusal) -> Answer {
     let mut body = format!(r#"{{"code":{},"message":""#, error.code());
     jsonp::escape(message, &mut body);
     body.push_str("\"}");
     let mut answer = Response::new(Full::from(body));
     *answer.status_mut() = StatusCode::from_u16(error.status()).expect("the table has valid statuses");
     answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if *error == HandshakeError::Unavailable {
+        answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
+    }
     answer
 }
 
@@ -68,7 +78,7 @@ pub(crate) fn polled(polled: Polled, query: &Query<'_>, headers: &HeaderMap, thr
         (Message::Text(body), Some(index)) => (jsonp::wrap(&body, index).into(), "text/javascript; charset=UTF-8"),
         (Message::Text(body), None) => (body.into_bytes(), "text/plain; charset=UTF-8"),
     };
-    let mut answer = uncached(Bytes::new(), content_type);
+    let mut answer = uncached(Bytes::new(), content_type, headers);
     let body = if polled.compress && threshold.is_some_and(|threshold| body.len() >= threshold) {
         compress(body, headers, answer.headers_mut())
     } else {
@@ -79,19 +89,28 @@ pub(crate) fn polled(polled: Polled, query: &Query<'_>, headers: &HeaderMap, thr
 }
 
 /// The answer to a POST.
-pub(crate) fn posted() -> Answer {
-    uncached(Bytes::from_static(b"ok"), "text/html")
+pub(crate) fn posted(headers: &HeaderMap) -> Answer {
+    uncached(Bytes::from_static(b"ok"), "text/html", headers)
 }
 
-fn uncached(body: Bytes, content_type: &'static str) -> Answer {
+fn uncached(body: Bytes, content_type: &'static str, request: &HeaderMap) -> Answer {
     let mut answer = Response::new(Full::new(body));
     let headers = answer.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    let agent = request.get(header::USER_AGENT).map_or(&[][..], HeaderValue::as_bytes);
+    if contains(agent, b";MSIE") || contains(agent, b"Trident/") {
+        // As in the reference: its filter takes JSON in answers for an attack.
+        headers.insert(header::X_XSS_PROTECTION, HeaderValue::from_static("0"));
+    }
     answer
 }
 
-/// The answer to a body that is too large, or too slow.
+fn contains(text: &[u8], part: &[u8]) -> bool {
+    text.windows(part.len()).any(|window| window == part)
+}
+
+/// The answer to a body that is too large, too slow, or not to be read at all.
 pub(crate) fn unread(status: StatusCode) -> Answer {
     let mut answer = empty(status);
     // What is left of the body is not read.
@@ -110,6 +129,24 @@ pub(crate) fn empty(status: StatusCode) -> Answer {
     let mut answer = Response::new(Full::default());
     *answer.status_mut() = status;
     answer
+}
+
+/// The bytes of an answer in HTTP/1.1, behind which, unless it is 101, the connection ends.
+pub(crate) async fn encode(mut answer: Answer) -> Vec<u8> {
+    let status = answer.status();
+    let Ok(body) = answer.body_mut().collect().await.map(Collected::to_bytes);
+    if status != StatusCode::SWITCHING_PROTOCOLS {
+        close_after(&mut answer);
+        answer.headers_mut().insert(header::CONTENT_LENGTH, body.len().into());
+    }
+    let reason = status.canonical_reason().unwrap_or_default();
+    let mut bytes = format!("HTTP/1.1 {} {reason}\r\n", status.as_str()).into_bytes();
+    for (name, value) in answer.headers() {
+        bytes.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
+    }
+    bytes.extend(b"\r\n");
+    bytes.extend(body);
+    bytes
 }
 
 /// Ends the connection behind this answer.

@@ -14,9 +14,10 @@ use crate::{
     answer::{self, Answer},
     config::Config,
     frame::Frame,
+    handover,
     packet::Message,
-    reason::{CloseReason, HandshakeError, TransportFault},
-    service,
+    reason::{CloseReason, TransportFault},
+    refusal::Context,
     socket::Opening,
     websocket::{self, Io, Received},
 };
@@ -32,18 +33,18 @@ impl BareWebSocket {
     /// of WebSockets count: `max_payload`, `max_fragments`, `message_timeout`, `max_pings_per_second` and
     /// `per_message_deflate`.
     pub fn accept<B>(request: Request<B>, config: Config) -> (Answer, Option<Self>) {
-        Self::open(request, config).unwrap_or_else(|error| (answer::refuse(error, error.message()), None))
+        Self::open(request, config).unwrap_or_else(|context| (answer::refuse(&context.into()), None))
     }
 
-    fn open<B>(request: Request<B>, config: Config) -> Result<(Answer, Option<Self>), HandshakeError> {
+    fn open<B>(request: Request<B>, config: Config) -> Result<(Answer, Option<Self>), Context> {
         let (mut parts, _) = request.into_parts();
         if !websocket::is_upgrade(&parts.headers) {
-            return Err(HandshakeError::BadRequest);
+            return Err(Context::TransportHandshake);
         }
         let contexts = config.per_message_deflate.as_ref().map_or(0, |options| options.max_contexts.min(1));
         let compression = websocket::agree(&parts.headers, &config, &Arc::new(Semaphore::new(contexts)));
         let answer = answer::switch(&parts.headers, compression.as_ref().map(|agreed| &agreed.agreed))?;
-        let opening = service::opening(&mut parts, compression)?;
+        let opening = handover::opening(&mut parts, compression)?;
         let accepted = answer.status() == hyper::StatusCode::SWITCHING_PROTOCOLS;
         Ok((answer, accepted.then_some(Self { config, opening })))
     }

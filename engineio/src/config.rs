@@ -59,6 +59,16 @@ pub struct Config {
     pub message_timeout: Duration,
     /// Compression of WebSocket messages (`perMessageDeflate`), for clients that offer it. Default: none.
     pub per_message_deflate: Option<PerMessageDeflate>,
+    /// *Ours.* Sessions at a time. A handshake beyond is answered 503 with `Retry-After`, and reported to
+    /// [`on_refused`](crate::Http::on_refused); so for the next two. Default: no bound.
+    pub max_sessions: Option<usize>,
+    /// *Ours.* Sessions at a time whose clients have sent no message and no heartbeat yet: what a flood of handshakes
+    /// may cost. Default 10,000.
+    pub max_unused_sessions: Option<usize>,
+    /// *Ours.* Sessions at a time of one client's address, that of the peer or what
+    /// [`client_ip`](crate::Http::client_ip) says; of IPv6 the first 64 bits count. Behind a proxy all clients have
+    /// the proxy's. Default: no bound.
+    pub max_sessions_per_ip: Option<usize>,
 }
 
 /// How WebSocket messages are compressed (RFC 7692). What a message may become is bounded by `max_payload`.
@@ -103,6 +113,9 @@ impl Default for Config {
             max_fragments: 16_384,
             message_timeout: Duration::from_secs(30),
             per_message_deflate: None,
+            max_sessions: None,
+            max_unused_sessions: Some(10_000),
+            max_sessions_per_ip: None,
         }
     }
 }

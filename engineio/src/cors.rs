@@ -7,9 +7,10 @@ use std::{error, fmt, time::Duration};
 use hyper::{
     HeaderMap, Method, StatusCode,
     header::{self, HeaderName, HeaderValue},
+    http::request::Parts,
 };
 
-use crate::origin::Origins;
+use crate::{head, origin::Origins};
 
 /// Methods that a preflight is told, unless others are set.
 const METHODS: &str = "GET,HEAD,PUT,PATCH,POST,DELETE";
@@ -124,9 +125,9 @@ impl Cors {
     }
 
     /// Adds the headers of an answer to this request.
-    pub(crate) fn add_headers(&self, method: &Method, request: &HeaderMap, answer: &mut HeaderMap) {
-        let origin = request.get(header::ORIGIN);
-        let host = request.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    pub(crate) fn add_headers(&self, request: &Parts, answer: &mut HeaderMap) {
+        let origin = request.headers.get(header::ORIGIN);
+        let host = head::host(request);
         let mut varies = Vec::new();
         let allowed = match (&self.origins, origin) {
             (Origins::Any, _) => Some(HeaderValue::from_static("*")),
@@ -143,8 +144,8 @@ impl Cors {
             if let Some(exposed) = &self.exposed_headers {
                 answer.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed.clone());
             }
-            if *method == Method::OPTIONS {
-                self.add_preflight_headers(request, answer, &mut varies);
+            if request.method == Method::OPTIONS {
+                self.add_preflight_headers(&request.headers, answer, &mut varies);
             }
         }
         if !varies.is_empty() {

@@ -271,7 +271,12 @@ mod tests {
     use std::sync::mpsc;
 
     use super::*;
-    use crate::{engine::Engine, id::Sid, protocol::Encoding};
+    use crate::{
+        engine::{Arrival, Engine},
+        handshake::Handshake,
+        id::Sid,
+        protocol::Encoding,
+    };
 
     /// Time moves only while every task sleeps: a driver that is busy with nothing would keep it standing.
     #[tokio::test(start_paused = true)]
@@ -280,7 +285,9 @@ mod tests {
         let engine = Engine::new(Config::default(), move |socket, driver| {
             opened.send((socket, driver)).expect("the test listens");
         });
-        engine.open(Sid::draw(), "", Encoding::V4, None, None);
+        let handshake = Handshake::new("", Transport::Polling, None, std::iter::empty());
+        let admitted = engine.admit(None).expect("there is no bound");
+        engine.open(Arrival { sid: Sid::draw(), encoding: Encoding::V4, handshake, admitted, opening: None });
         let (socket, driver) = sessions.recv().expect("a session");
         let before = Instant::now();
         let running = tokio::spawn(driver.run(|_| {}));

@@ -2,19 +2,21 @@
 //! What it is not: HTTP (`service`), nor an accept loop (`serve`).
 //! Who calls it: `service` for each request; the application for the rest.
 
-use std::{fmt, net::SocketAddr, sync::Arc};
+use std::{fmt, net::IpAddr, sync::Arc};
 
 use tokio::{sync::Semaphore, time::Instant};
 
 use crate::{
+    admission::{Admission, Admitted, Bound, Unused},
     config::Config,
     driver::Driver,
+    handshake::Handshake,
     id::Sid,
     protocol::{Encoding, Transport},
     reason::CloseReason,
     session::Session,
     sessions::Sessions,
-    socket::{Handshake, Opening, Socket},
+    socket::{Opening, Socket},
 };
 
 /// Told of each new session. It must spawn, or otherwise run, the driver: nothing moves without.
@@ -28,10 +30,21 @@ pub struct Engine(Arc<Inner>);
 
 struct Inner {
     config: Arc<Config>,
+    admission: Admission,
     sessions: Sessions,
     /// Rights to keep compression contexts.
     contexts: Arc<Semaphore>,
     on_connection: Box<OnConnection>,
+}
+
+/// What a session is opened with.
+pub(crate) struct Arrival {
+    pub(crate) sid: Sid,
+    pub(crate) encoding: Encoding,
+    pub(crate) handshake: Handshake,
+    pub(crate) admitted: (Admitted, Unused),
+    /// The stream of a session that starts as a WebSocket.
+    pub(crate) opening: Option<Opening>,
 }
 
 impl Engine {
@@ -50,9 +63,13 @@ impl Engine {
     /// ```
     pub fn new(config: Config, on_connection: impl Fn(Socket, Driver) + Send + Sync + 'static) -> Self {
         let contexts = config.per_message_deflate.as_ref().map_or(0, |options| options.max_contexts);
-        let contexts = Arc::new(Semaphore::new(contexts.min(Semaphore::MAX_PERMITS)));
-        let (config, sessions) = (Arc::new(config), Sessions::default());
-        Self(Arc::new(Inner { config, sessions, contexts, on_connection: Box::new(on_connection) }))
+        Self(Arc::new(Inner {
+            config: Arc::new(config),
+            admission: Admission::default(),
+            sessions: Sessions::default(),
+            contexts: Arc::new(Semaphore::new(contexts.min(Semaphore::MAX_PERMITS))),
+            on_connection: Box::new(on_connection),
+        }))
     }
 
     /// The options.
@@ -76,23 +93,15 @@ impl Engine {
         self.0.sessions.empty().await;
     }
 
-    /// Opens a session; for one that starts as a WebSocket, `opening` gives its stream. `None` when the id is in use:
-    /// given twice, it would put one client's session into the hands of another.
-    pub(crate) fn open(
-        &self,
-        sid: Sid,
-        query: &str,
-        encoding: Encoding,
-        remote: Option<SocketAddr>,
-        opening: Option<Opening>,
-    ) -> Option<Socket> {
-        let config = &self.0.config;
-        let transport = if opening.is_some() { Transport::WebSocket } else { Transport::Polling };
+    /// Opens a session, unless one has this id already.
+    pub(crate) fn open(&self, Arrival { sid, encoding, handshake, admitted, opening }: Arrival) -> Option<Socket> {
+        let (admitted, unused) = admitted;
+        let (config, transport) = (&self.0.config, handshake.transport);
         let open = open_packet(sid, config, transport);
         let session = Session::new(config.clone(), encoding, transport, &open, Instant::now().into_std());
-        let handshake = Handshake { query: query.into(), remote };
-        let socket = Socket::new(sid, handshake, session, opening);
-        let registration = self.0.sessions.register(&socket)?;
+        let socket = Socket::new(sid, handshake, session, unused);
+        socket.lock().opening = opening;
+        let registration = self.0.sessions.register(&socket, admitted)?;
         let driver = Driver::new(socket.clone(), config.clone(), registration);
         (self.0.on_connection)(socket.clone(), driver);
         Some(socket)
@@ -101,6 +110,14 @@ impl Engine {
     /// Rights to keep compression contexts, for as many WebSockets as may.
     pub(crate) fn contexts(&self) -> &Arc<Semaphore> {
         &self.0.contexts
+    }
+
+    /// Counts one more session from this address, which may then be opened.
+    ///
+    /// # Errors
+    /// [`Bound`].
+    pub(crate) fn admit(&self, ip: Option<IpAddr>) -> Result<(Admitted, Unused), Bound> {
+        self.0.admission.admit(ip, &self.0.config)
     }
 
     /// The live session with this id.
@@ -126,5 +143,42 @@ impl fmt::Debug for Engine {
             .field("config", &self.0.config)
             .field("clients_count", &self.clients_count())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        iter,
+        sync::{Barrier, Mutex},
+        thread,
+    };
+
+    use super::*;
+
+    #[test]
+    fn hs_24_of_sessions_that_open_at_once_with_one_id_one_is_opened() {
+        const ROUNDS: usize = 500;
+        let drivers = Arc::new(Mutex::new(Vec::new()));
+        let kept = drivers.clone();
+        let engine = Engine::new(Config::default(), move |_socket, driver| {
+            kept.lock().expect("not poisoned").push(driver);
+        });
+        let (sids, barrier) = (iter::repeat_with(Sid::draw).take(ROUNDS).collect::<Vec<_>>(), Barrier::new(2));
+        let open = || {
+            let opened = sids.iter().filter(|sid| {
+                barrier.wait();
+                let handshake = Handshake::new("", Transport::Polling, None, iter::empty());
+                let admitted = engine.admit(None).expect("there is room");
+                let arrival = Arrival { sid: **sid, encoding: Encoding::V4, handshake, admitted, opening: None };
+                engine.open(arrival).is_some()
+            });
+            opened.count()
+        };
+        let opened = thread::scope(|scope| [scope.spawn(open), scope.spawn(open)].map(|thread| thread.join()));
+        let opened: usize = opened.into_iter().map(|count| count.expect("no panic")).sum();
+        assert_eq!((opened, engine.clients_count()), (ROUNDS, ROUNDS));
+        drop(std::mem::take(&mut *drivers.lock().expect("not poisoned")));
+        assert_eq!(engine.clients_count(), 0);
     }
 }

@@ -2,31 +2,31 @@
 //! What it is not: options of sessions; those are in `config`.
 //! Who calls it: users build one; `service` asks it for each request.
 
-use std::{fmt, pin::Pin, sync::Arc};
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+    pin::Pin,
+    sync::Arc,
+};
 
 use hyper::{HeaderMap, http::request::Parts};
 
-use crate::{cookie::Cookie, cors::Cors, id::Sid, origin::Origins, reason::HandshakeError};
+use crate::{
+    cookie::Cookie,
+    cors::Cors,
+    id::Sid,
+    origin::Origins,
+    refusal::{Refusal, Refused},
+};
 
 /// Polling answers from this size on are compressed, in bytes, as in the reference.
 const COMPRESSION_THRESHOLD: usize = 1024;
 
 type AllowRequest = dyn Fn(&Parts) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync;
 type AddHeaders = dyn Fn(&Parts, &mut HeaderMap) + Send + Sync;
-type GenerateSid = dyn Fn(&Parts) -> Option<Sid> + Send + Sync;
+type GenerateSid = dyn Fn(&Parts) -> Pin<Box<dyn Future<Output = Option<Sid>> + Send>> + Send + Sync;
+type ClientIp = dyn Fn(&Parts) -> Option<IpAddr> + Send + Sync;
 type OnRefused = dyn Fn(&Refused<'_>) + Send + Sync;
-
-/// A request that was refused (`connection_error`).
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct Refused<'a> {
-    /// The request, without its body.
-    pub request: &'a Parts,
-    /// Why, with the official code.
-    pub error: HandshakeError,
-    /// What the client was told: the application's words, or those of the error.
-    pub message: &'a str,
-}
 
 /// Options of a [`Service`](crate::Service).
 ///
@@ -54,6 +54,8 @@ pub struct Http {
     initial_headers: Option<Arc<AddHeaders>>,
     headers: Option<Arc<AddHeaders>>,
     generate_sid: Option<Arc<GenerateSid>>,
+    client_ip: Option<Arc<ClientIp>>,
+    kept_headers: Arc<[String]>,
     on_refused: Option<Arc<OnRefused>>,
 }
 
@@ -67,6 +69,8 @@ impl Default for Http {
             initial_headers: None,
             headers: None,
             generate_sid: None,
+            client_ip: None,
+            kept_headers: Arc::default(),
             on_refused: None,
         }
     }
@@ -112,11 +116,30 @@ impl Http {
 
     /// Gives each session its id (`generateId`); `None`, or an id in use, refuses the handshake with code 3.
     /// Ids must not be guessed: whoever knows one can use the session. Default: [`Sid::draw`].
-    pub fn generate_sid(self, generate: impl Fn(&Parts) -> Option<Sid> + Send + Sync + 'static) -> Self {
-        Self { generate_sid: Some(Arc::new(generate)), ..self }
+    pub fn generate_sid<F>(self, generate: impl Fn(&Parts) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Option<Sid>> + Send + 'static,
+    {
+        Self { generate_sid: Some(Arc::new(move |request| Box::pin(generate(request)))), ..self }
     }
 
-    /// Told of each request that is refused with an official code (`connection_error`).
+    /// Keeps these headers of the handshake for as long as the session lives, in its [`Handshake`](crate::Handshake).
+    /// Each costs memory that clients decide on, within the bounds on a request's head. Default: none.
+    pub fn kept_headers(self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self { kept_headers: names.into_iter().map(Into::into).collect(), ..self }
+    }
+
+    /// Says from which address the client of a handshake comes, for [`max_sessions_per_ip`]: behind a proxy that is in
+    /// a header, which clients can send, too, so believe only what the proxy itself put there. Those of which it is
+    /// `None` are not counted. Default: the address of the peer, [`RemoteAddr`](crate::RemoteAddr).
+    ///
+    /// [`max_sessions_per_ip`]: crate::Config::max_sessions_per_ip
+    pub fn client_ip(self, find: impl Fn(&Parts) -> Option<IpAddr> + Send + Sync + 'static) -> Self {
+        Self { client_ip: Some(Arc::new(find)), ..self }
+    }
+
+    /// Told of each request that is refused with an official code, and what exactly was wrong (`connection_error`).
+    /// The client's answer waits while it runs.
     pub fn on_refused(self, told: impl Fn(&Refused<'_>) + Send + Sync + 'static) -> Self {
         Self { on_refused: Some(Arc::new(told)), ..self }
     }
@@ -134,8 +157,25 @@ impl Http {
         }
     }
 
-    pub(crate) fn sid(&self, request: &Parts) -> Option<Sid> {
-        self.generate_sid.as_ref().map_or_else(|| Some(Sid::draw()), |generate| generate(request))
+    pub(crate) async fn sid(&self, request: &Parts) -> Option<Sid> {
+        match &self.generate_sid {
+            Some(generate) => generate(request).await,
+            None => Some(Sid::draw()),
+        }
+    }
+
+    /// The address that a handshake counts for.
+    pub(crate) fn ip(&self, request: &Parts, remote: Option<SocketAddr>) -> Option<IpAddr> {
+        match &self.client_ip {
+            Some(find) => find(request),
+            None => remote.map(|remote| remote.ip()),
+        }
+    }
+
+    /// The headers to keep, names and values.
+    pub(crate) fn kept<'a>(&'a self, headers: &'a HeaderMap) -> impl Iterator<Item = (&'a str, &'a [u8])> {
+        let values = |name: &'a String| headers.get_all(name).iter().map(|value| (name.as_str(), value.as_bytes()));
+        self.kept_headers.iter().flat_map(values)
     }
 
     /// Adds the application's headers to the answer of a handshake.
@@ -148,16 +188,17 @@ impl Http {
     /// Adds CORS and the application's headers to any answer.
     pub(crate) fn add_headers(&self, request: &Parts, answer: &mut HeaderMap) {
         if let Some(cors) = &self.cors {
-            cors.add_headers(&request.method, &request.headers, answer);
+            cors.add_headers(request, answer);
         }
         if let Some(add) = &self.headers {
             add(request, answer);
         }
     }
 
-    pub(crate) fn refused(&self, request: &Parts, error: HandshakeError, message: &str) {
+    pub(crate) fn refused(&self, request: &Parts, refusal: &Refusal) {
         if let Some(told) = &self.on_refused {
-            told(&Refused { request, error, message });
+            let Refusal { error, message, context } = refusal;
+            told(&Refused { request, error: *error, message, context });
         }
     }
 }

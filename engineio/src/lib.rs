@@ -23,17 +23,27 @@
 //! # }
 //! ```
 //!
+//! # In other servers
+//! A [`Service`] answers requests that any hyper server brings; with the feature `tower` it is a service for axum and
+//! others, HTTP/2 included, which polls. [`Service::accept`] takes a WebSocket on a stream that another HTTP server
+//! read. What may come in is bounded by options of [`Config`] and [`Serve`]; who may come in, [`Http`] decides.
+//! There are programs for this in `examples/`.
+//!
 //! # Layers
 //! A file uses files of lower layers only:
-//! words (`protocol`, `id`, `packet`, `reason`, `query`), codecs (`frame`, `payload`, `jsonp`, `extension`, `deflate`),
-//! the machine (`config`, `event`, `heartbeat`, `outbox`, `session`), shared state (`socket`, `sessions`), carriers
-//! (`reader`, `websocket`, `polling`, `driver`), front (`engine`, `origin`, `cors`, `cookie`, `compress`, `http`,
-//! `answer`, `service`, `bare`, `serve`).
+//! words (`protocol`, `id`, `packet`, `reason`, `query`, `handshake`), codecs (`frame`, `payload`, `jsonp`,
+//! `extension`, `deflate`), the machine (`config`, `allowance`, `event`, `heartbeat`, `outbox`, `session`), shared
+//! state (`admission`, `socket`, `sessions`), carriers (`reader`, `websocket`, `polling`, `driver`), front (`engine`,
+//! `origin`, `refusal`, `head`, `cors`, `cookie`, `compress`, `http`, `answer`, `handover`, `service`, `bare`,
+//! `connection`, `serve`).
 
+mod admission;
+mod allowance;
 mod answer;
 mod bare;
 pub mod compress;
 mod config;
+mod connection;
 mod cookie;
 mod cors;
 mod deflate;
@@ -42,6 +52,9 @@ mod engine;
 mod event;
 mod extension;
 mod frame;
+mod handover;
+mod handshake;
+mod head;
 mod heartbeat;
 mod http;
 mod id;
@@ -55,6 +68,7 @@ mod protocol;
 mod query;
 mod reader;
 mod reason;
+mod refusal;
 mod serve;
 mod service;
 mod session;
@@ -64,6 +78,7 @@ mod websocket;
 
 pub use bytestring::ByteString;
 
+pub use admission::Bound;
 pub use answer::Answer;
 pub use bare::BareWebSocket;
 pub use config::{Config, PerMessageDeflate};
@@ -73,14 +88,16 @@ pub use driver::Driver;
 pub use engine::Engine;
 pub use event::Event;
 pub use frame::Frame;
-pub use http::{Http, Refused};
+pub use handshake::Handshake;
+pub use http::Http;
 pub use id::Sid;
 pub use origin::{Origin, OriginError, Origins};
 pub use packet::{DecodeError, Message, Packet};
 pub use protocol::{Encoding, Revision, Transport};
 pub use query::Query;
 pub use reason::{CloseReason, HandshakeError, SendError, Sent, TransportFault};
+pub use refusal::{Context, Refused};
 pub use serve::{Listener, Serve};
 pub use service::{RemoteAddr, Service};
 pub use session::{Session, Transmit};
-pub use socket::{Handshake, Socket};
+pub use socket::Socket;

@@ -40,6 +40,8 @@ pub(crate) enum PostError {
     TooLarge,
     /// The body did not come within `body_timeout`.
     Late,
+    /// The body is compressed.
+    Encoded,
 }
 
 /// What a GET is answered.
@@ -101,6 +103,10 @@ where
             return Err(PostError::Refused(HandshakeError::BadRequest));
         }
     };
+    if headers.contains_key(header::CONTENT_ENCODING) {
+        guard.fault = Some(TransportFault::ContentEncoding);
+        return Err(PostError::Encoded);
+    }
     let collected = tokio::time::timeout(config.body_timeout, collect(socket, body, config.max_payload)).await;
     let read = match collected.unwrap_or(Err(BodyError::Late)) {
         Ok(body) => Ok(body),

@@ -57,6 +57,12 @@ impl<'a> Query<'a> {
         let transport = transport.ok_or(HandshakeError::UnknownTransport)?;
         Ok(Self { transport, sid, revision, base64, jsonp })
     }
+
+    /// What a query says for a parameter, decoded.
+    pub(crate) fn value(query: &str, name: &str) -> Option<String> {
+        let pairs = form_urlencoded::parse(query.as_bytes());
+        pairs.filter(|(key, _)| key == name).last().map(|(_, value)| value.into_owned())
+    }
 }
 
 #[cfg(test)]

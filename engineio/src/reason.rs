@@ -16,6 +16,7 @@ use crate::packet::DecodeError;
 /// | 3 | 400 | Bad request |
 /// | 4 | 403 | Forbidden |
 /// | 5 | 400 | Unsupported protocol version |
+/// | 3 | 503 | Service unavailable: *ours*, as the official codes know no such thing |
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HandshakeError {
@@ -31,6 +32,8 @@ pub enum HandshakeError {
     Forbidden,
     /// `EIO` names a protocol revision that is not served.
     UnsupportedRevision,
+    /// *Ours.* There are as many sessions as there may be.
+    Unavailable,
 }
 
 impl HandshakeError {
@@ -57,6 +60,7 @@ impl HandshakeError {
             Self::BadRequest => (3, 400, "Bad request"),
             Self::Forbidden => (4, 403, "Forbidden"),
             Self::UnsupportedRevision => (5, 400, "Unsupported protocol version"),
+            Self::Unavailable => (3, 503, "Service unavailable"),
         }
     }
 }
@@ -140,6 +144,8 @@ pub enum TransportFault {
     PostAborted,
     /// A POST had a content type that only binary payloads of revision 3 may have.
     ContentType,
+    /// A POST said that its body was compressed (`Content-Encoding`), which is never undone.
+    ContentEncoding,
     /// The client sent a ping, which in revision 4 only the server does.
     HeartbeatDirection,
     /// The client broke the WebSocket protocol: close code 1002.

@@ -2,7 +2,7 @@
 //! What it is not: needed; any hyper server can call the `Service`.
 //! Who calls it: applications and `socketio-server`, which serve nothing else on the port or route by themselves.
 
-use std::{convert::Infallible, error, io, net::SocketAddr, time::Duration};
+use std::{convert::Infallible, error, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -11,13 +11,16 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    sync::watch,
+    sync::{Semaphore, watch},
 };
 
-use crate::service::RemoteAddr;
+use crate::{connection::Connection, service::RemoteAddr};
 
 /// Pause after `accept` failed, for instance for want of descriptors, which do not come back at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// More than any connection lasts; hyper adds what it is given to the present, which must not overflow.
+const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 /// The least that hyper takes for its buffer, in bytes.
 const MIN_BUFFER: usize = 8192;
@@ -32,6 +35,9 @@ pub struct Serve {
     pub max_header_bytes: usize,
     /// Headers that a request may have; one with more is answered 431. Default 100.
     pub max_headers: usize,
+    /// Connections at a time, WebSockets among them. Those beyond wait, not accepted and at no cost, in the system's
+    /// queue until one ends; the system drops what is too much for that. Default: no bound.
+    pub max_connections: Option<usize>,
     /// Time that connections have, once the end was asked for, to take their last answers. Default 5 s.
     pub goodbye: Duration,
 }
@@ -42,6 +48,7 @@ impl Default for Serve {
             header_timeout: Duration::from_secs(10),
             max_header_bytes: 16 * 1024,
             max_headers: 100,
+            max_connections: None,
             goodbye: Duration::from_secs(5),
         }
     }
@@ -97,15 +104,24 @@ impl Serve {
     {
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
-            .header_read_timeout(self.header_timeout)
+            .header_read_timeout(self.header_timeout.min(FOREVER))
             .max_buf_size(self.max_header_bytes.max(MIN_BUFFER))
             .max_headers(self.max_headers);
         // Told of the end; and as each connection holds a receiver, it also tells when the last one is gone.
         let (closing, connections) = watch::channel(());
+        let permits = self.max_connections.map(|max| Arc::new(Semaphore::new(max.min(Semaphore::MAX_PERMITS))));
         let mut shutdown = std::pin::pin!(shutdown);
         loop {
+            let accepting = async {
+                let permit = match &permits {
+                    Some(permits) => Some(permits.clone().acquire_owned().await.expect("is never closed")),
+                    None => None,
+                };
+                let (stream, remote) = listener.accept().await?;
+                Ok((Connection::new(stream, permit), remote))
+            };
             let accepted = tokio::select! {
-                accepted = listener.accept() => accepted,
+                accepted = accepting => accepted,
                 () = &mut shutdown => break,
             };
             let (stream, remote) = match accepted {

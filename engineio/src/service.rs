@@ -2,24 +2,32 @@
 //! What it is not: a server with a port (`serve`), nor a router for other paths.
 //! Who calls it: hyper, or a server that keeps Engine.IO beside other routes.
 
-use std::{borrow::Cow, io, net::SocketAddr, pin::Pin, sync::Arc};
+use std::{io, net::SocketAddr, pin::Pin, sync::Arc};
 
-use hyper::{Method, Request, StatusCode, body::Body, header, http::request::Parts, upgrade::OnUpgrade};
-use hyper_util::rt::TokioIo;
+use bytes::Bytes;
+use http_body_util::Empty;
+use hyper::{Method, Request, StatusCode, Version, body::Body, header, http::request::Parts};
 #[cfg(feature = "tower")]
-use std::task::{Context, Poll};
-use tokio::time::Instant;
+use std::task;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
+    time::Instant,
+};
 
 use crate::{
     answer::{self, Answer},
-    engine::Engine,
+    engine::{Arrival, Engine},
+    handover,
+    handshake::Handshake,
+    head,
     http::Http,
     origin::Origins,
     polling::{self, PostError},
     protocol::{Encoding, Revision, Transport},
     query::Query,
     reason::HandshakeError,
-    socket::{Compression, Opening, Socket, Upgraded},
+    refusal::{Context, Refusal},
+    socket::{Compression, Socket, Stream},
     websocket,
 };
 
@@ -32,18 +40,6 @@ pub struct RemoteAddr(pub SocketAddr);
 pub struct Service {
     engine: Engine,
     http: Arc<Http>,
-}
-
-/// Why a request is refused, and the words for it.
-struct Refusal {
-    error: HandshakeError,
-    message: Cow<'static, str>,
-}
-
-impl From<HandshakeError> for Refusal {
-    fn from(error: HandshakeError) -> Self {
-        Self { error, message: error.message().into() }
-    }
 }
 
 impl Service {
@@ -72,33 +68,66 @@ impl Service {
     where
         B: Body + Send + Unpin + 'static,
     {
-        if !self.matches(request.uri().path()) {
+        let (mut parts, body) = request.into_parts();
+        if !self.matches(parts.uri.path()) || head::is_for_another_host(&parts) {
             return answer::empty(StatusCode::NOT_FOUND);
         }
-        let (mut parts, body) = request.into_parts();
         let mut body = Some(body);
         let upgrade = websocket::is_upgrade(&parts.headers);
-        let mut answer = match self.preflight(&parts) {
-            Some(answer) => answer,
-            None => self.route(&mut parts, &mut body, upgrade).await.unwrap_or_else(|refusal| {
-                self.http.refused(&parts, refusal.error, &refusal.message);
-                answer::refuse(refusal.error, &refusal.message)
-            }),
-        };
-        if let Some(body) = body.filter(|body| !upgrade && !body.is_end_stream()) {
-            tokio::spawn(polling::discard(body));
-        }
+        let answer = self.route(&mut parts, &mut body, upgrade).await;
+        let mut answer = answer.unwrap_or_else(|refusal| self.refuse(&parts, &refusal));
         self.http.add_headers(&parts, answer.headers_mut());
         if upgrade && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
             // What follows a refused upgrade may be frames: it is not to be read as a request.
             answer::close_after(&mut answer);
+        } else if let Some(body) = body.filter(|body| !body.is_end_stream()) {
+            answer::close_after(&mut answer);
+            tokio::spawn(polling::discard(body));
+        }
+        if parts.version >= Version::HTTP_2 {
+            // RFC 9113, section 8.2.2: it has no such header, and other ways to end.
+            answer.headers_mut().remove(header::CONNECTION);
         }
         answer
     }
 
-    fn preflight(&self, request: &Parts) -> Option<Answer> {
-        let status = self.http.cors.as_ref()?.preflight(&request.method)?;
-        Some(answer::empty(status))
+    /// Answers a request for a WebSocket that an HTTP server other than hyper has read from `stream`, and on it: with
+    /// 101, or with why not. It is let in, or refused, as any other handshake is, by the same checks and hooks.
+    ///
+    /// The next bytes of `stream` are those that follow the head of the request. Requests that are not for a WebSocket
+    /// are refused with code 3: polling goes through [`answer`](Self::answer), with what that server has for a body.
+    ///
+    /// Returns once the answer is out; the session goes on with its driver.
+    ///
+    /// # Errors
+    /// Those of writing the answer. A session that was to begin has ended then.
+    pub async fn accept<S>(&self, mut request: Parts, stream: S) -> io::Result<()>
+    where
+        S: AsyncRead + AsyncWrite + Send + 'static,
+    {
+        let mut stream: Stream = Box::pin(stream);
+        let hand_over = handover::promise(&mut request);
+        let answer = if websocket::is_upgrade(&request.headers) {
+            self.answer(Request::from_parts(request, Empty::<Bytes>::new())).await
+        } else {
+            let mut answer = self.refuse(&request, &Context::TransportHandshake.into());
+            self.http.add_headers(&request, answer.headers_mut());
+            answer
+        };
+        let accepted = answer.status() == StatusCode::SWITCHING_PROTOCOLS;
+        stream.write_all(&answer::encode(answer).await).await?;
+        if !accepted {
+            return stream.shutdown().await;
+        }
+        stream.flush().await?;
+        // A session that has ended meanwhile does not need it.
+        let _ended = hand_over.send(stream);
+        Ok(())
+    }
+
+    fn refuse(&self, request: &Parts, refusal: &Refusal) -> Answer {
+        self.http.refused(request, refusal);
+        answer::refuse(refusal)
     }
 
     /// Takes the body if it is to be read.
@@ -106,29 +135,36 @@ impl Service {
     where
         B: Body + Send + Unpin + 'static,
     {
-        let text = request.uri.query().unwrap_or_default().to_owned();
-        let query = Query::parse(&text)?;
-        let config = self.engine.config();
-        if !config.serves(query.transport) {
-            return Err(HandshakeError::UnknownTransport.into());
+        if head::expects_the_unknown(&request.headers) {
+            return Ok(answer::empty(StatusCode::EXPECTATION_FAILED));
         }
+        head::check(request)?;
+        if let Some(status) = self.http.cors.as_ref().and_then(|cors| cors.preflight(&request.method)) {
+            return Ok(answer::empty(status));
+        }
+        let text = request.uri.query().unwrap_or_default().to_owned();
+        let config = self.engine.config();
+        let query = Query::parse(&text).ok().filter(|query| config.serves(query.transport));
+        let query = query.ok_or_else(|| Context::UnknownTransport { transport: Query::value(&text, "transport") })?;
         match &query.sid {
             Some(sid) => {
-                let socket = self.engine.find(sid).ok_or(HandshakeError::UnknownSid)?;
+                let socket = self.engine.find(sid).ok_or_else(|| Context::UnknownSid { sid: sid.to_string() })?;
+                let previous = socket.encoding().revision;
+                if query.revision != Some(previous) {
+                    return Err(Context::ProtocolMismatch { revision: Query::value(&text, "EIO"), previous }.into());
+                }
                 // A WebSocket is asked for by both the headers and the query, or by neither.
-                if query.revision != Some(socket.encoding().revision)
-                    || upgrade != (query.transport == Transport::WebSocket)
-                {
-                    return Err(HandshakeError::BadRequest.into());
+                if upgrade != (query.transport == Transport::WebSocket) {
+                    return Err(mismatch(query.transport, &socket).into());
                 }
                 if upgrade { self.upgrade(request, &socket) } else { self.poll(request, body, &socket, &query).await }
             }
             None => {
                 if request.method != Method::GET {
-                    return Err(HandshakeError::BadMethod.into());
+                    return Err(Context::BadMethod { method: request.method.to_string() }.into());
                 }
                 if upgrade != (query.transport == Transport::WebSocket) {
-                    return Err(HandshakeError::BadRequest.into());
+                    return Err(Context::TransportHandshake.into());
                 }
                 let encoding = match query.revision {
                     Some(Revision::V4) => Encoding::V4,
@@ -137,7 +173,10 @@ impl Service {
                         let base64 = query.base64 || query.jsonp.is_some();
                         Encoding { base64, ..Encoding::V3 }
                     }
-                    _ => return Err(HandshakeError::UnsupportedRevision.into()),
+                    _ => {
+                        let revision = Query::value(&text, "EIO");
+                        return Err(Context::UnsupportedRevision { revision }.into());
+                    }
                 };
                 self.open(request, &query, &text, encoding).await
             }
@@ -153,11 +192,17 @@ impl Service {
         encoding: Encoding,
     ) -> Result<Answer, Refusal> {
         self.check_origin(request, query.transport)?;
-        if let Err(message) = self.http.allows(request).await {
-            return Err(Refusal { error: HandshakeError::Forbidden, message: message.into() });
-        }
         let remote = request.extensions.get::<RemoteAddr>().map(|remote| remote.0);
-        let sid = self.http.sid(request).ok_or(HandshakeError::BadRequest)?;
+        // Before the application is asked, as that may take its time.
+        let admitted = self.engine.admit(self.http.ip(request, remote)).map_err(Context::TooMany)?;
+        self.http.allows(request).await.map_err(Refusal::of_middleware)?;
+        let handshake = Handshake::new(text, query.transport, remote, self.http.kept(&request.headers));
+        let sid = self.http.sid(request).await.ok_or(Context::IdGeneration)?;
+        // An id given twice would put one client's session into the hands of another.
+        let open = |opening| {
+            let arrival = Arrival { sid, encoding, handshake, admitted, opening };
+            self.engine.open(arrival).ok_or(Context::IdGeneration)
+        };
         let mut answer = match query.transport {
             Transport::WebSocket => {
                 let compression = self.agree(request);
@@ -165,14 +210,12 @@ impl Service {
                 if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
                     return Ok(answer);
                 }
-                let opened = self.engine.open(sid, text, encoding, remote, Some(opening(request, compression)?));
-                opened.ok_or(HandshakeError::BadRequest)?;
+                open(Some(handover::opening(request, compression)?))?;
                 answer
             }
             Transport::Polling => {
-                let opened = self.engine.open(sid, text, encoding, remote, None);
-                let socket = opened.ok_or(HandshakeError::BadRequest)?;
-                let body = polling::get(&socket).await?;
+                let socket = open(None)?;
+                let body = polling::get(&socket).await.map_err(|error| unfit(error, &socket))?;
                 let mut answer = answer::polled(body, query, &request.headers, self.http.compression);
                 if let Some(cookie) = &self.http.cookie {
                     answer.headers_mut().append(header::SET_COOKIE, cookie.header(sid));
@@ -187,10 +230,11 @@ impl Service {
     /// A WebSocket for a session that polls.
     fn upgrade(&self, request: &mut Parts, socket: &Socket) -> Result<Answer, Refusal> {
         if request.method != Method::GET {
-            return Err(HandshakeError::BadMethod.into());
+            return Err(Context::BadMethod { method: request.method.to_string() }.into());
         }
-        if !self.engine.config().upgrades_from(Transport::Polling) {
-            return Err(HandshakeError::BadRequest.into());
+        // Only a session that polled may move, and once: one that has moved is answered below, as in the reference.
+        if !self.engine.config().upgrades_from(socket.handshake().transport) {
+            return Err(Context::TransportHandshake.into());
         }
         self.check_origin(request, Transport::WebSocket)?;
         let compression = self.agree(request);
@@ -198,7 +242,7 @@ impl Service {
         if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
             return Ok(answer);
         }
-        if let Err(opening) = socket.probe(opening(request, compression)?) {
+        if let Err(opening) = socket.probe(handover::opening(request, compression)?) {
             // As in the reference, a WebSocket that the session does not want is accepted and closed.
             let engine = self.engine.clone();
             tokio::spawn(async move {
@@ -227,16 +271,17 @@ impl Service {
     {
         match request.method {
             Method::GET => {
-                let body = polling::get(socket).await?;
+                let body = polling::get(socket).await.map_err(|error| unfit(error, socket))?;
                 Ok(answer::polled(body, query, &request.headers, self.http.compression))
             }
             Method::POST => {
                 self.check_origin(request, Transport::Polling)?;
                 let (jsonp, config) = (query.jsonp.is_some(), self.engine.config());
                 match polling::post(socket, &request.headers, body, jsonp, config).await {
-                    Ok(()) => Ok(answer::posted()),
-                    Err(PostError::Refused(error)) => Err(error.into()),
+                    Ok(()) => Ok(answer::posted(&request.headers)),
+                    Err(PostError::Refused(error)) => Err(unfit(error, socket).into()),
                     Err(PostError::TooLarge) => Ok(answer::unread(StatusCode::PAYLOAD_TOO_LARGE)),
+                    Err(PostError::Encoded) => Ok(answer::unread(StatusCode::UNSUPPORTED_MEDIA_TYPE)),
                     Err(PostError::Late) => Ok(answer::unread(StatusCode::REQUEST_TIMEOUT)),
                 }
             }
@@ -246,20 +291,19 @@ impl Service {
 
     /// Refuses pages of origins that are not let in. Polling is checked only against a list: without CORS headers the
     /// browser keeps answers from such pages anyway, and programs are free to send any origin.
-    fn check_origin(&self, request: &Parts, transport: Transport) -> Result<(), HandshakeError> {
+    fn check_origin(&self, request: &Parts, transport: Transport) -> Result<(), Context> {
         let mut origins = request.headers.get_all(header::ORIGIN).iter();
         let Some(origin) = origins.next() else { return Ok(()) };
         if origins.next().is_some() {
-            return Err(HandshakeError::BadRequest);
+            return Err(Context::InvalidOrigin);
         }
         let allowed = self.http.origins();
         if transport == Transport::Polling && !matches!(allowed, Origins::List(_)) {
             return Ok(());
         }
-        let host = request.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
         match origin.to_str() {
-            Ok(origin) if allowed.allow(origin, host) => Ok(()),
-            _ => Err(HandshakeError::Forbidden),
+            Ok(origin) if allowed.allow(origin, head::host(request)) => Ok(()),
+            _ => Err(Context::ForbiddenOrigin),
         }
     }
 }
@@ -289,8 +333,8 @@ where
     type Error = std::convert::Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Answer, Self::Error>> + Send>>;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        Poll::Ready(Ok(()))
+    fn poll_ready(&mut self, _: &mut task::Context<'_>) -> task::Poll<Result<(), Self::Error>> {
+        task::Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
@@ -298,14 +342,19 @@ where
     }
 }
 
-/// The stream of a request that asked for an upgrade, once its 101 answer is out.
-///
-/// # Errors
-/// When the connection cannot be upgraded, as with HTTP/2 or a server that serves without upgrades.
-pub(crate) fn opening(request: &mut Parts, compression: Option<Compression>) -> Result<Opening, HandshakeError> {
-    let on_upgrade = request.extensions.remove::<OnUpgrade>().ok_or(HandshakeError::BadRequest)?;
-    Ok(Box::pin(async move {
-        let upgraded = on_upgrade.await.map_err(io::Error::other)?;
-        Ok(Upgraded { stream: Box::pin(TokioIo::new(upgraded)), compression })
-    }))
+/// What is wrong with a request whose transport is not that of its session, or not the way to it.
+fn mismatch(transport: Transport, socket: &Socket) -> Context {
+    match socket.transport() {
+        previous if previous == transport => Context::TransportHandshake,
+        previous => Context::TransportMismatch { transport, previous },
+    }
+}
+
+/// What is wrong with a GET or POST that its session did not take.
+fn unfit(error: HandshakeError, socket: &Socket) -> Context {
+    match (error, socket.closed()) {
+        (HandshakeError::UnknownSid, _) => Context::UnknownSid { sid: socket.sid().to_string() },
+        (_, Some(reason)) => Context::SessionEnded(reason),
+        (_, None) => mismatch(Transport::Polling, socket),
+    }
 }

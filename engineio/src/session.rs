@@ -39,6 +39,7 @@ use std::{
 };
 
 use crate::{
+    allowance::Allowance,
     config::{Config, deadline},
     event::Event,
     frame::Frame,
@@ -71,10 +72,8 @@ pub struct Session {
     outbox: Outbox,
     /// What came by polling and waits for the driver.
     inbox: VecDeque<Event>,
-    /// When the session ends unless somebody made use of it.
-    expires: Option<Instant>,
-    /// Bytes of messages that it may still bring until then.
-    budget: Option<usize>,
+    /// What its application lets it do so far.
+    allowance: Allowance,
 }
 
 #[derive(Debug)]
@@ -127,7 +126,7 @@ impl Session {
         if let Some(message) = &config.initial_packet {
             outbox.push_control(Frame::from(message));
         }
-        Self { config, encoding, state, heartbeat, outbox, inbox: VecDeque::new(), expires: None, budget: None }
+        Self { config, encoding, state, heartbeat, outbox, inbox: VecDeque::new(), allowance: Allowance::default() }
     }
 
     /// A GET arrived. It is parked until [`poll_get`](Self::poll_get) has an answer.
@@ -216,6 +215,9 @@ impl Session {
             State::Closed { .. } => return None,
             State::Polling(_) | State::Probing { .. } | State::WebSocket => {}
         }
+        if matches!(packet, Packet::Message(_) | Packet::Ping(_) | Packet::Pong) {
+            self.allowance.mark_used();
+        }
         match self.heartbeat.handle_packet(now, &packet, self.outbox.gave_ping(), &self.config) {
             Heard::Beat if self.encoding.revision == Revision::V3 => {
                 // Bounded as messages are: the client says how many pongs there are. One that reads none is cut off.
@@ -238,16 +240,11 @@ impl Session {
     }
 
     fn within_budget(&mut self, message: Message) -> Option<Message> {
-        if let Some(budget) = &mut self.budget {
-            match budget.checked_sub(message.len()) {
-                Some(left) => *budget = left,
-                None => {
-                    self.end(CloseReason::TransportError(TransportFault::TooLarge));
-                    return None;
-                }
-            }
+        if self.allowance.spend(message.len()) {
+            return Some(message);
         }
-        Some(message)
+        self.end(CloseReason::TransportError(TransportFault::TooLarge));
+        None
     }
 
     /// This came of a packet in a polling body: it waits in the inbox for the driver.
@@ -278,7 +275,7 @@ impl Session {
             State::Probing { poll, probe } if probe.until <= now => self.state = State::Polling(*poll),
             _ => {}
         }
-        if self.expires.is_some_and(|at| at <= now) {
+        if self.allowance.expires().is_some_and(|at| at <= now) {
             self.close(now, CloseReason::ForcedClose);
         } else {
             match self.heartbeat.poll(now, &self.config) {
@@ -348,7 +345,7 @@ impl Session {
 
     /// Lets messages of this many bytes come before the session is ended as one that sends too much; `None` lifts that.
     pub fn limit(&mut self, budget: Option<usize>) {
-        self.budget = budget;
+        self.allowance.limit(budget);
     }
 
     /// Closes the session once all that waits has left, but for a shutdown, which drops it.
@@ -373,7 +370,7 @@ impl Session {
 
     /// Sets when the session ends by itself, as [`CloseReason::ForcedClose`]; `None` takes that back.
     pub fn expire(&mut self, at: Option<Instant>) {
-        self.expires = at;
+        self.allowance.expire(at);
     }
 
     /// Everything for the answer of a parked GET, oldest first; `None` while it has to wait.
@@ -448,7 +445,7 @@ impl Session {
             State::Probing { probe, .. } => self.heartbeat.at().min(probe.until),
             State::Polling(_) | State::WebSocket => self.heartbeat.at(),
         };
-        Some(self.expires.map_or(at, |expires| at.min(expires)))
+        Some(self.allowance.expires().map_or(at, |expires| at.min(expires)))
     }
 
     /// Why the session ended, once it has.
@@ -457,6 +454,11 @@ impl Session {
             State::Closed { reason, .. } => Some(reason),
             _ => None,
         }
+    }
+
+    /// Whether the client has made use of the session, or cannot any more.
+    pub(crate) fn is_used(&self) -> bool {
+        self.allowance.is_used() || self.closed().is_some()
     }
 
     /// The transport that carries messages now, or did when the session ended.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use dashmap::{DashMap, Entry};
 use tokio::sync::Notify;
 
-use crate::{id::Sid, socket::Socket};
+use crate::{admission::Admitted, id::Sid, socket::Socket};
 
 /// All live sessions of one engine. Clones are the same table.
 #[derive(Debug, Clone, Default)]
@@ -20,21 +20,22 @@ struct Table {
     removed: Notify,
 }
 
-/// Keeps one session in the table until it is dropped.
+/// Keeps one session in the table, and counted, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Registration {
     sessions: Sessions,
     sid: Sid,
+    _admitted: Admitted,
 }
 
 impl Sessions {
-    /// Adds a session, unless another has its id.
-    pub(crate) fn register(&self, socket: &Socket) -> Option<Registration> {
+    /// Adds a session, unless there is one with its id.
+    pub(crate) fn register(&self, socket: &Socket, admitted: Admitted) -> Option<Registration> {
         match self.0.by_sid.entry(socket.sid()) {
             Entry::Occupied(_) => None,
-            Entry::Vacant(vacant) => {
-                vacant.insert(socket.clone());
-                Some(Registration { sessions: self.clone(), sid: socket.sid() })
+            Entry::Vacant(entry) => {
+                entry.insert(socket.clone());
+                Some(Registration { sessions: self.clone(), sid: socket.sid(), _admitted: admitted })
             }
         }
     }
@@ -79,29 +80,33 @@ mod tests {
 
     use super::*;
     use crate::{
+        admission::Admission,
         config::Config,
+        handshake::Handshake,
         protocol::{Encoding, Transport},
         session::Session,
-        socket::Handshake,
     };
 
     #[test]
     fn of_two_handshakes_at_once_with_one_id_one_is_let_in() {
         let sid = Sid::draw();
-        let socket = || {
+        let (admission, config) = (Admission::default(), Arc::new(Config::default()));
+        let arrival = || {
             let now = Instant::now().into_std();
-            let session = Session::new(Arc::new(Config::default()), Encoding::V4, Transport::Polling, "{}", now);
-            Socket::new(sid, Handshake { query: "".into(), remote: None }, session, None)
+            let session = Session::new(config.clone(), Encoding::V4, Transport::Polling, "{}", now);
+            let handshake = Handshake::new("", Transport::Polling, None, std::iter::empty());
+            let (admitted, unused) = admission.admit(None, &config).expect("there is no bound on two");
+            (Socket::new(sid, handshake, session, unused), admitted)
         };
-        let (first, second) = (socket(), socket());
+        let [(first, of_first), (second, of_second), (_, of_third)] = [arrival(), arrival(), arrival()];
         let sessions = Sessions::default();
-        let registration = sessions.register(&first);
-        assert!(registration.is_some() && sessions.register(&second).is_none());
+        let registration = sessions.register(&first, of_first);
+        assert!(registration.is_some() && sessions.register(&second, of_second).is_none());
         first.close();
         assert!(sessions.find(sid.as_str()).is_some_and(|found| found.closed() == first.closed()));
         assert_eq!(sessions.len(), 1);
         drop(registration);
         assert_eq!(sessions.len(), 0);
-        assert!(sessions.register(&second).is_some());
+        assert!(sessions.register(&second, of_third).is_some());
     }
 }

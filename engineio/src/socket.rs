@@ -4,7 +4,6 @@
 
 use std::{
     fmt, io,
-    net::SocketAddr,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Waker},
@@ -18,9 +17,11 @@ use tokio::{
 };
 
 use crate::{
+    admission::Unused,
     config::deadline,
     extension::Agreed,
     frame::Frame,
+    handshake::Handshake,
     id::Sid,
     packet::Message,
     protocol::{Encoding, Transport},
@@ -51,16 +52,6 @@ pub(crate) struct Compression {
 /// A WebSocket whose 101 answer is still on its way.
 pub(crate) type Opening = Pin<Box<dyn Future<Output = io::Result<Upgraded>> + Send>>;
 
-/// What is known of the request that opened a session.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Handshake {
-    /// The query string as it came, without the question mark.
-    pub query: Box<str>,
-    /// The address of the peer; `None` when the server did not tell, or over a Unix socket.
-    pub remote: Option<SocketAddr>,
-}
-
 /// One session, as its application holds it. Clones are the same session.
 #[derive(Clone)]
 pub struct Socket(Arc<Shared>);
@@ -80,15 +71,18 @@ pub(crate) struct Inner {
     pub(crate) session: Session,
     /// A WebSocket that arrived and that the driver has not taken yet.
     pub(crate) opening: Option<Opening>,
+    /// Counts the session until its client makes use of it.
+    unused: Option<Unused>,
     driver: Option<Waker>,
     get: Option<Waker>,
     post: Option<Waker>,
 }
 
 impl Socket {
-    pub(crate) fn new(sid: Sid, handshake: Handshake, session: Session, opening: Option<Opening>) -> Self {
+    pub(crate) fn new(sid: Sid, handshake: Handshake, session: Session, unused: Unused) -> Self {
         let encoding = session.encoding();
-        let inner = Inner { session, opening, driver: None, get: None, post: None };
+        let unused = Some(unused);
+        let inner = Inner { session, opening: None, unused, driver: None, get: None, post: None };
         Self(Arc::new(Shared { sid, handshake, encoding, inner: Mutex::new(inner), written: Notify::new() }))
     }
 
@@ -230,6 +224,9 @@ impl Socket {
     pub(crate) fn update<R>(&self, change: impl FnOnce(&mut Inner) -> R) -> R {
         let mut inner = self.lock();
         let result = change(&mut inner);
+        if inner.session.is_used() {
+            inner.unused = None;
+        }
         let wakers = inner.take_wakers();
         drop(inner);
         wakers.into_iter().flatten().for_each(Waker::wake);

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use engineio::{Config, Cors, Http, Message, Origin, Origins, Sid};
+use engineio::{Config, Http, Message, Sid};
 use futures_util::future::join_all;
 use tests::{
     Row,
@@ -98,8 +98,13 @@ async fn hs_15_17_31_the_filter_is_asked_for_handshakes_only() {
 #[tokio::test]
 async fn hs_24_ids_of_the_application_s_own() {
     let drawn = AtomicUsize::new(0);
-    let http = Http::default()
-        .generate_sid(move |_| Sid::parse(&format!("an-id-of-ours-{:06}", drawn.fetch_add(1, Ordering::Relaxed))));
+    let http = Http::default().generate_sid(move |_| {
+        let sid = Sid::parse(&format!("an-id-of-ours-{:06}", drawn.fetch_add(1, Ordering::Relaxed)));
+        async move {
+            tokio::task::yield_now().await;
+            sid
+        }
+    });
     let (server, sessions) = server::engine_behind(http, Config::default()).await;
     let mut polling = Polling::open(server.endpoint).await;
     assert_eq!(polling.sid, "an-id-of-ours-000000");
@@ -116,7 +121,7 @@ async fn hs_24_ids_of_the_application_s_own() {
 
 #[tokio::test]
 async fn hs_25_no_id_no_session() {
-    let http = Http::default().generate_sid(|_| None);
+    let http = Http::default().generate_sid(|_| async { None });
     let (server, sessions) = server::engine_behind(http, Config::default()).await;
     for (transport, headers) in [("polling", ""), ("websocket", HANDSHAKE)] {
         let line = format!("GET {}", server.endpoint.target(transport));
@@ -128,7 +133,7 @@ async fn hs_25_no_id_no_session() {
 /// An id that is in use belongs to whoever has it.
 #[tokio::test]
 async fn hs_24_an_id_that_is_in_use_takes_nothing_over() {
-    let http = Http::default().generate_sid(|_| Sid::parse("always-the-same-id-0"));
+    let http = Http::default().generate_sid(|_| async { Sid::parse("always-the-same-id-0") });
     let (server, sessions) = server::engine_behind(http, Config::default()).await;
     let mut first = Polling::open(server.endpoint).await;
     let mut session = sessions.take(&first.sid);
@@ -149,7 +154,7 @@ async fn hs_24_an_id_that_is_in_use_takes_nothing_over() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn hs_24_of_handshakes_at_once_with_one_id_one_is_let_in() {
     for _ in 0..20 {
-        let http = Http::default().generate_sid(|_| Sid::parse("always-the-same-id-0"));
+        let http = Http::default().generate_sid(|_| async { Sid::parse("always-the-same-id-0") });
         let (server, sessions) = server::engine_behind(http, Config::default()).await;
         let line = format!("GET {}", server.endpoint.target("polling"));
         let answers = (0..8).map(|_| ask(&server, &line, ""));
@@ -158,85 +163,6 @@ async fn hs_24_of_handshakes_at_once_with_one_id_one_is_let_in() {
         assert_eq!(statuses, [200, 400, 400, 400, 400, 400, 400, 400]);
         assert_eq!(sessions.engine.clients_count(), 1);
     }
-}
-
-/// Refusals as the application is told of them.
-type Noted = Arc<Mutex<Vec<String>>>;
-
-fn noting(http: Http) -> (Http, Noted) {
-    let noted = Noted::default();
-    let notes = noted.clone();
-    let http = http.on_refused(move |refused| {
-        let line = format!("{} {}", refused.request.method, refused.request.uri);
-        notes.lock().expect("not poisoned").push(format!("{} {} {line}", refused.error.code(), refused.message));
-    });
-    (http, noted)
-}
-
-fn taken(noted: &Noted) -> Vec<String> {
-    std::mem::take(&mut *noted.lock().expect("not poisoned"))
-}
-
-#[tokio::test]
-async fn hs_22_refusals_are_reported() {
-    let good = Origins::List(vec![Origin::parse("http://good").expect("an origin")]);
-    let (http, noted) = noting(Http::default().cors(Cors::new(good)).allow_request(|request| {
-        let rude = request.uri.query().is_some_and(|query| query.contains("rude"));
-        async move { if rude { Err("\"no\"".to_owned()) } else { Ok(()) } }
-    }));
-    let (server, _sessions) = server::engine_behind(http, Config::default()).await;
-    let client = Polling::open(server.endpoint).await;
-    let of_session = client.target();
-    let page = "origin: http://evil\r\n";
-    let rows = [
-        ("0 Transport unknown", "GET /engine.io/".to_owned(), ""),
-        ("1 Session ID unknown", "GET /engine.io/?EIO=4&transport=polling&sid=abc".to_owned(), ""),
-        ("2 Bad handshake method", "POST /engine.io/?EIO=4&transport=polling".to_owned(), ""),
-        ("3 Bad request", "GET /engine.io/?EIO=4&transport=websocket".to_owned(), ""),
-        ("4 Forbidden", "GET /engine.io/?EIO=4&transport=polling".to_owned(), page),
-        ("4 \"no\"", "GET /engine.io/?EIO=4&transport=polling&rude".to_owned(), ""),
-        ("5 Unsupported protocol version", "GET /engine.io/?EIO=3&transport=polling".to_owned(), ""),
-        ("3 Bad request", format!("GET {}", of_session.replace("EIO=4", "EIO=3")), ""),
-        ("4 Forbidden", format!("POST {of_session}"), page),
-        ("3 Bad request", format!("POST {of_session}"), ""),
-    ];
-    for (expected, line, headers) in rows {
-        let _row = Row(expected);
-        let status = ask(&server, &line, headers).await.status;
-        assert_eq!(status, if expected.starts_with('4') { 403 } else { 400 });
-        assert_eq!(taken(&noted), [format!("{expected} {line}")]);
-    }
-
-    let client = Polling::open(server.endpoint).await;
-    let of_session = client.target();
-    for (line, headers, status) in [
-        ("GET /engine.io/?EIO=4&transport=polling", "origin: http://good\r\n", 200),
-        ("OPTIONS /engine.io/", page, 204),
-        (&format!("PUT {of_session}"), "", 405),
-        (&format!("POST {of_session}"), "content-length: 1000001\r\n", 413),
-        ("GET /elsewhere", "", 404),
-    ] {
-        assert_eq!(ask(&server, line, headers).await.status, status, "{line}");
-        assert_eq!(taken(&noted), Vec::<String>::new(), "{line}: has no code");
-    }
-}
-
-/// What is answered with a code is a refusal, whoever found the fault; and a session that never was has no headers.
-#[tokio::test]
-async fn hs_19_22_ck_06_a_websocket_handshake_without_a_key_is_refused_like_others() {
-    let (http, noted) = noting(Http::default().initial_headers(|_, headers| {
-        headers.insert("x-initial", "1".parse().expect("a value"));
-    }));
-    let (server, sessions) = server::engine_behind(http, Config::default()).await;
-    let upgrade = "connection: Upgrade\r\nupgrade: websocket\r\n";
-    let line = format!("GET {}", server.endpoint.target("websocket"));
-    for headers in [upgrade.to_owned(), format!("{upgrade}sec-websocket-version: 13\r\nsec-websocket-key: short\r\n")] {
-        let answer = ask(&server, &line, &headers).await;
-        assert_eq!(told(&answer), (400, REFUSED[3]));
-        assert_eq!(taken(&noted), [format!("3 Bad request {line}")]);
-        assert_eq!(answer.header("x-initial"), "");
-    }
-    assert_eq!(sessions.engine.clients_count(), 0);
 }
 
 #[tokio::test]

@@ -186,7 +186,7 @@ async fn pl_01_03_c9_c20_a_body_over_the_limit_is_refused_and_the_session_lives(
 
 /// How long a body is must not be open to interpretation.
 #[tokio::test]
-async fn bodies_of_doubtful_length_are_refused() {
+async fn h2_h3_h4_h5_bodies_of_doubtful_length_are_refused() {
     let (server, sessions) = server::engine(Config::default()).await;
     let mut client = Polling::open(server.endpoint).await;
     let mut session = sessions.take(&client.sid);
@@ -212,7 +212,7 @@ async fn bodies_of_doubtful_length_are_refused() {
 }
 
 #[tokio::test]
-async fn chunks_that_are_none_end_the_session() {
+async fn c22_h9_chunks_that_are_none_end_the_session() {
     let (server, sessions) = server::engine(Config::default()).await;
     let rows = [
         ("C22, H9: a size beyond 64 bits", "1FFFFFFFFFFFFFFFF\r\n4a"),

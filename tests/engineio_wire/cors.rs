@@ -55,7 +55,8 @@ async fn tried(server: &Server, sessions: &Sessions, headers: &str) -> ([u16; 4]
     let answers = [handshake, posted, ask(server, &websocket, &headers).await, ask(server, &upgrade, &headers).await];
     let shown = answers.each_ref().map(shown);
     assert!(shown.iter().all(|lines| *lines == shown[0]), "{answers:?}");
-    // A request that was refused ends nothing.
+    // A request that was refused ends nothing but the connection with its body.
+    program.posts = Connection::open(endpoint.address).await;
     assert_eq!(program.post("4alive").await.status, 200);
     let mut session = sessions.take(&program.sid);
     let first = session.text().await;

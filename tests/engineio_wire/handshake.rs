@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use engineio::{Config, Transport};
+use engineio::{Config, Http, Transport};
 use tests::{
     Row,
-    frames::{ACCEPT, WebSocket, handshake},
+    frames::{ACCEPT, HANDSHAKE, WebSocket, handshake},
     http::Connection,
     polling::{Polling, sid},
     server,
@@ -98,14 +98,48 @@ async fn hs_26_27_sessions_are_counted_from_handshake_to_close() {
 }
 
 #[tokio::test]
-async fn hs_30_32_the_application_sees_query_and_address() {
+async fn hs_30_31_32_the_application_sees_query_headers_and_address() {
+    let http = Http::default().kept_headers(["Cookie", "x-token", "x-twice", "x-missing", "no name"]);
+    let (server, sessions) = server::engine_behind(http, Config::default()).await;
+    let sent = "cookie: a=b; c=d\r\nX-Token: t:1 \r\nx-twice: 1\r\nx-twice: 2\r\nx-other: not kept\r\n";
+    for transport in ["polling", "websocket"] {
+        let _row = Row(transport);
+        let mut connection = Connection::open(server.endpoint.address).await;
+        let line = format!("GET {}&token=a%20b+c&token=%C3%A9&__proto__=1", server.endpoint.target(transport));
+        let sid = if transport == "polling" {
+            connection.request(&line, sent).await;
+            sid(&connection.answer().await.body)
+        } else {
+            connection.request(&line, &format!("{sent}{HANDSHAKE}")).await;
+            assert_eq!(connection.head().await.status, 101);
+            sid(&WebSocket { connection }.text().await)
+        };
+        let session = sessions.take(&sid);
+        let handshake = session.socket.handshake();
+        assert_eq!(&*handshake.query, format!("EIO=4&transport={transport}&token=a%20b+c&token=%C3%A9&__proto__=1"));
+        let params: Vec<_> = handshake.params().map(|(name, value)| format!("{name} {value}")).collect();
+        let transport = format!("transport {transport}");
+        assert_eq!(params, ["EIO 4", &transport, "token a b c", "token é", "__proto__ 1"]);
+
+        let headers: Vec<_> = handshake.headers().map(|(name, value)| (name, value.to_vec())).collect();
+        let kept = [("Cookie", "a=b; c=d"), ("x-token", "t:1"), ("x-twice", "1"), ("x-twice", "2")];
+        assert_eq!(headers, kept.map(|(name, value)| (name, value.as_bytes().to_vec())));
+        assert_eq!(handshake.header("cookie"), Some(&b"a=b; c=d"[..]));
+        assert_eq!(handshake.header("X-TWICE"), Some(&b"1"[..]));
+        assert_eq!((handshake.header("x-missing"), handshake.header("x-other")), (None, None));
+        assert!(!format!("{handshake:?}").contains("a=b"), "{handshake:?}");
+
+        assert_eq!(handshake.remote.map(|remote| remote.ip()), Some(server.endpoint.address.ip()));
+    }
+}
+
+#[tokio::test]
+async fn hs_31_no_header_is_kept_that_was_not_asked_for() {
     let (server, sessions) = server::engine(Config::default()).await;
     let mut connection = Connection::open(server.endpoint.address).await;
-    connection.request("GET /engine.io/?EIO=4&transport=polling&token=a%20b", "").await;
+    connection.request(&format!("GET {}", server.endpoint.target("polling")), "cookie: a=b\r\n").await;
     let session = sessions.take(&sid(&connection.answer().await.body));
-    let handshake = session.socket.handshake();
-    assert_eq!(&*handshake.query, "EIO=4&transport=polling&token=a%20b");
-    assert_eq!(handshake.remote.map(|remote| remote.ip()), Some(server.endpoint.address.ip()));
+    assert_eq!(session.socket.handshake().headers().count(), 0);
 }
 
 #[tokio::test]

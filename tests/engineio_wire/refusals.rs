@@ -152,7 +152,7 @@ async fn h6_http_2_is_not_spoken() {
 
 /// A request that follows a refused upgrade on its connection may be frames, or smuggled: nobody reads it.
 #[tokio::test]
-async fn refused_upgrades_end_their_connection() {
+async fn e1_e2_e3_e7_e8_e13_e14_refused_upgrades_end_their_connection() {
     let (server, sessions) = server::engine(Config::default()).await;
     let client = Polling::open(server.endpoint).await;
     let mut session = sessions.take(&client.sid);

@@ -100,6 +100,7 @@ async fn hs_38_a12_a_session_keeps_its_revision() {
             client.endpoint = server.endpoint.asked(other);
             assert_eq!(told(&client.get().await), (400, REFUSED[3]));
             assert_eq!(told(&client.post(post).await), (400, REFUSED[3]));
+            client.posts = Connection::open(client.endpoint.address).await;
             let mut websocket = Connection::open(client.endpoint.address).await;
             let target = format!("GET {}&sid={}", client.endpoint.target("websocket"), client.sid);
             websocket.request(&target, HANDSHAKE).await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use engineio::{CloseReason, Config, Transport};
 use tests::{
     Row,
-    frames::{BINARY, CLOSED, Frame, HANDSHAKE, TEXT, WebSocket, closed, masked, text},
+    frames::{BINARY, CLOSED, Frame, HANDSHAKE, TEXT, WebSocket, closed, handshake, masked, text},
     http::Connection,
     polling::Polling,
     server::{self, Session},
@@ -199,9 +199,10 @@ async fn up_05_06_e15_e16_a_second_websocket_is_closed_and_the_first_goes_on() {
 async fn e17_a_session_born_on_a_websocket_takes_no_other() {
     let (server, sessions) = server::engine(Config::default()).await;
     let (mut first, sid) = WebSocket::open(server.endpoint).await;
-    let mut second = WebSocket::upgrade(server.endpoint, &sid).await;
-    second.send("2probe").await;
-    assert_eq!(second.frame().await, CLOSED);
+    let mut second = Connection::open(server.endpoint.address).await;
+    let answer = handshake(&mut second, &format!("{}&sid={sid}", server.endpoint.target("websocket"))).await;
+    assert_eq!((answer.status, answer.header("connection")), (400, "close"));
+    assert_eq!(second.rest().await, REFUSED[3].as_bytes());
     talks(&mut first, &mut sessions.take(&sid)).await;
 }
 

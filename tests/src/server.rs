@@ -160,6 +160,11 @@ pub async fn engine(config: engineio::Config) -> (Server, Sessions) {
 
 /// Starts an Engine.IO server with options of its HTTP front.
 pub async fn engine_behind(http: Http, config: engineio::Config) -> (Server, Sessions) {
+    engine_served(Serve::default(), http, config).await
+}
+
+/// Starts an Engine.IO server with options of its accept loop, too.
+pub async fn engine_served(serve: Serve, http: Http, config: engineio::Config) -> (Server, Sessions) {
     let by_sid: Arc<Mutex<HashMap<String, Session>>> = Arc::default();
     let opened = by_sid.clone();
     let engine = Engine::new(config, move |socket, driver| {
@@ -183,7 +188,7 @@ pub async fn engine_behind(http: Http, config: engineio::Config) -> (Server, Ses
         let (service, count) = (service.clone(), count.clone());
         async move { counted(service.answer(request), &count).await }
     };
-    let serving = async move { Serve::default().run(listener, answer, stopped.notified(), closing.close()).await };
+    let serving = async move { serve.run(listener, answer, stopped.notified(), closing.close()).await };
     (Server { endpoint, waiting, stop, ended: tokio::spawn(serving) }, Sessions { engine, by_sid })
 }
 

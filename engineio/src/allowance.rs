@@ -1,0 +1,48 @@
+//! What it is: what a client may do before its application has taken a closer look at it: for how long, how much.
+//! What it is not: what any client may do; that is in `config`.
+//! Who calls it: `session`, which ends when the allowance does.
+
+use std::time::Instant;
+
+/// What is left to one client. Without bounds until the application sets some.
+#[derive(Debug, Default)]
+pub(crate) struct Allowance {
+    /// When the session ends unless somebody made use of it.
+    expires: Option<Instant>,
+    /// Bytes of messages that it may still bring.
+    bytes: Option<usize>,
+    /// A message or a heartbeat came.
+    used: bool,
+}
+
+impl Allowance {
+    pub(crate) fn expire(&mut self, at: Option<Instant>) {
+        self.expires = at;
+    }
+
+    pub(crate) fn limit(&mut self, bytes: Option<usize>) {
+        self.bytes = bytes;
+    }
+
+    /// Notes that a message or a heartbeat came.
+    pub(crate) fn mark_used(&mut self) {
+        self.used = true;
+    }
+
+    /// Takes a message of this size out of what is left. Says whether that was enough.
+    pub(crate) fn spend(&mut self, bytes: usize) -> bool {
+        match &mut self.bytes {
+            None => true,
+            Some(left) => left.checked_sub(bytes).map(|rest| *left = rest).is_some(),
+        }
+    }
+
+    /// When it is over by itself.
+    pub(crate) fn expires(&self) -> Option<Instant> {
+        self.expires
+    }
+
+    pub(crate) fn is_used(&self) -> bool {
+        self.used
+    }
+}
