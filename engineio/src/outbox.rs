@@ -20,6 +20,8 @@ const KEPT_SLOTS: usize = 8;
 pub(crate) struct Outbox {
     frames: VecDeque<Frame>,
     bytes: usize,
+    /// How many of them, the first ones, were put before all others: they have no position.
+    ahead: u64,
     /// Frames that were ever queued behind others: the position of the last one.
     queued: u64,
     /// The position of the last ping.
@@ -69,6 +71,7 @@ impl Outbox {
 
     /// Queues a frame of the protocol's own before all others.
     pub(crate) fn push_first(&mut self, frame: Frame) {
+        self.ahead += 1;
         self.bytes += frame.size();
         self.frames.push_front(frame);
     }
@@ -78,7 +81,10 @@ impl Outbox {
         let mut taken = 0;
         for _ in 0..BATCH_FRAMES {
             let Some(frame) = self.frames.pop_front() else { break };
-            self.writing += 1;
+            match self.ahead.checked_sub(1) {
+                Some(ahead) => self.ahead = ahead,
+                None => self.writing += 1,
+            }
             taken += frame.size();
             queue.push_back(frame.for_websocket(encoding));
             if taken >= BATCH_BYTES {
@@ -94,8 +100,8 @@ impl Outbox {
 
     /// Takes everything, for the body of one polling answer.
     pub(crate) fn take_all(&mut self) -> Vec<Frame> {
-        self.bytes = 0;
-        self.left += self.frames.len() as u64;
+        self.left += self.queue();
+        (self.bytes, self.ahead) = (0, 0);
         std::mem::take(&mut self.frames).into()
     }
 
@@ -117,7 +123,7 @@ impl Outbox {
     /// Drops what waits, and gives up on what is being written.
     pub(crate) fn discard(&mut self) {
         self.lost += self.waiting();
-        (self.frames, self.bytes, self.writing) = (VecDeque::new(), 0, 0);
+        (self.frames, self.bytes, self.ahead, self.writing) = (VecDeque::new(), 0, 0, 0);
     }
 
     /// The position of the frame that was queued last.
@@ -127,7 +133,7 @@ impl Outbox {
 
     /// Whether the last ping was taken by a carrier.
     pub(crate) fn gave_ping(&self) -> bool {
-        self.ping + self.frames.len() as u64 <= self.queued
+        self.ping + self.queue() <= self.queued
     }
 
     /// Whether all frames up to this position have left.
@@ -140,9 +146,14 @@ impl Outbox {
         self.writing > 0
     }
 
-    /// Frames that have not left.
+    /// Frames with a position that no carrier took.
+    fn queue(&self) -> u64 {
+        self.frames.len() as u64 - self.ahead
+    }
+
+    /// Frames with a position that have not left.
     fn waiting(&self) -> u64 {
-        self.frames.len() as u64 + self.writing
+        self.queue() + self.writing
     }
 
     /// Bytes that wait, frame headers included.

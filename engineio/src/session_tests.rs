@@ -384,6 +384,18 @@ fn heartbeat() {
         "the same ping, once it has left",
         "wait 300 -> polling\npost 3 -> ok\nget -> 2\npost 3 -> ok\nwait 299 -> polling\nget -> parked\nwait 1 -> polling\npoll -> 2",
     );
+    polling(
+        "a pong to a ping that left by polling, right behind an upgrade whose answers wait",
+        "wait 300 -> polling
+         get -> 2
+         events -> Flush(2)|Drain
+         ws opens -> probing
+         ws 2probe -> probing
+         ws 5 -> websocket
+         ws 3 -> websocket
+         events -> Upgrading(WebSocket)|Upgrade(WebSocket)|Heartbeat
+         write -> 3probe",
+    );
     websocket(
         "more pongs than may be between two pings",
         "ws 3 -> websocket\nws 3 -> websocket\nws 3 -> closed PongFlood\nwrite -> ws close 1008",
@@ -539,7 +551,11 @@ fn flushed() {
         "send a -> ok\nmark -> ok\nwrite -> 4a\nflushed -> no\nsend b -> ok\nwritten -> ok\nflushed -> yes",
     );
     probing(
-        "behind answers to probes, which were not waited for",
+        "what left before answers to probes were put before the rest",
+        "send a -> ok\nmark -> ok\nget -> 4a\nws 2probe -> probing\nws 5 -> websocket\nflushed -> yes\nws lost -> closed transport close\nflushed -> yes",
+    );
+    probing(
+        "with answers to probes before it, which are not counted",
         "send a -> ok\nmark -> ok\nws 2probe -> probing\nws 5 -> websocket\nflushed -> no
          write -> 3probe|4a\nflushed -> no\nwritten -> ok\nflushed -> yes",
     );

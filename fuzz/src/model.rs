@@ -29,9 +29,12 @@ const OPEN_BYTES: usize = 5;
 const SHORT_BYTES: usize = 3;
 const PROBE_ANSWER_BYTES: usize = 8;
 
+/// Answers to probes that can wait at once.
+const MOST_PROBES: usize = 3;
+
 /// Bytes of the protocol's own that can wait at once, whatever the client does: the open packet, one ping, one noop,
 /// three answers to probes; and one pong of revision 3 that still found room.
-const MOST_CONTROL_BYTES: usize = OPEN_BYTES + 3 * SHORT_BYTES + 3 * PROBE_ANSWER_BYTES;
+const MOST_CONTROL_BYTES: usize = OPEN_BYTES + 3 * SHORT_BYTES + MOST_PROBES * PROBE_ANSWER_BYTES;
 
 /// A session, and what is known of it.
 pub(crate) struct Model {
@@ -241,7 +244,7 @@ impl Model {
         if self.is_open() && self.session.transport() == Transport::WebSocket && !self.upgraded {
             assert!(upgrade && probing && self.ending.is_none(), "only `5` of a newcomer that probed upgrades");
             self.upgraded = true;
-            self.control_bytes += 3 * PROBE_ANSWER_BYTES;
+            self.control_bytes += MOST_PROBES * PROBE_ANSWER_BYTES;
         }
     }
 
@@ -274,7 +277,6 @@ impl Model {
             Transmit::Idle => assert!(self.is_open() && queue.is_empty()),
             Transmit::Frames => {
                 assert!(self.is_open() && !queue.is_empty());
-                self.writing |= self.upgraded;
                 queue.into_iter().for_each(|frame| self.written(frame.websocket()));
             }
             Transmit::Close(_) => {
@@ -304,6 +306,7 @@ impl Model {
         }
         if packet.is_none_or(|packet| packet != "3probe") {
             assert!(self.upgraded, "a newcomer gets only answers to its probes");
+            self.writing = true;
             self.used = true;
         }
     }
@@ -452,7 +455,8 @@ impl Model {
         assert!((waiting..=waiting + self.control_bytes).contains(&bytes), "{bytes} bytes for {waiting} that wait");
         let most = LIMIT + self.ledger.last_bytes() + MOST_CONTROL_BYTES;
         assert!(bytes < most, "{bytes} bytes: a client cannot make the session queue more and more");
-        assert_eq!(flushed, bytes == 0 && !self.writing, "what has not left was not flushed");
+        assert!(!flushed || !self.writing && waiting == 0, "what has not left was not flushed");
+        assert!(flushed || self.writing || bytes > 0, "what has left was flushed");
     }
 
     /// What holds when the client has been silent for some timeouts: the session has ended, and all who wait learn it.
