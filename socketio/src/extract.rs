@@ -108,7 +108,8 @@ impl FromEvent<Message> for EventName {
     }
 }
 
-/// What the client sent as `auth` when it joined; `{}` when it sent nothing.
+/// What the client sent as `auth` when it joined; `{}` when it sent nothing. Of a client of revision 3 it is the query
+/// behind the namespace's name, an object of strings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Auth<T>(pub T);
 

@@ -8,6 +8,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
+use engineio::Revision;
 use tokio::sync::oneshot;
 
 use crate::{acks::Acks, args::Args, decoder::Incoming, error::EmitError, id::SocketId, packet::Encoded, rooms::Room};
@@ -19,7 +20,7 @@ const MAX_WAITING: usize = 16;
 pub(crate) struct Peer {
     pub(crate) id: SocketId,
     pub(crate) engine: engineio::Socket,
-    /// The JSON object of its CONNECT packet; empty when there was none.
+    /// What it sent as `auth`, a JSON object; empty when it sent nothing.
     pub(crate) auth: Box<str>,
     /// Taken for a few steps; before the locks of the hub's tables, never after them.
     state: Mutex<State>,
@@ -74,6 +75,10 @@ impl Peer {
         // A copy: a slice would keep the whole read buffer for as long as the client stays.
         let auth = auth.into();
         Self { id, engine, auth, state: Mutex::default(), acks: Mutex::default() }
+    }
+
+    pub(crate) fn revision(&self) -> Revision {
+        self.engine.encoding().revision
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {

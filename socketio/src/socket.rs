@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use engineio::Handshake;
+use engineio::{Handshake, Revision};
 use serde::Serialize;
 use tokio::{sync::oneshot, time::Sleep};
 
@@ -34,9 +34,10 @@ pub struct Socket {
 }
 
 impl Socket {
-    /// The id, which the client knows as `socket.id`. It may be shown to others.
+    /// The id, which the client knows as `socket.id`. It may be shown to others, but for clients of revision 3, see
+    /// [`SocketId`].
     pub fn id(&self) -> SocketId {
-        self.peer.id
+        self.peer.id.clone()
     }
 
     /// Name of the namespace, with its leading slash.
@@ -52,6 +53,12 @@ impl Socket {
     /// The request that opened the connection.
     pub fn handshake(&self) -> &Handshake {
         self.peer.engine.handshake()
+    }
+
+    /// The revision of Engine.IO that the client speaks, and with it the protocol of Socket.IO: 4 above
+    /// [`Revision::V3`], 5 above [`Revision::V4`].
+    pub fn revision(&self) -> Revision {
+        self.peer.revision()
     }
 
     /// Emits an event to this client. It is queued and leaves with whatever else waits. A tuple or an array is

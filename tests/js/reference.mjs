@@ -21,12 +21,13 @@ function eio(http, allowEIO3 = false) {
   })
 }
 
-function sio(http) {
+function sio(http, allowEIO3 = false) {
   const io = new SocketServer(http, {
     pingInterval: 300,
     pingTimeout: 200,
     maxHttpBufferSize: 1_000_000,
     connectTimeout: 1000,
+    allowEIO3,
   })
   for (const name of ['/', '/custom']) {
     io.of(name).on('connection', (socket) => {
@@ -94,8 +95,15 @@ function bench(http) {
   })
 }
 
-const profiles = { eio, eio3: (http) => eio(http, true), sio, smoke, bench }
-const defaultPorts = { eio: 4100, eio3: 4105, sio: 4101, smoke: 4104, bench: 4107 }
+const profiles = {
+  eio,
+  eio3: (http) => eio(http, true),
+  sio,
+  sio3: (http) => sio(http, true),
+  smoke,
+  bench,
+}
+const defaultPorts = { eio: 4100, eio3: 4105, sio: 4101, sio3: 4106, smoke: 4104, bench: 4107 }
 
 const profile = process.env.PROFILE ?? 'smoke'
 if (!Object.hasOwn(profiles, profile)) {

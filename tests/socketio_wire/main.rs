@@ -8,6 +8,7 @@ mod binary;
 mod connect;
 mod disconnect;
 mod events;
+mod revision3;
 mod rooms;
 mod syntax;
 mod violations;

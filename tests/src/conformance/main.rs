@@ -30,10 +30,11 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
     match profile.as_str() {
         "eio" => eio::serve(listen(4100).await?, false, terminated()?).await,
         "eio3" => eio::serve(listen(4105).await?, true, terminated()?).await,
-        "sio" => serve(sio::server(), 4101).await?,
+        "sio" => serve(sio::server(false), 4101).await?,
+        "sio3" => serve(sio::server(true), 4106).await?,
         "smoke" => serve(smoke::server(), 4104).await?,
         "bench" => serve(bench::server(), 4107).await?,
-        other => return Err(format!("PROFILE={other} is none of eio, eio3, sio, smoke, bench").into()),
+        other => return Err(format!("PROFILE={other} is none of eio, eio3, sio, sio3, smoke, bench").into()),
     }
     Ok(())
 }
