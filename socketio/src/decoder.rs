@@ -123,9 +123,9 @@ fn object(payload: ByteString) -> Result<ByteString, DecodeError> {
     if args.len() == 1 && payload.starts_with('{') { Ok(payload) } else { Err(DecodeError::Payload) }
 }
 
-/// The parameters of a namespace's query as an object of strings; empty when there are none. Of a parameter given
+/// The parameters of a query as a JSON object of strings; empty when there are none. Of a parameter given
 /// twice the last one counts, as in the reference.
-fn parameters(query: &str) -> ByteString {
+pub(crate) fn parameters(query: &str) -> ByteString {
     let parameters: BTreeMap<Cow<'_, str>, Cow<'_, str>> = form_urlencoded::parse(query.as_bytes()).collect();
     if parameters.is_empty() {
         return ByteString::new();

@@ -24,7 +24,7 @@
 //!
 //! # Handlers
 //! A handler is an async function whose arguments are extractors ([`FromEvent`]): [`Socket`], [`Data`], [`Args`],
-//! [`Ack`], [`EventName`], [`Auth`], [`DisconnectReason`], and `Option` or `Result<_, Rejection>` of each.
+//! [`Ack`], [`EventName`], [`Auth`], [`Query`], [`DisconnectReason`], and `Option` or `Result<_, Rejection>` of each.
 //! Its part before the first `.await` runs in the order in which events arrive, as in JavaScript.
 //!
 //! # Binary
@@ -35,8 +35,8 @@
 //! They are served when [`allow_eio3`](engineio::Config::allow_eio3) of [`Config::engine`] is on (the reference's
 //! `allowEIO3`). Handlers, rooms and broadcasts see no difference; clients see these:
 //! - They are in `/` as soon as they are connected; its connect handler may refuse them.
-//! - What [`Auth`] reads is the query of the namespace, `{"token":"x"}` for `/chat?token=x`; in `/` it is `{}`, and a
-//!   query of the connection is in [`Socket::handshake`].
+//! - What [`Auth`] reads is the query of the namespace, `{"token":"x"}` for `/chat?token=x`; in `/` it is `{}`. The
+//!   query of the connection is a [`Query`], as ever.
 //! - Of a [`ConnectError`] they are told the data, or the message if there are none, as `error`.
 //! - Their [`SocketId`]s are made from their session's sid, which is a credential: **do not show these ids to others**.
 //!
@@ -74,7 +74,7 @@ pub use broadcast::Broadcast;
 pub use decoder::{Body, Decoder, Incoming, Packet};
 pub use error::{AckError, ConnectError, DecodeError, DisconnectReason, EmitError};
 pub use event::{Connect, Disconnect, Event, Kind, Message};
-pub use extract::{Ack, Auth, Data, EventName, FromEvent, Rejection};
+pub use extract::{Ack, Auth, Data, EventName, FromEvent, Query, Rejection};
 pub use handler::{Handler, Reply, Returned};
 pub use id::SocketId;
 pub use namespace::Namespace;

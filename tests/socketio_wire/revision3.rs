@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value as Json, json};
-use socketio::{Auth, Config, ConnectError, Namespace, Revision, Socket, SocketIo, Value};
+use socketio::{Auth, Config, ConnectError, Namespace, Query, Revision, Socket, SocketIo, Value};
 use tests::{
     Row,
     frames::{CLOSED, Frame, HANDSHAKE, WebSocket, text},
@@ -174,6 +174,21 @@ async fn v2_05_a_query_may_be_as_long_as_a_token() {
     client.send(&format!("40/custom?token={token},")).await;
     assert_eq!(client.frame().await, text("40/custom,"));
     assert_eq!(client.frame().await, text(format!(r#"42/custom,["auth",{{"token":"{token}"}}]"#)));
+}
+
+#[tokio::test]
+async fn ev_14_the_query_of_the_connection_is_none_of_a_namespace() {
+    let custom =
+        namespace("/custom").on_connect(async |socket: Socket, Query(query): Query<Json>, Auth(auth): Auth<Json>| {
+            socket.emit("both", &(query, auth)).expect("the client is there");
+        });
+    let (server, _io) = serve_both([namespace("/"), custom]).await;
+    let (mut client, _sid) = WebSocket::open(server.endpoint.asked("EIO=3&token=x")).await;
+    assert_eq!(client.frame().await, text("40"));
+    client.send("40/custom?token=y,").await;
+    assert_eq!(client.frame().await, text("40/custom,"));
+    let both = r#"{"EIO":"3","token":"x","transport":"websocket"},{"token":"y"}"#;
+    assert_eq!(client.frame().await, text(format!(r#"42/custom,["both",{both}]"#)));
 }
 
 #[tokio::test]
