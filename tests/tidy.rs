@@ -20,7 +20,7 @@ const ENGINEIO: &str = "\
     front: engine, origin, cors + origin, cookie, compress, http + cookie cors origin, answer + compress, \
         service + answer engine http origin, serve + service";
 const SOCKETIO: &str = "\
-    words: id, error, shape, value, rooms + id
+    words: id, error, shape, value, data, rooms + id
     codecs: args, packet + args, decoder + args packet
     state: acks, peer + acks, hub + peer
     handles: broadcast, socket + broadcast

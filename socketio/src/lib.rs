@@ -43,7 +43,7 @@
 //! [`Socket::revision`] tells them apart.
 //!
 //! # Layers
-//! A file uses files of lower layers only: words (`id`, `error`, `shape`, `value`, `rooms`), codecs (`args`,
+//! A file uses files of lower layers only: words (`id`, `error`, `shape`, `value`, `data`, `rooms`), codecs (`args`,
 //! `packet`, `decoder`), state (`acks`, `peer`, `hub`), handles (`broadcast`, `socket`), handlers (`event`,
 //! `extract`, `handler`, `namespace`), connections (`client`, `server`).
 
@@ -51,6 +51,7 @@ mod acks;
 mod args;
 mod broadcast;
 mod client;
+mod data;
 mod decoder;
 mod error;
 mod event;

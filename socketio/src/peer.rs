@@ -11,7 +11,10 @@ use std::{
 use engineio::Revision;
 use tokio::sync::oneshot;
 
-use crate::{acks::Acks, args::Args, decoder::Incoming, error::EmitError, id::SocketId, packet::Encoded, rooms::Room};
+use crate::{
+    acks::Acks, args::Args, data::Values, decoder::Incoming, error::EmitError, id::SocketId, packet::Encoded,
+    rooms::Room,
+};
 
 /// Events that may wait while the connect handler runs; a client that sends more is not waiting for its CONNECT.
 const MAX_WAITING: usize = 16;
@@ -28,12 +31,14 @@ pub(crate) struct Peer {
     acks: Mutex<Acks>,
 }
 
-/// The stage of a peer, and the rooms it is in.
+/// The stage of a peer, the rooms it is in, and what the application keeps with it.
 #[derive(Debug, Default)]
 pub(crate) struct State {
     pub(crate) stage: Stage,
     /// Kept when it is gone, so that its disconnect handler can still tell its rooms.
     pub(crate) rooms: Vec<Room>,
+    /// Kept for the same reason.
+    pub(crate) data: Values,
 }
 
 /// ```text

@@ -116,6 +116,32 @@ impl Socket {
         self.peer.state().rooms.clone()
     }
 
+    /// Keeps a value with this socket, in place of another one of the same type (`socket.data`). It is there until the
+    /// last handle of the socket is dropped, so also in its disconnect handler; clients do not see it.
+    ///
+    /// ```
+    /// use socketio::{Auth, Namespace, Reply, Socket};
+    ///
+    /// #[derive(serde::Deserialize)]
+    /// struct User {
+    ///     name: String,
+    /// }
+    ///
+    /// let chat = Namespace::new("/chat")
+    ///     .on_connect(async |socket: Socket, Auth(user): Auth<User>| socket.set(user))
+    ///     .on("who am i", async |socket: Socket| Reply(socket.get::<User>().map(|user| user.name.clone())));
+    /// ```
+    pub fn set<T: Send + Sync + 'static>(&self, value: T) {
+        let value = Arc::new(value);
+        // Dropped after the lock is free: its type is the application's.
+        let _before = self.peer.state().data.set(value);
+    }
+
+    /// The value of this type that was [`set`](Self::set) last. To change one in place, keep a `Mutex` or an atomic.
+    pub fn get<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
+        self.peer.state().data.get()
+    }
+
     /// Everybody in a room but this socket. Also takes a socket id. Each further `to` adds recipients.
     pub fn to(&self, room: impl Into<Room>) -> Broadcast {
         self.broadcast().to(room)

@@ -6,6 +6,7 @@ mod acks;
 mod admission;
 mod binary;
 mod connect;
+mod data;
 mod disconnect;
 mod events;
 mod revision3;
