@@ -4,6 +4,7 @@
 mod bench;
 mod eio;
 mod sio;
+mod sio_client;
 mod smoke;
 
 use std::{env, io, process::ExitCode};
@@ -32,9 +33,12 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
         "eio3" => eio::serve(listen(4105).await?, true, terminated()?).await,
         "sio" => serve(sio::server(false), 4101).await?,
         "sio3" => serve(sio::server(true), 4106).await?,
+        "sio-client" => serve(sio_client::server(), 4102).await?,
         "smoke" => serve(smoke::server(), 4104).await?,
         "bench" => serve(bench::server(), 4107).await?,
-        other => return Err(format!("PROFILE={other} is none of eio, eio3, sio, sio3, smoke, bench").into()),
+        other => {
+            return Err(format!("PROFILE={other} is none of eio, eio3, sio, sio3, sio-client, smoke, bench").into());
+        }
     }
     Ok(())
 }
