@@ -23,7 +23,7 @@ const ENGINEIO: &str = "\
         service + answer engine handover head http origin refusal, bare + answer handover refusal, connection, \
         serve + connection service";
 const SOCKETIO: &str = "\
-    words: id, error, shape, value, rooms + id
+    words: id, error, shape, value, data, rooms + id
     codecs: args, packet + args, decoder + args packet
     state: acks, peer + acks, hub + peer
     handles: broadcast, socket + broadcast

@@ -6,15 +6,22 @@
 //! follows this letter, any other a text.
 
 use bytes::Bytes;
-use engineio::{ByteString, Message};
+use engineio::{ByteString, Message, Revision};
 use socketio::{Args, Body, DecodeError, Decoder, Incoming, Packet, Value};
 
 /// The largest ack id that JavaScript can hold.
 const MAX_ACK_ID: u64 = (1 << 53) - 1;
 
-/// Gives the messages to one decoder, also those after an error: it must not mind.
+/// Gives the messages to a decoder of each revision.
 pub fn decoder(data: &[u8]) {
-    let mut decoder = Decoder::default();
+    for revision in [Revision::V3, Revision::V4] {
+        decode(data, revision);
+    }
+}
+
+/// Gives the messages to one decoder, also those after an error: it must not mind.
+fn decode(data: &[u8], revision: Revision) {
+    let mut decoder = Decoder::new(revision);
     // Attachments that are due, as an independent reading of the last text has it.
     let mut due = 0;
     for unit in data.split(|byte| *byte == 0x1e) {
@@ -31,7 +38,7 @@ pub fn decoder(data: &[u8]) {
                 assert_eq!(due, 0, "no attachment is due");
                 let binary = matches!(&message, Message::Text(text) if text.starts_with(['5', '6']));
                 assert!(!binary, "a packet with attachments has one at least");
-                check(packet);
+                check(packet, revision);
             }
             (Err(DecodeError::MissingAttachments), Message::Text(_)) => assert!(before > 0),
             (Err(DecodeError::UnexpectedAttachment), Message::Binary(_)) => assert_eq!(before, 0),
@@ -57,7 +64,7 @@ fn announced(text: &str) -> usize {
     (1..=10).find(|number: &usize| number.to_string() == count).unwrap_or(0)
 }
 
-fn check(packet: Packet) {
+fn check(packet: Packet, revision: Revision) {
     let Packet { namespace, body } = packet;
     assert!(namespace.starts_with('/') && namespace.len() <= 255);
     match body {
@@ -66,7 +73,7 @@ fn check(packet: Packet) {
         Body::Event(event) => {
             assert!(event.name.len() <= 1024 && event.ack.is_none_or(|id| id <= MAX_ACK_ID));
             check_args(&event.args);
-            check_sent_back(&namespace, event);
+            check_sent_back(&namespace, event, revision);
         }
         Body::Ack(id, args) => {
             assert!(id.is_none_or(|id| id <= MAX_ACK_ID));
@@ -88,12 +95,13 @@ fn check_args(args: &Args) {
 }
 
 /// An event that is sent on as it came, without an ack, decodes to itself.
-fn check_sent_back(namespace: &ByteString, event: Incoming) {
+fn check_sent_back(namespace: &ByteString, event: Incoming, revision: Revision) {
     let name = serde_json::to_string(&*event.name).expect("a string is JSON");
     let args = serde_json::to_string(&event.args).expect("arguments that were read can be written");
     let items = args.strip_prefix('[').expect("a list");
     let comma = if event.args.is_empty() { "" } else { "," };
-    let again = Decoder::default().push(Message::Text(format!("2{namespace},[{name}{comma}{items}").into()));
+    let text = format!("2{namespace},[{name}{comma}{items}");
+    let again = Decoder::new(revision).push(Message::Text(text.into()));
     // Without the attachments, binary is a list of numbers now.
     match again {
         Ok(Some(Packet { body: Body::Event(again), .. })) => {

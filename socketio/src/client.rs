@@ -10,13 +10,13 @@ use std::{
     },
 };
 
-use engineio::{ByteString, CloseReason, Message};
+use engineio::{CloseReason, Message, Revision};
 
 use crate::{
     decoder::{Body, Decoder, Packet},
-    error::{ConnectError, DisconnectReason},
+    error::DisconnectReason,
     namespace::Served,
-    packet,
+    packet::{self, Encoded},
     peer::Peer,
 };
 
@@ -25,9 +25,6 @@ pub(crate) type Namespaces = HashMap<String, Served>;
 
 /// Refusals after which a connection is closed: no honest client asks again and again.
 const MAX_REFUSALS: u32 = 10;
-
-/// The wire form of "there is no such namespace", which clients in the field compare.
-const INVALID_NAMESPACE: &str = "Invalid namespace";
 
 /// One connection.
 #[derive(Debug)]
@@ -42,9 +39,14 @@ pub(crate) struct Client {
 }
 
 impl Client {
+    /// A connection that has just been opened. One of revision 3 joins `/` without asking (socket.io-protocol v4).
     pub(crate) fn new(engine: engineio::Socket, namespaces: Arc<Namespaces>) -> Self {
-        let refusals = Arc::default();
-        Self { engine, namespaces, decoder: Decoder::default(), joined: Vec::new(), refusals }
+        let (revision, joined, refusals) = (engine.encoding().revision, Vec::new(), Arc::default());
+        let mut client = Self { engine, namespaces, decoder: Decoder::new(revision), joined, refusals };
+        if revision == Revision::V3 {
+            client.connect("/", "");
+        }
+        client
     }
 
     /// Takes the next message. As in the reference, a client that breaks the protocol is disconnected.
@@ -71,11 +73,15 @@ impl Client {
         let Packet { namespace, body } = packet;
         let at = self.joined.iter().position(|(served, _)| served.hub().path == *namespace);
         match (body, at.map(|at| (at, &self.joined[at]))) {
-            (Body::Connect(auth), None) => self.connect(&namespace, auth),
+            (Body::Connect(auth), None) => {
+                self.connect(&namespace, &auth);
+                true
+            }
             // A socket that the server made leave may come back.
             (Body::Connect(auth), Some((at, (_, peer)))) if peer.is_gone() => {
                 self.joined.swap_remove(at);
-                self.connect(&namespace, auth)
+                self.connect(&namespace, &auth);
+                true
             }
             (Body::Disconnect, Some((at, _))) => {
                 let (served, peer) = self.joined.swap_remove(at);
@@ -94,30 +100,28 @@ impl Client {
         }
     }
 
-    fn connect(&mut self, namespace: &ByteString, auth: ByteString) -> bool {
-        let (engine, refusals, name) = (self.engine.clone(), self.refusals.clone(), namespace.clone());
-        let joined = move |result: Result<(), ConnectError>| match result {
+    fn connect(&mut self, namespace: &str, auth: &str) {
+        let Some(served) = self.namespaces.get(namespace) else {
+            refuse(&self.engine, &self.refusals, &packet::invalid_namespace(namespace));
+            return;
+        };
+        let (engine, refusals, hub) = (self.engine.clone(), self.refusals.clone(), served.hub().clone());
+        let peer = served.connect(self.engine.clone(), auth, move |result| match result {
             Ok(()) => {
                 engine.expire(None);
                 engine.limit(None);
             }
-            Err(error) => refuse(&engine, &refusals, &name, &error),
-        };
-        match self.namespaces.get(&**namespace) {
-            Some(served) => {
-                let peer = served.connect(self.engine.clone(), &auth, joined);
-                self.joined.push((served.clone(), peer));
+            Err(error) => {
+                refuse(&engine, &refusals, &packet::connect_error(&hub.path, &error, engine.encoding().revision));
             }
-            None => joined(Err(ConnectError::new(INVALID_NAMESPACE))),
-        }
-        true
+        });
+        self.joined.push((served.clone(), peer));
     }
 }
 
-fn refuse(engine: &engineio::Socket, refusals: &AtomicU32, namespace: &str, error: &ConnectError) {
-    let encoded = packet::connect_error(namespace, error);
+fn refuse(engine: &engineio::Socket, refusals: &AtomicU32, refusal: &Encoded) {
     // A client that is gone needs no refusal.
-    let _gone = engine.send_frames(&encoded.text, &encoded.attachments);
+    let _gone = engine.send_frames(&refusal.text, &refusal.attachments);
     if refusals.fetch_add(1, Ordering::Relaxed) + 1 >= MAX_REFUSALS {
         engine.close();
     }

@@ -2,8 +2,10 @@
 //! What it is not: a judge of namespaces; it knows only what is a packet.
 //! Who calls it: a connection's `client`, which owns it. The fuzzer.
 
+use std::{borrow::Cow, collections::BTreeMap};
+
 use bytes::Bytes;
-use engineio::{ByteString, Message};
+use engineio::{ByteString, Message, Revision};
 
 use crate::{
     args::Args,
@@ -23,7 +25,8 @@ pub struct Packet {
 /// What a packet says.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Body {
-    /// The client asks to join, with this JSON object as `auth`; empty when it sent none.
+    /// The client asks to join, with this JSON object as `auth`; empty when it sent none. In revision 3 it is made of
+    /// the query behind the namespace's name.
     Connect(ByteString),
     /// The client leaves.
     Disconnect,
@@ -45,8 +48,9 @@ pub struct Incoming {
 }
 
 /// Puts the messages of one connection together.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Decoder {
+    revision: Revision,
     partial: Option<Partial>,
 }
 
@@ -58,6 +62,11 @@ struct Partial {
 }
 
 impl Decoder {
+    /// For a connection of this revision.
+    pub fn new(revision: Revision) -> Self {
+        Self { revision, partial: None }
+    }
+
     /// Takes the next message. `None` while attachments are due.
     ///
     /// # Errors
@@ -65,7 +74,7 @@ impl Decoder {
     pub fn push(&mut self, message: Message) -> Result<Option<Packet>, DecodeError> {
         match (message, self.partial.take()) {
             (Message::Text(text), None) => {
-                let header = Header::decode(&text)?;
+                let header = Header::decode(&text, self.revision)?;
                 if header.attachments == 0 {
                     return packet(header, Vec::new()).map(Some);
                 }
@@ -88,10 +97,12 @@ impl Decoder {
 }
 
 fn packet(header: Header, attachments: Vec<Bytes>) -> Result<Packet, DecodeError> {
-    let Header { kind, namespace, ack, payload, .. } = header;
+    let Header { kind, namespace, query, ack, payload, .. } = header;
     let body = match kind {
-        Kind::Connect if payload.is_empty() => Body::Connect(payload),
-        Kind::Connect => Body::Connect(object(payload)?),
+        Kind::Connect => {
+            let auth = if payload.is_empty() { payload } else { object(payload)? };
+            Body::Connect(query.map_or(auth, |query| parameters(&query)))
+        }
         Kind::Disconnect if payload.is_empty() && ack.is_none() => Body::Disconnect,
         Kind::Disconnect => return Err(DecodeError::Payload),
         Kind::Event => {
@@ -110,6 +121,16 @@ fn object(payload: ByteString) -> Result<ByteString, DecodeError> {
     let array = ByteString::from(format!("[{payload}]"));
     let args = Args::parse(&array, Vec::new())?;
     if args.len() == 1 && payload.starts_with('{') { Ok(payload) } else { Err(DecodeError::Payload) }
+}
+
+/// The parameters of a query as a JSON object of strings; empty when there are none. Of a parameter given
+/// twice the last one counts, as in the reference.
+pub(crate) fn parameters(query: &str) -> ByteString {
+    let parameters: BTreeMap<Cow<'_, str>, Cow<'_, str>> = form_urlencoded::parse(query.as_bytes()).collect();
+    if parameters.is_empty() {
+        return ByteString::new();
+    }
+    serde_json::to_string(&parameters).expect("strings can be written as JSON").into()
 }
 
 /// An event is named by a string, or by a number, whose text is the name then.
@@ -132,7 +153,7 @@ mod tests {
     use super::*;
 
     fn decode(messages: &[Message]) -> Result<Option<Packet>, DecodeError> {
-        let mut decoder = Decoder::default();
+        let mut decoder = Decoder::new(Revision::V4);
         let mut last = Ok(None);
         for message in messages {
             assert_eq!(last, Ok(None), "only the last message completes a packet");
@@ -176,6 +197,32 @@ mod tests {
         assert_eq!(upload.args.read::<serde_json::Value>().ok(), None, "a JSON value holds no binary");
         assert_eq!(upload.args.read::<Bytes>().expect("bytes"), "1");
         assert!(matches!(decode(&[text("3[]")]), Ok(Some(Packet { body: Body::Ack(None, _), .. }))));
+    }
+
+    #[test]
+    fn in_revision_3_auth_is_the_query_of_the_namespace() {
+        let rows = [
+            ("0/a,", "/a", ""),
+            ("0/a?,", "/a", ""),
+            ("0/a,{\"b\":1}", "/a", ""),
+            ("0/a?b=c,{\"d\":1}", "/a", r#"{"b":"c"}"#),
+            ("0/?token=x", "/", r#"{"token":"x"}"#),
+            ("0/a?b=%20y+z&c=1&c=2&d&=e&__proto__=%22", "/a", r#"{"":"e","__proto__":"\"","b":" y z","c":"2","d":""}"#),
+            ("0/a?b=%ff%zz,", "/a", "{\"b\":\"\u{fffd}%zz\"}"),
+        ];
+        for (text, namespace, auth) in rows {
+            let packet = Packet { namespace: namespace.into(), body: Body::Connect(auth.into()) };
+            assert_eq!(Decoder::new(Revision::V3).push(Message::Text(text.into())), Ok(Some(packet)), "{text}");
+        }
+        for text in ["0/a?b=c,[]", "0/a?b=c,d"] {
+            assert_eq!(
+                Decoder::new(Revision::V3).push(Message::Text(text.into())),
+                Err(DecodeError::Payload),
+                "{text}"
+            );
+        }
+        let leave = Packet { namespace: "/a".into(), body: Body::Disconnect };
+        assert_eq!(Decoder::new(Revision::V3).push(text("1/a?b=c,")), Ok(Some(leave)));
     }
 
     #[test]

@@ -83,6 +83,9 @@ impl error::Error for AckError {
 
 /// Why a client may not join a namespace. It is sent to the client, which gets it as `connect_error`:
 /// put nothing into it that a stranger should not read.
+///
+/// A client of revision 3 gets, as `error`, the data alone if they are an object, an array or a string, and else the
+/// message.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ConnectError {
     /// `err.message` at the client.

@@ -9,6 +9,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     args::Args,
+    decoder::parameters,
     error::{DisconnectReason, EmitError},
     event::{Disconnect, Event, Kind, Message},
     packet,
@@ -22,7 +23,7 @@ use crate::{
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be an argument of a handler for `{K}` events",
     label = "not an extractor for `{K}` events",
-    note = "all handlers can have `Socket` and `Auth<T>`; message handlers also `Data<T>`, `Args`, `EventName`, `Ack`; disconnect handlers also `DisconnectReason`"
+    note = "all handlers can have `Socket`, `Auth<T>` and `Query<T>`; message handlers also `Data<T>`, `Args`, `EventName`, `Ack`; disconnect handlers also `DisconnectReason`"
 )]
 pub trait FromEvent<K: Kind>: Sized {
     /// Takes it from the event.
@@ -108,16 +109,43 @@ impl FromEvent<Message> for EventName {
     }
 }
 
-/// What the client sent as `auth` when it joined; `{}` when it sent nothing.
+/// What the client sent as `auth` when it joined; `{}` when it sent nothing. Of a client of revision 3 it is the query
+/// behind the namespace's name, an object of strings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Auth<T>(pub T);
 
 impl<K: Kind, T: DeserializeOwned> FromEvent<K> for Auth<T> {
     fn from_event(event: &Event<'_, K>) -> Result<Self, Rejection> {
-        let auth = &event.socket.peer.auth;
-        let json = if auth.is_empty() { "{}" } else { auth };
-        serde_json::from_str(json).map(Self).map_err(Rejection::Decode)
+        object(&event.socket.peer.auth).map(Self)
     }
+}
+
+/// The parameters of the URL of the connection, the same in all its namespaces (`socket.handshake.query`): an object
+/// of strings, the protocol's own `EIO`, `transport` and `t` among them. Of one given twice the last counts.
+///
+/// ```
+/// use std::collections::HashMap;
+///
+/// use socketio::{Namespace, Query, Socket};
+///
+/// let chat = Namespace::new("/chat").on_connect(async |socket: Socket, Query(query): Query<HashMap<String, String>>| {
+///     if let Some(room) = query.get("room") {
+///         socket.join(room);
+///     }
+/// });
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Query<T>(pub T);
+
+impl<K: Kind, T: DeserializeOwned> FromEvent<K> for Query<T> {
+    fn from_event(event: &Event<'_, K>) -> Result<Self, Rejection> {
+        object(&parameters(&event.socket.handshake().query)).map(Self)
+    }
+}
+
+/// Reads a JSON object, of which nothing is left when it is empty.
+fn object<T: DeserializeOwned>(json: &str) -> Result<T, Rejection> {
+    serde_json::from_str(if json.is_empty() { "{}" } else { json }).map_err(Rejection::Decode)
 }
 
 impl FromEvent<Disconnect> for DisconnectReason {

@@ -59,13 +59,13 @@ impl Hub {
         let Stage::Connecting { outgoing, incoming } = &mut state.stage else { return false };
         let (outgoing, incoming) = (std::mem::take(outgoing), std::mem::take(incoming));
         state.stage = Stage::Draining { incoming };
-        for encoded in std::iter::once(packet::connect(&self.path, peer.id)).chain(outgoing) {
+        for encoded in std::iter::once(packet::connect(&self.path, &peer.id, peer.revision())).chain(outgoing) {
             // A connection that has just ended is about to say so; the peer leaves then.
             let _ended = peer.send_now(&encoded);
         }
-        self.peers.insert(peer.id, peer.clone());
+        self.peers.insert(peer.id.clone(), peer.clone());
         for room in &state.rooms {
-            self.rooms.join(room.clone(), peer.id, peer.clone());
+            self.rooms.join(room.clone(), peer.id.clone(), peer.clone());
         }
         true
     }
@@ -77,14 +77,14 @@ impl Hub {
         let stage = peer.depart(&mut state);
         if farewell && matches!(stage, Stage::Connecting { .. }) {
             // Its connect handler sent it away: that is a refusal, which its client waits for.
-            let _ended = peer.send_now(&packet::connect_error(&self.path, &ConnectError::refused()));
+            let _ended = peer.send_now(&packet::connect_error(&self.path, &ConnectError::refused(), peer.revision()));
         }
         if !matches!(stage, Stage::Draining { .. } | Stage::Connected) {
             return false;
         }
         self.peers.remove(&peer.id);
         for room in &state.rooms {
-            self.rooms.leave(room.as_str(), peer.id);
+            self.rooms.leave(room.as_str(), &peer.id);
         }
         drop(state);
         if farewell {
@@ -104,7 +104,9 @@ impl Hub {
             Stage::Gone => return,
             // Others see it in the room once it is admitted.
             Stage::Connecting { .. } => {}
-            Stage::Draining { .. } | Stage::Connected => self.rooms.join(room.clone(), peer.id, peer.clone()),
+            Stage::Draining { .. } | Stage::Connected => {
+                self.rooms.join(room.clone(), peer.id.clone(), peer.clone());
+            }
         }
         state.rooms.push(room);
     }
@@ -115,7 +117,7 @@ impl Hub {
             return;
         }
         state.rooms.retain(|joined| joined.as_str() != room);
-        self.rooms.leave(room, peer.id);
+        self.rooms.leave(room, &peer.id);
     }
 
     /// Sends to each peer that is meant, once. Returns to how many it was sent.
@@ -149,7 +151,7 @@ impl Hub {
                 for room in rooms {
                     let mut found = Vec::new();
                     self.select_room(room.as_str(), &seen, |id, peer| {
-                        found.push(id);
+                        found.push(id.clone());
                         each(peer);
                     });
                     seen.extend(found);
@@ -159,21 +161,20 @@ impl Hub {
     }
 
     /// The members of a room, or the socket with that id: each socket is alone in the room of its own id.
-    fn select_room(&self, room: &str, except: &HashSet<SocketId>, mut each: impl FnMut(SocketId, &Arc<Peer>)) {
+    fn select_room(&self, room: &str, except: &HashSet<SocketId>, mut each: impl FnMut(&SocketId, &Arc<Peer>)) {
         match self.peer(room) {
             Some(peer) if except.contains(&peer.id) => {}
-            Some(peer) => each(peer.id, &peer),
+            Some(peer) => each(&peer.id, &peer),
             None => self.rooms.for_each(room, except, each),
         }
     }
 
     fn ids(&self, room: &str) -> Vec<SocketId> {
-        self.peer(room).map_or_else(|| self.rooms.ids(room), |peer| vec![peer.id])
+        self.peer(room).map_or_else(|| self.rooms.ids(room), |peer| vec![peer.id.clone()])
     }
 
     fn peer(&self, id: &str) -> Option<Arc<Peer>> {
-        let peer = self.peers.get(&SocketId::parse(id)?)?;
-        Some(peer.clone())
+        self.peers.get(id).map(|peer| peer.clone())
     }
 
     /// A new id for an event that wants an answer.

@@ -1,29 +1,44 @@
-//! What it is: the id of a socket, which clients see and which rooms and other sockets may be told.
-//! What it is not: the session's sid. Both are drawn by themselves, so that an id says nothing of the credential.
-//! Who calls it: a namespace draws one for each socket it admits.
+//! What it is: the id of a socket, which rooms and other sockets may be told, with the exception below.
+//! What it is not: the session's sid. Both are drawn by themselves, so that an id says nothing of the credential;
+//! only clients of revision 3 leave no choice.
+//! Who calls it: a namespace makes one for each socket it admits.
 
-use std::fmt;
+use std::{borrow::Borrow, fmt, sync::Arc};
 
 use engineio::Sid;
 use serde::{Serialize, Serializer};
 
-/// The id of a socket in its namespace: 20 characters of the URL-safe base64 alphabet, 120 random bits.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct SocketId(Sid);
+/// The id of a socket in its namespace. Clones share the text.
+///
+/// 20 characters of the URL-safe base64 alphabet, 120 random bits.
+///
+/// # Clients of revision 3
+/// They are not told an id but make it up: it is their Engine.IO sid in `/`, and `<namespace>#<sid>` elsewhere. With
+/// that sid anybody can read and write their session, so do not show these ids to others, or leave
+/// [`allow_eio3`](engineio::Config::allow_eio3) off.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct SocketId(pub(crate) Arc<str>);
 
 impl SocketId {
+    /// That of a client which is told it.
     pub(crate) fn draw() -> Self {
-        Self(Sid::draw())
+        Self(Sid::draw().as_str().into())
     }
 
-    /// Reads an id; `None` when the text cannot be one.
-    pub fn parse(text: &str) -> Option<Self> {
-        Sid::parse(text).map(Self)
+    /// That of a client of revision 3, by the client's own rule.
+    pub(crate) fn derive(sid: Sid, namespace: &str) -> Self {
+        Self(if namespace == "/" { sid.as_str().into() } else { format!("{namespace}#{sid}").into() })
     }
 
     /// The id as text.
     pub fn as_str(&self) -> &str {
-        self.0.as_str()
+        &self.0
+    }
+}
+
+impl Borrow<str> for SocketId {
+    fn borrow(&self) -> &str {
+        &self.0
     }
 }
 

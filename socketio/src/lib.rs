@@ -1,6 +1,7 @@
 //! A Socket.IO server for the official clients: namespaces, rooms, acknowledgements, binary events.
 //!
-//! Protocol 5 is served (`socket.io-client` 3.x and 4.x), over Engine.IO 4 from the [`engineio`] crate.
+//! Protocol 5 is served (`socket.io-client` 3.x and 4.x), over revision 4 of Engine.IO from the [`engineio`] crate;
+//! on request also protocol 4 (`socket.io-client` 1.x and 2.x) over revision 3, see below.
 //!
 //! ```no_run
 //! use socketio::{Config, Data, Namespace, Reply, Socket, SocketIo};
@@ -23,15 +24,26 @@
 //!
 //! # Handlers
 //! A handler is an async function whose arguments are extractors ([`FromEvent`]): [`Socket`], [`Data`], [`Args`],
-//! [`Ack`], [`EventName`], [`Auth`], [`DisconnectReason`], and `Option` or `Result<_, Rejection>` of each.
+//! [`Ack`], [`EventName`], [`Auth`], [`Query`], [`DisconnectReason`], and `Option` or `Result<_, Rejection>` of each.
 //! Its part before the first `.await` runs in the order in which events arrive, as in JavaScript.
 //!
 //! # Binary
 //! What serde calls bytes is binary at the client, at any depth: [`bytes::Bytes`] with its `serde` feature, or
 //! `serde_bytes`. [`Value`] and [`Args`] take whatever comes.
 //!
+//! # Clients of Socket.IO 1.x and 2.x
+//! They are served when [`allow_eio3`](engineio::Config::allow_eio3) of [`Config::engine`] is on (the reference's
+//! `allowEIO3`). Handlers, rooms and broadcasts see no difference; clients see these:
+//! - They are in `/` as soon as they are connected; its connect handler may refuse them.
+//! - What [`Auth`] reads is the query of the namespace, `{"token":"x"}` for `/chat?token=x`; in `/` it is `{}`. The
+//!   query of the connection is a [`Query`], as ever.
+//! - Of a [`ConnectError`] they are told the data, or the message if there are none, as `error`.
+//! - Their [`SocketId`]s are made from their session's sid, which is a credential: **do not show these ids to others**.
+//!
+//! [`Socket::revision`] tells them apart.
+//!
 //! # Layers
-//! A file uses files of lower layers only: words (`id`, `error`, `shape`, `value`, `rooms`), codecs (`args`,
+//! A file uses files of lower layers only: words (`id`, `error`, `shape`, `value`, `data`, `rooms`), codecs (`args`,
 //! `packet`, `decoder`), state (`acks`, `peer`, `hub`), handles (`broadcast`, `socket`), handlers (`event`,
 //! `extract`, `handler`, `namespace`), connections (`client`, `server`).
 
@@ -39,6 +51,7 @@ mod acks;
 mod args;
 mod broadcast;
 mod client;
+mod data;
 mod decoder;
 mod error;
 mod event;
@@ -55,14 +68,14 @@ mod shape;
 mod socket;
 mod value;
 
-pub use engineio::{CloseReason, Handshake, TransportFault};
+pub use engineio::{CloseReason, Handshake, Revision, TransportFault};
 
 pub use args::{Args, FromArgs};
 pub use broadcast::Broadcast;
 pub use decoder::{Body, Decoder, Incoming, Packet};
 pub use error::{AckError, ConnectError, DecodeError, DisconnectReason, EmitError};
 pub use event::{Connect, Disconnect, Event, Kind, Message};
-pub use extract::{Ack, Auth, Data, EventName, FromEvent, Rejection};
+pub use extract::{Ack, Auth, Data, EventName, FromEvent, Query, Rejection};
 pub use handler::{Handler, Reply, Returned};
 pub use id::SocketId;
 pub use namespace::Namespace;

@@ -4,6 +4,8 @@
 
 use std::{collections::HashMap, fmt, sync::Arc};
 
+use engineio::Revision;
+
 use crate::{
     decoder::Incoming,
     error::{ConnectError, DisconnectReason},
@@ -132,7 +134,11 @@ impl Served {
         auth: &str,
         joined: impl FnOnce(Result<(), ConnectError>) + Send + 'static,
     ) -> Arc<Peer> {
-        let peer = Arc::new(Peer::new(SocketId::draw(), engine, auth));
+        let id = match engine.encoding().revision {
+            Revision::V3 => SocketId::derive(engine.sid(), &self.hub().path),
+            Revision::V4 => SocketId::draw(),
+        };
+        let peer = Arc::new(Peer::new(id, engine, auth));
         let socket = Socket { hub: self.0.hub.clone(), peer: peer.clone() };
         match &self.0.on_connect {
             None => self.admit(&socket, joined),

@@ -1,9 +1,10 @@
 //! What it is: one Socket.IO packet: its header and payload read from text, and its encoding into frames.
 //! What it is not: the waiting for attachments (`decoder`), nor their place in the arguments (`args`).
-//! Who calls it: `decoder` reads; everything that sends writes. socket.io-protocol v5.
+//! Who calls it: `decoder` reads; everything that sends writes. socket.io-protocol v5, and v4 above revision 3.
 
-use engineio::{ByteString, Frame};
+use engineio::{ByteString, Frame, Revision};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::{
     args::{self, MAX_ATTACHMENTS, Written},
@@ -46,6 +47,8 @@ pub(crate) struct Header {
     pub(crate) attachments: usize,
     /// Name of the namespace, with its leading slash.
     pub(crate) namespace: ByteString,
+    /// What followed the name behind a question mark; `None` in revision 4, where this is part of the name.
+    pub(crate) query: Option<ByteString>,
     /// The ack id.
     pub(crate) ack: Option<u64>,
     /// The JSON; empty when there is none.
@@ -53,11 +56,11 @@ pub(crate) struct Header {
 }
 
 impl Header {
-    /// Reads `<type>[<attachments>-][<namespace>,][<ack id>][<payload>]`.
+    /// Reads `<type>[<attachments>-][<namespace>[?<query>],][<ack id>][<payload>]`, the query in revision 3 only.
     ///
     /// # Errors
     /// [`DecodeError`], when the text is no packet that a client may send.
-    pub(crate) fn decode(text: &ByteString) -> Result<Self, DecodeError> {
+    pub(crate) fn decode(text: &ByteString, revision: Revision) -> Result<Self, DecodeError> {
         let (kind, binary) = match text.as_bytes().first() {
             Some(b'0') => (Kind::Connect, false),
             Some(b'1') => (Kind::Disconnect, false),
@@ -77,9 +80,14 @@ impl Header {
         let mut namespace = "/";
         if rest.starts_with('/') {
             (namespace, rest) = rest.split_once(',').unwrap_or((rest, ""));
-            if namespace.len() > MAX_NAMESPACE {
-                return Err(DecodeError::Namespace);
-            }
+        }
+        let mut query = None;
+        if revision == Revision::V3 {
+            let (name, tail) = namespace.split_once('?').unwrap_or((namespace, ""));
+            (namespace, query) = (name, Some(tail));
+        }
+        if namespace.len() > MAX_NAMESPACE {
+            return Err(DecodeError::Namespace);
         }
         let digits = rest.find(|character: char| !character.is_ascii_digit()).unwrap_or(rest.len());
         let (id, payload) = rest.split_at(digits);
@@ -88,6 +96,7 @@ impl Header {
             kind,
             attachments,
             namespace: if namespace == "/" { ByteString::from_static("/") } else { text.slice_ref(namespace) },
+            query: query.map(|query| text.slice_ref(query)),
             ack,
             payload: text.slice_ref(payload),
         })
@@ -142,9 +151,12 @@ pub(crate) fn ack<T: Serialize + ?Sized>(namespace: &str, id: u64, args: &T) -> 
     Ok(encode(["3", "6"], namespace, Some(id), &["[", items, "]"], &written))
 }
 
-/// `0`: the socket has joined.
-pub(crate) fn connect(namespace: &str, id: SocketId) -> Encoded {
-    plain("0", namespace, &["{\"sid\":\"", id.as_str(), "\"}"])
+/// `0`: the socket has joined. A client of revision 3 knows its id already.
+pub(crate) fn connect(namespace: &str, id: &SocketId, revision: Revision) -> Encoded {
+    match revision {
+        Revision::V3 => plain("0", namespace, &[]),
+        Revision::V4 => plain("0", namespace, &["{\"sid\":\"", id.as_str(), "\"}"]),
+    }
 }
 
 /// `1`: the server made the socket leave.
@@ -152,10 +164,22 @@ pub(crate) fn disconnect(namespace: &str) -> Encoded {
     plain("1", namespace, &[])
 }
 
-/// `4`: the socket may not join.
-pub(crate) fn connect_error(namespace: &str, error: &ConnectError) -> Encoded {
-    let json = serde_json::to_string(error).expect("strings and JSON values can be written as JSON");
-    plain("4", namespace, &[&json])
+/// `4`: the socket may not join. A client of revision 3 is told the data alone, or the message if there are none.
+pub(crate) fn connect_error(namespace: &str, error: &ConnectError, revision: Revision) -> Encoded {
+    let json = match (revision, &error.data) {
+        (Revision::V4, _) => serde_json::to_string(error),
+        // Any other kind of value would be no packet to it.
+        (Revision::V3, Some(data @ (Value::Object(_) | Value::Array(_) | Value::String(_)))) => {
+            serde_json::to_string(data)
+        }
+        (Revision::V3, _) => serde_json::to_string(&error.message),
+    };
+    plain("4", namespace, &[&json.expect("strings and JSON values can be written as JSON")])
+}
+
+/// `4`: there is no such namespace, in the words that clients in the field compare, and the same in both revisions.
+pub(crate) fn invalid_namespace(namespace: &str) -> Encoded {
+    plain("4", namespace, &[r#"{"message":"Invalid namespace"}"#])
 }
 
 fn plain(kind: &'static str, namespace: &str, payload: &[&str]) -> Encoded {
@@ -178,6 +202,7 @@ fn encode(kinds: [&str; 2], namespace: &str, ack: Option<u64>, payload: &[&str],
 mod tests {
     use bytes::Bytes;
     use engineio::Message;
+    use serde_json::json;
 
     use super::*;
 
@@ -207,9 +232,32 @@ mod tests {
             ("2-1[]", Event, 0, "/", None, "-1[]"),
         ];
         for (text, kind, attachments, namespace, ack, payload) in rows {
-            let header = Header { kind, attachments, namespace: namespace.into(), ack, payload: payload.into() };
-            assert_eq!(Header::decode(&text.into()), Ok(header), "{text}");
+            let query = None;
+            let header = Header { kind, attachments, namespace: namespace.into(), query, ack, payload: payload.into() };
+            assert_eq!(Header::decode(&text.into(), Revision::V4), Ok(header), "{text}");
         }
+    }
+
+    #[test]
+    fn in_revision_3_a_query_follows_the_name() {
+        let long = format!("?{}", "x".repeat(10_000));
+        let rows = [
+            ("0/admin?a=1&b=/?,", "/admin", "a=1&b=/?", ""),
+            ("0/admin?a=1", "/admin", "a=1", ""),
+            ("0/admin,", "/admin", "", ""),
+            ("0/admin?,{}", "/admin", "", "{}"),
+            ("0/?a=1,", "/", "a=1", ""),
+            ("2[\"/a?b\"]", "/", "", "[\"/a?b\"]"),
+            ("2/admin?a=1,[]", "/admin", "a=1", "[]"),
+            (&format!("0/admin{long},"), "/admin", &long[1..], ""),
+        ];
+        for (text, namespace, query, payload) in rows {
+            let header = Header::decode(&text.into(), Revision::V3).expect(text);
+            assert_eq!((&*header.namespace, &*header.payload), (namespace, payload), "{text}");
+            assert_eq!(header.query, Some(query.into()), "{text}");
+        }
+        let long = format!("0/{}?a=1,", "x".repeat(255));
+        assert_eq!(Header::decode(&long.into(), Revision::V3), Err(DecodeError::Namespace));
     }
 
     #[test]
@@ -236,7 +284,7 @@ mod tests {
             (&long, DecodeError::Namespace),
         ];
         for (text, error) in rows {
-            assert_eq!(Header::decode(&text.into()), Err(error), "{text}");
+            assert_eq!(Header::decode(&text.into(), Revision::V4), Err(error), "{text}");
         }
     }
 
@@ -251,8 +299,17 @@ mod tests {
         assert_eq!(text(ack("/", 7, &()).expect("ack")), (frame("37[]"), 0));
         assert_eq!(text(ack("/n", 7, &("a", 1)).expect("ack")), (frame("3/n,7[\"a\",1]"), 0));
         assert_eq!(text(disconnect("/n")), (frame("1/n,"), 0));
-        let error = ConnectError::new("no").with_data(serde_json::json!({"code": 403}));
-        assert_eq!(text(connect_error("/n", &error)), (frame("4/n,{\"message\":\"no\",\"data\":{\"code\":403}}"), 0));
+        let error = ConnectError::new("no").with_data(json!({"code": 403}));
+        let refused = |error: &ConnectError, revision| text(connect_error("/n", error, revision));
+        assert_eq!(refused(&error, Revision::V4), (frame("4/n,{\"message\":\"no\",\"data\":{\"code\":403}}"), 0));
+        assert_eq!(refused(&error, Revision::V3), (frame("4/n,{\"code\":403}"), 0));
+        for (data, told) in
+            [(json!("why"), "\"why\""), (json!([1]), "[1]"), (json!(403), "\"no\""), (json!(null), "\"no\"")]
+        {
+            let error = ConnectError::new("no").with_data(data);
+            assert_eq!(refused(&error, Revision::V3), (frame(&format!("4/n,{told}")), 0));
+        }
+        assert_eq!(refused(&ConnectError::new("\"no\""), Revision::V3), (frame(r#"4/n,"\"no\"""#), 0));
         let binary = Bytes::from_static(&[1]);
         let placeholder = "{\"_placeholder\":true,\"num\":0}";
         assert_eq!(

@@ -8,9 +8,13 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
+use engineio::Revision;
 use tokio::sync::oneshot;
 
-use crate::{acks::Acks, args::Args, decoder::Incoming, error::EmitError, id::SocketId, packet::Encoded, rooms::Room};
+use crate::{
+    acks::Acks, args::Args, data::Values, decoder::Incoming, error::EmitError, id::SocketId, packet::Encoded,
+    rooms::Room,
+};
 
 /// Events that may wait while the connect handler runs; a client that sends more is not waiting for its CONNECT.
 const MAX_WAITING: usize = 16;
@@ -19,7 +23,7 @@ const MAX_WAITING: usize = 16;
 pub(crate) struct Peer {
     pub(crate) id: SocketId,
     pub(crate) engine: engineio::Socket,
-    /// The JSON object of its CONNECT packet; empty when there was none.
+    /// What it sent as `auth`, a JSON object; empty when it sent nothing.
     pub(crate) auth: Box<str>,
     /// Taken for a few steps; before the locks of the hub's tables, never after them.
     state: Mutex<State>,
@@ -27,12 +31,14 @@ pub(crate) struct Peer {
     acks: Mutex<Acks>,
 }
 
-/// The stage of a peer, and the rooms it is in.
+/// The stage of a peer, the rooms it is in, and what the application keeps with it.
 #[derive(Debug, Default)]
 pub(crate) struct State {
     pub(crate) stage: Stage,
     /// Kept when it is gone, so that its disconnect handler can still tell its rooms.
     pub(crate) rooms: Vec<Room>,
+    /// Kept for the same reason.
+    pub(crate) data: Values,
 }
 
 /// ```text
@@ -74,6 +80,10 @@ impl Peer {
         // A copy: a slice would keep the whole read buffer for as long as the client stays.
         let auth = auth.into();
         Self { id, engine, auth, state: Mutex::default(), acks: Mutex::default() }
+    }
+
+    pub(crate) fn revision(&self) -> Revision {
+        self.engine.encoding().revision
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {

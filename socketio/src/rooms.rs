@@ -63,7 +63,7 @@ impl From<&Room> for Room {
 /// A socket's own room: its id is the name.
 impl From<SocketId> for Room {
     fn from(id: SocketId) -> Self {
-        Self(id.as_str().into())
+        Self(id.0)
     }
 }
 
@@ -84,26 +84,26 @@ impl<M> Rooms<M> {
         self.members.entry(room).or_default().insert(id, member);
     }
 
-    pub(crate) fn leave(&self, room: &str, id: SocketId) {
+    pub(crate) fn leave(&self, room: &str, id: &SocketId) {
         if let Some(mut members) = self.members.get_mut(room) {
-            members.remove(&id);
+            members.remove(id);
         }
         self.members.remove_if(room, |_, members| members.is_empty());
     }
 
     /// Calls `each` for every member of a room that is not among `except`. A lock of the table is held meanwhile.
-    pub(crate) fn for_each(&self, room: &str, except: &HashSet<SocketId>, mut each: impl FnMut(SocketId, &M)) {
+    pub(crate) fn for_each(&self, room: &str, except: &HashSet<SocketId>, mut each: impl FnMut(&SocketId, &M)) {
         let Some(members) = self.members.get(room) else { return };
         for (id, member) in members.iter() {
             if !except.contains(id) {
-                each(*id, member);
+                each(id, member);
             }
         }
     }
 
     /// The ids of all members of a room.
     pub(crate) fn ids(&self, room: &str) -> Vec<SocketId> {
-        self.members.get(room).map(|members| members.keys().copied().collect()).unwrap_or_default()
+        self.members.get(room).map(|members| members.keys().cloned().collect()).unwrap_or_default()
     }
 
     #[cfg(test)]
@@ -120,19 +120,19 @@ mod tests {
     fn rooms_come_and_go_with_their_members() {
         let rooms = Rooms::default();
         let (ann, bob) = (SocketId::draw(), SocketId::draw());
-        rooms.join("a".into(), ann, ());
-        rooms.join("a".into(), ann, ());
-        rooms.join("a".into(), bob, ());
+        rooms.join("a".into(), ann.clone(), ());
+        rooms.join("a".into(), ann.clone(), ());
+        rooms.join("a".into(), bob.clone(), ());
         assert_eq!(rooms.ids("a").len(), 2);
         let mut seen = Vec::new();
-        rooms.for_each("a", &HashSet::from([bob]), |id, ()| seen.push(id));
-        rooms.for_each("b", &HashSet::new(), |id, ()| seen.push(id));
-        assert_eq!(seen, [ann]);
-        rooms.leave("a", ann);
-        rooms.leave("a", ann);
-        rooms.leave("b", ann);
+        rooms.for_each("a", &HashSet::from([bob.clone()]), |id, ()| seen.push(id == &ann));
+        rooms.for_each("b", &HashSet::new(), |id, ()| seen.push(id == &ann));
+        assert_eq!(seen, [true]);
+        rooms.leave("a", &ann);
+        rooms.leave("a", &ann);
+        rooms.leave("b", &ann);
         assert_eq!(rooms.len(), 1);
-        rooms.leave("a", bob);
+        rooms.leave("a", &bob);
         assert_eq!(rooms.len(), 0);
     }
 }

@@ -17,8 +17,8 @@ use crate::{
 /// Options of a [`SocketIo`], with the reference server's names and defaults.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The transport below. Its path is `/socket.io/` by default. Leave `allow_eio3` off: clients of revision 3 speak
-    /// protocol 4 of Socket.IO, which is not served yet.
+    /// The transport below. Its path is `/socket.io/` by default. `allow_eio3` serves clients of Socket.IO 1.x and 2.x,
+    /// too; then read what [`SocketId`](crate::SocketId) says of their ids.
     pub engine: engineio::Config,
     /// The HTTP front: CORS, cookie, compression, hooks.
     pub http: Http,

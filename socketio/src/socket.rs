@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use engineio::Handshake;
+use engineio::{Handshake, Revision};
 use serde::Serialize;
 use tokio::{sync::oneshot, time::Sleep};
 
@@ -34,9 +34,10 @@ pub struct Socket {
 }
 
 impl Socket {
-    /// The id, which the client knows as `socket.id`. It may be shown to others.
+    /// The id, which the client knows as `socket.id`. It may be shown to others, but for clients of revision 3, see
+    /// [`SocketId`].
     pub fn id(&self) -> SocketId {
-        self.peer.id
+        self.peer.id.clone()
     }
 
     /// Name of the namespace, with its leading slash.
@@ -52,6 +53,12 @@ impl Socket {
     /// The request that opened the connection.
     pub fn handshake(&self) -> &Handshake {
         self.peer.engine.handshake()
+    }
+
+    /// The revision of Engine.IO that the client speaks, and with it the protocol of Socket.IO: 4 above
+    /// [`Revision::V3`], 5 above [`Revision::V4`].
+    pub fn revision(&self) -> Revision {
+        self.peer.revision()
     }
 
     /// Emits an event to this client. It is queued and leaves with whatever else waits. A tuple or an array is
@@ -107,6 +114,32 @@ impl Socket {
     /// The room of its own id, in which every socket is alone, is not among them.
     pub fn rooms(&self) -> Vec<Room> {
         self.peer.state().rooms.clone()
+    }
+
+    /// Keeps a value with this socket, in place of another one of the same type (`socket.data`). It is there until the
+    /// last handle of the socket is dropped, so also in its disconnect handler; clients do not see it.
+    ///
+    /// ```
+    /// use socketio::{Auth, Namespace, Reply, Socket};
+    ///
+    /// #[derive(serde::Deserialize)]
+    /// struct User {
+    ///     name: String,
+    /// }
+    ///
+    /// let chat = Namespace::new("/chat")
+    ///     .on_connect(async |socket: Socket, Auth(user): Auth<User>| socket.set(user))
+    ///     .on("who am i", async |socket: Socket| Reply(socket.get::<User>().map(|user| user.name.clone())));
+    /// ```
+    pub fn set<T: Send + Sync + 'static>(&self, value: T) {
+        let value = Arc::new(value);
+        // Dropped after the lock is free: its type is the application's.
+        let _before = self.peer.state().data.set(value);
+    }
+
+    /// The value of this type that was [`set`](Self::set) last. To change one in place, keep a `Mutex` or an atomic.
+    pub fn get<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
+        self.peer.state().data.get()
     }
 
     /// Everybody in a room but this socket. Also takes a socket id. Each further `to` adds recipients.

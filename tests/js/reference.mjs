@@ -21,12 +21,13 @@ function eio(http, allowEIO3 = false) {
   })
 }
 
-function sio(http) {
+function sio(http, allowEIO3 = false) {
   const io = new SocketServer(http, {
     pingInterval: 300,
     pingTimeout: 200,
     maxHttpBufferSize: 1_000_000,
     connectTimeout: 1000,
+    allowEIO3,
   })
   for (const name of ['/', '/custom']) {
     io.of(name).on('connection', (socket) => {
@@ -40,6 +41,58 @@ function sio(http) {
         socket.emit('emit-with-ack', ...args, (...reply) => socket.emit('emit-with-ack', ...reply))
       })
     })
+  }
+}
+
+function sioClient(http) {
+  const io = new SocketServer(http, {
+    pingInterval: 2000,
+    allowRequest: (_request, done) => setTimeout(() => done(null, true), 10),
+  })
+  const buffer = Buffer.from('asdfasdf')
+  const now = () => new Date().toISOString()
+  const handshake = ({ handshake: { query, auth } }) => ({ query, auth })
+  io.use((socket, next) => {
+    next(socket.handshake.query.fail && new Error('Auth failed (main namespace)'))
+  })
+  io.on('connection', (socket) => {
+    socket.on('hi', () => socket.emit('hi'))
+    socket.on('echo', (arg, ack) => ack(arg))
+    socket.on('ack', () => {
+      socket.emit('ack', (number, { test } = {}) => {
+        if (number === 5 && test === true) {
+          socket.emit('got it')
+        }
+      })
+    })
+    socket.on('getHandshake', (ack) => ack(handshake(socket)))
+    socket.on('getId', (ack) => ack(socket.id))
+    socket.on('getAckDate', (_any, ack) => ack(now()))
+    socket.on('getDate', () => socket.emit('takeDate', now()))
+    socket.on('getDateObj', () => socket.emit('takeDateObj', { date: now() }))
+    socket.on('getUtf8', () => {
+      for (const text of ['てすと', 'Я Б Г Д Ж Й', 'Ä ä Ü ü ß', 'utf8 — string', 'utf8 — string']) {
+        socket.emit('takeUtf8', text)
+      }
+    })
+    socket.on('false', () => socket.emit('false', false))
+    socket.on('doge', () => socket.emit('doge', buffer))
+    socket.on('getbin', () => socket.emit('takebin', buffer))
+    socket.on('buffa', (arg) => Buffer.isBuffer(arg) && socket.emit('buffack'))
+    socket.on('jsonbuff', (arg) => {
+      if (arg.hello === 'lol' && Buffer.isBuffer(arg.message) && arg.goodbye === 'gotcha') {
+        socket.emit('jsonbuff-ack')
+      }
+    })
+    let came = false
+    socket.on('abuff1', (arg) => (came ||= Buffer.isBuffer(arg)))
+    socket.on('abuff2', () => came && socket.emit('abuff2-ack'))
+  })
+  io.of('/foo').on('connection', (socket) => socket.on('getId', (ack) => ack(socket.id)))
+  io.of('/abc').on('connection', (socket) => socket.emit('handshake', handshake(socket)))
+  io.of('/no').use((_socket, next) => next(new Error('Auth failed (custom namespace)')))
+  for (const name of ['/timeout_socket', '/valid', '/asd']) {
+    io.of(name)
   }
 }
 
@@ -94,8 +147,24 @@ function bench(http) {
   })
 }
 
-const profiles = { eio, eio3: (http) => eio(http, true), sio, smoke, bench }
-const defaultPorts = { eio: 4100, eio3: 4105, sio: 4101, smoke: 4104, bench: 4107 }
+const profiles = {
+  eio,
+  eio3: (http) => eio(http, true),
+  sio,
+  sio3: (http) => sio(http, true),
+  'sio-client': sioClient,
+  smoke,
+  bench,
+}
+const defaultPorts = {
+  eio: 4100,
+  eio3: 4105,
+  sio: 4101,
+  sio3: 4106,
+  'sio-client': 4102,
+  smoke: 4104,
+  bench: 4107,
+}
 
 const profile = process.env.PROFILE ?? 'smoke'
 if (!Object.hasOwn(profiles, profile)) {

@@ -1,9 +1,12 @@
 //! CONNECT and DISCONNECT packets, and how both are answered.
 
-use std::{collections::HashSet, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use serde_json::{Value, json};
-use socketio::{Auth, Config, ConnectError, Namespace, Socket};
+use socketio::{Auth, Config, ConnectError, Namespace, Query, Socket};
 use tests::{
     Row,
     frames::{CLOSED, Frame, WebSocket, text},
@@ -209,6 +212,34 @@ async fn ns_07_names_may_lack_the_slash() {
     let (server, _io) = serve([namespace(""), namespace("chat")]).await;
     let (mut client, _id) = socket::connect(server.endpoint, "/").await;
     socket::join(&mut client, "/chat").await;
+}
+
+#[tokio::test]
+async fn ev_12_14_the_query_of_the_connection_is_that_of_all_namespaces() {
+    let showing = |name: &str| {
+        namespace(name).on_connect(async |socket: Socket, Query(query): Query<Value>| {
+            socket.emit("query", &query).expect("the client is there");
+        })
+    };
+    let typed = namespace("/typed").on_connect(async |_: Query<HashMap<String, u8>>| {});
+    let (server, _io) = serve([showing("/"), showing("/chat"), typed]).await;
+    let rows = [
+        ("EIO=4", "{}"),
+        ("EIO=4&token=a%20b+c", r#"{"token":"a b c"}"#),
+        ("token=1&token=2&EIO=4&e&=n&%E2%82%AC=%ff", "{\"\":\"n\",\"e\":\"\",\"token\":\"2\",\"€\":\"\u{fffd}\"}"),
+    ];
+    for (query, expected) in rows {
+        let _row = Row(query);
+        let (mut client, _sid) = WebSocket::open(server.endpoint.asked(query)).await;
+        let mut expected: Value = serde_json::from_str(expected).expect("JSON");
+        (expected["EIO"], expected["transport"]) = (json!("4"), json!("websocket"));
+        for (name, prefix) in [("/", ""), ("/chat", "/chat,")] {
+            socket::join(&mut client, name).await;
+            assert_eq!(client.frame().await, text(format!(r#"42{prefix}["query",{expected}]"#)));
+        }
+        client.send("40/typed,").await;
+        assert_eq!(client.frame().await, text(r#"44/typed,{"message":"Connection refused"}"#));
+    }
 }
 
 #[tokio::test]

@@ -96,6 +96,8 @@ pub fn sid(open: &str) -> String {
     // In a body of revision 3 the packet follows its length.
     let json = open.strip_prefix('0').or_else(|| open.split_once(":0").map(|(_length, json)| json));
     let json = json.unwrap_or_else(|| panic!("not an open packet: {open}"));
-    let json: serde_json::Value = serde_json::from_str(json).expect("JSON");
+    // Other packets may follow.
+    let mut values = serde_json::Deserializer::from_str(json).into_iter::<serde_json::Value>();
+    let json = values.next().expect("an object").expect("JSON");
     json["sid"].as_str().expect("a sid").to_owned()
 }

@@ -5,6 +5,7 @@ mod autobahn;
 mod bench;
 mod eio;
 mod sio;
+mod sio_client;
 mod smoke;
 
 use std::{env, io, process::ExitCode};
@@ -32,10 +33,12 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
         "autobahn" => autobahn::serve(listen(4108).await?, terminated()?).await,
         "eio" => eio::serve(listen(4100).await?, false, terminated()?).await,
         "eio3" => eio::serve(listen(4105).await?, true, terminated()?).await,
-        "sio" => serve(sio::server(), 4101).await?,
+        "sio" => serve(sio::server(false), 4101).await?,
+        "sio3" => serve(sio::server(true), 4106).await?,
+        "sio-client" => serve(sio_client::server(), 4102).await?,
         "smoke" => serve(smoke::server(), 4104).await?,
         "bench" => serve(bench::server(), 4107).await?,
-        other => return Err(format!("PROFILE={other} is none of autobahn, eio, eio3, sio, smoke, bench").into()),
+        other => return Err(format!("PROFILE={other} is no profile").into()),
     }
     Ok(())
 }

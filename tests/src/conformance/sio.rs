@@ -1,12 +1,13 @@
-//! Profile `sio`: the namespaces and events of the Socket.IO protocol's own suite.
+//! Profiles `sio` and `sio3`: the namespaces and events of the Socket.IO protocol's own suite.
 
 use std::time::Duration;
 
 use serde_json::Value;
 use socketio::{Args, Auth, Config, EmitError, Namespace, Reply, Socket, SocketIo};
 
-pub(crate) fn server() -> SocketIo {
+pub(crate) fn server(allow_eio3: bool) -> SocketIo {
     let mut config = Config { connect_timeout: Duration::from_millis(1000), ..Config::default() };
+    config.engine.allow_eio3 = allow_eio3;
     config.engine.ping_interval = Duration::from_millis(300);
     config.engine.ping_timeout = Duration::from_millis(200);
     SocketIo::new(config, ["/", "/custom"].map(namespace))

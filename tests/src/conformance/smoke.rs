@@ -7,6 +7,7 @@ use socketio::{Args, Auth, Config, ConnectError, Data, EmitError, Namespace, Rep
 
 pub(crate) fn server() -> SocketIo {
     let mut config = Config::default();
+    config.engine.allow_eio3 = true;
     config.engine.ping_interval = Duration::from_millis(1000);
     config.engine.ping_timeout = Duration::from_millis(2000);
     config.engine.max_payload = 10_000_000;
