@@ -26,9 +26,12 @@ export function differs({ ours, reference }) {
   return isReference ? reference : ours
 }
 
-/** Starts the server for a whole test file. */
-export async function serve(profile) {
-  const server = new Server(profile)
+/**
+ * Starts the server for a whole test file: the one under test unless `official` says which.
+ * Profile `eio-options` takes `options` in the words of the official server.
+ */
+export async function serve(profile, { options = {}, official = isReference } = {}) {
+  const server = new Server(profile, options, official)
   after(() => server.stop())
   await server.start()
   return server
@@ -37,21 +40,30 @@ export async function serve(profile) {
 class Server {
   #child
   #profile
+  #options
+  #official
   #port = 0
 
-  constructor(profile) {
+  constructor(profile, options, official) {
     this.#profile = profile
+    this.#options = options
+    this.#official = official
     process.once('exit', () => this.#child?.kill('SIGKILL'))
   }
 
   /** The first start takes any free port, later ones the same again. */
   async start() {
-    const [command, args] = isReference ? [process.execPath, [reference]] : [binary, []]
+    const [command, args] = this.#official ? [process.execPath, [reference]] : [binary, []]
     if (!existsSync(command)) {
       throw new Error(`no server at ${command}: run \`cargo build --workspace\` or set CONFORMANCE`)
     }
     this.#child = spawn(command, args, {
-      env: { ...process.env, PROFILE: this.#profile, PORT: String(this.#port) },
+      env: {
+        ...process.env,
+        PROFILE: this.#profile,
+        PORT: String(this.#port),
+        OPTIONS: JSON.stringify(this.#options),
+      },
       stdio: ['ignore', 'pipe', 'inherit'],
     })
     const lines = createInterface({ input: this.#child.stdout })

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use engineio::{Config, Engine, Serve, Service};
+use engineio::{Config, Engine, Http, Serve, Service};
 use tokio::net::TcpListener;
 
 pub(crate) async fn serve(listener: TcpListener, allow_eio3: bool, shutdown: impl Future<Output = ()>) {
@@ -12,6 +12,11 @@ pub(crate) async fn serve(listener: TcpListener, allow_eio3: bool, shutdown: imp
         allow_eio3,
         ..Config::default()
     };
+    echo(listener, config, Http::default(), shutdown).await;
+}
+
+/// Sends every message back.
+pub(crate) async fn echo(listener: TcpListener, config: Config, http: Http, shutdown: impl Future<Output = ()>) {
     let engine = Engine::new(config, |socket, driver| {
         tokio::spawn(async move {
             driver
@@ -22,7 +27,7 @@ pub(crate) async fn serve(listener: TcpListener, allow_eio3: bool, shutdown: imp
                 .await
         });
     });
-    let service = Service::new(engine.clone());
+    let service = Service::with_http(engine.clone(), http);
     let answer = move |request| {
         let service = service.clone();
         async move { service.answer(request).await }

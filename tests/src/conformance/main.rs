@@ -3,6 +3,8 @@
 
 mod bench;
 mod eio;
+mod eio_client;
+mod eio_options;
 mod sio;
 mod smoke;
 
@@ -30,10 +32,15 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
     match profile.as_str() {
         "eio" => eio::serve(listen(4100).await?, false, terminated()?).await,
         "eio3" => eio::serve(listen(4105).await?, true, terminated()?).await,
+        "eio-client" => eio_client::serve(listen(4103).await?, terminated()?).await,
+        "eio-options" => eio_options::serve(listen(4108).await?, terminated()?).await?,
         "sio" => serve(sio::server(), 4101).await?,
         "smoke" => serve(smoke::server(), 4104).await?,
         "bench" => serve(bench::server(), 4107).await?,
-        other => return Err(format!("PROFILE={other} is none of eio, eio3, sio, smoke, bench").into()),
+        other => {
+            let known = "eio, eio3, eio-client, eio-options, sio, smoke, bench";
+            return Err(format!("PROFILE={other} is none of {known}").into());
+        }
     }
     Ok(())
 }
