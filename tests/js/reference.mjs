@@ -64,9 +64,10 @@ function eioOptions(http) {
     },
     ...options,
   })
+  http.on('request', (_req, res) => res.writeHead(404).end())
   engine.attach(http, { path: '/engine.io/', addTrailingSlash: options.addTrailingSlash })
   engine.on('connection', (socket) => {
-    socket.on('message', (data) => socket.send(data))
+    socket.on('message', (data) => (data === 'close' ? socket.close() : socket.send(data)))
   })
 }
 

@@ -37,6 +37,8 @@ export async function serve(profile, { options = {}, official = isReference } = 
   return server
 }
 
+const servers = []
+
 class Server {
   #child
   #profile
@@ -48,7 +50,7 @@ class Server {
     this.#profile = profile
     this.#options = options
     this.#official = official
-    process.once('exit', () => this.#child?.kill('SIGKILL'))
+    servers.push(this)
   }
 
   /** The first start takes any free port, later ones the same again. */
@@ -88,6 +90,11 @@ class Server {
     }
   }
 
+  /** At the end of this process, where nothing can be waited for. */
+  kill() {
+    this.#child?.kill('SIGKILL')
+  }
+
   /** Freezes the process: its connections stay open and are silent. */
   freeze() {
     this.#child.kill('SIGSTOP')
@@ -118,6 +125,8 @@ class Server {
     return `ws://127.0.0.1:${this.#port}${this.path}?${query}`
   }
 }
+
+process.once('exit', () => servers.forEach((server) => server.kill()))
 
 // The runner ends a file that hangs with SIGTERM, which by itself would skip the exit handlers.
 process.once('SIGTERM', () => process.exit(143))

@@ -1,11 +1,12 @@
 //! Profile `eio-options`: an echo with the options that `OPTIONS` names, as JSON in the reference's words:
 //! `OPTIONS='{"pingInterval":300,"transports":["polling"],"cors":{"origin":["http://good.test"]}}'`.
 //!
-//! Besides, a handshake with `deny=<words>` in its query is refused with these words.
+//! Besides, a handshake with `deny=<words>` in its query is refused with these words, and the message `close`
+//! has the server close the session.
 
 use std::{env, error, time::Duration};
 
-use engineio::{Config, Cookie, Cors, Http, Message, Origin, Origins, Transport};
+use engineio::{Config, Cookie, Cors, Http, Message, Origin, Origins, Service, Transport};
 use serde_json::{Map, Value};
 use tokio::net::TcpListener;
 
@@ -40,7 +41,12 @@ pub(crate) async fn serve(listener: TcpListener, shutdown: impl Future<Output = 
             other => return Err(format!("OPTIONS: {other} is not known here").into()),
         }
     }
-    eio::echo(listener, config, http, shutdown).await;
+    let engine = eio::engine(config, |socket, message| match &message {
+        Message::Text(text) if *text == "close" => socket.close(),
+        _ => eio::echo(socket, message),
+    });
+    let service = Service::with_http(engine.clone(), http);
+    eio::run(listener, engine, service, shutdown).await;
     Ok(())
 }
 
