@@ -1,5 +1,6 @@
 // Compressed polling answers: behaviours 10.
 
+import { request } from '../support/wire.mjs'
 import { row, each } from './row.mjs'
 
 /** A message of `size` letters fetched with this Accept-Encoding. */
@@ -10,6 +11,16 @@ async function fetched(judge, size, accept) {
 }
 
 export const compression = [
+  row('CP-07 TR-01', 'how the length is told', async (judge) => {
+    const session = await judge.session()
+    const told = async (bytes) => {
+      const wire = judge.wire(bytes)
+      await wire.answer()
+      return /^(content-length|transfer-encoding):.*$/im.exec(wire.head)?.[0].toLowerCase()
+    }
+    const posted = await told(request('POST', session.target, [], `4${'a'.repeat(1999)}`))
+    return [posted, await told(request('GET', session.target, ['Accept-Encoding: gzip']))]
+  }),
   row('CP-01', 'what the client accepts', (judge) =>
     each(
       [

@@ -173,6 +173,7 @@ export const frames = [
       return wire.frame()
     }),
   ),
+  row('F21', '10,000 empty frames', (judge) => ending(judge, ...Array(10_000).fill(text('')))),
   row('F22', 'frames behind a close frame', (judge) => ending(judge, closing(1000), text('4a'))),
   row('G1 TR-16', 'no packet', endings(text('x'), text('9'), text(''), text('\ufeff4a'))),
   row('G2 HB-07', 'a ping', endings(text('2'), text('2probe'))),

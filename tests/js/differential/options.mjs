@@ -17,7 +17,12 @@ export const options = {
   },
   'cors for all': { cors: { origin: '*' } },
   'cookie': { cookie: true },
+  'own cookie': {
+    cookie: { name: 'at', path: '/engine.io/', httpOnly: false, secure: true, sameSite: 'strict' },
+  },
+  'cookie without a path': { cookie: { path: false } },
   'revision 3': { allowEIO3: true },
+  'quick revision 3': { allowEIO3: true, pingInterval: 400, pingTimeout: 1200 },
   'polling only': { transports: ['polling'] },
   'websocket only': { transports: ['websocket'] },
   'no upgrades': { allowUpgrades: false },

@@ -9,6 +9,8 @@ const PREFLIGHT = ['Access-Control-Request-Method: POST', 'Access-Control-Reques
 
 const dialed = (judge, headers) => judge.dial(WEBSOCKET, [...UPGRADE, ...headers]).answer()
 
+const hideSid = (answer) => answer.replace(/=[\w-]{20};/, '=<sid>;')
+
 /** Origins that resemble the one that is let in. */
 const SIMILAR = [
   'http://good.test.evil.test',
@@ -154,14 +156,25 @@ export const origin = [
     { set: 'cors for all' },
   ),
   row('CK-01', 'no cookie', (judge) => judge.get(POLLING)),
+  row('CK-03 CK-04', "a cookie of one's own", async (judge) => hideSid(await judge.get(POLLING)), {
+    set: 'own cookie',
+  }),
+  row('CK-03', 'a cookie without a path', async (judge) => hideSid(await judge.get(POLLING)), {
+    set: 'cookie without a path',
+  }),
+  row(
+    'A18',
+    'a letter beyond ASCII in Origin',
+    (judge) => judge.get(POLLING, ['Origin: http://\xe9']),
+    { set: 'cors for all' },
+  ),
   row(
     'CK-02 CK-05 D10',
     'the cookie',
     async (judge) => {
-      const hide = (answer) => answer.replace(/io=[\w-]{20}/, 'io=<sid>')
       const session = await judge.session(POLLING)
       return [
-        hide(await judge.get(POLLING)),
+        hideSid(await judge.get(POLLING)),
         await session.post('4a'),
         await session.get(),
         await dialed(judge, []),

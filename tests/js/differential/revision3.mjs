@@ -49,6 +49,31 @@ export const revision3 = [
   old('HB-06', 'a ping', (judge) => fetched(judge, '1:2')),
   old('HB-06', 'a ping with a word', (judge) => fetched(judge, '6:2probe')),
   old('HB-08', 'a pong', (judge) => fetched(judge, '1:3')),
+  row(
+    'HB-06',
+    'a client that does not ping',
+    async (judge) => {
+      const wire = await judge.webSocket('EIO=3&transport=websocket')
+      const session = await judge.session(OLD)
+      const parked = await session.park()
+      return [await wire.last(), await parked.answer, await session.get()]
+    },
+    { set: 'quick revision 3' },
+  ),
+  row(
+    'HB-06',
+    'a client that pings',
+    async (judge) => {
+      const session = await judge.session(OLD)
+      return each([1, 2, 3, 4], async () => [
+        await session.post('1:2'),
+        await session.get(),
+        await session.post('2:4a'),
+        await session.get(),
+      ])
+    },
+    { set: 'quick revision 3' },
+  ),
   old('CL-05', 'a close', async (judge) => {
     const session = await judge.session(OLD)
     const parked = await session.park()

@@ -245,6 +245,26 @@ export const upgradeRows = [
     wire.write(text('2probe'), text('5'), text('4a'))
     return wire.frames(2)
   }),
+  row('UP-10', 'a WebSocket that is cut during the upgrade', async (judge) => {
+    const session = await judge.session()
+    const wire = await session.probe()
+    wire.cut()
+    return session.life()
+  }),
+  row('UP-10', 'a session that is closed as its upgrade begins', async (judge) => {
+    const session = await judge.session()
+    const wire = await judge.webSocket(session.webSocketQuery)
+    const posted = await session.post('1')
+    wire.write(text('2probe'))
+    return [posted, await wire.last(), await session.get()]
+  }),
+  row('E19', 'after a failed upgrade, another', async (judge) => {
+    const session = await judge.session()
+    const failed = await judge.webSocket(session.webSocketQuery)
+    failed.write(text('9'))
+    await failed.last()
+    return lives(await session.upgraded())
+  }),
   row('T6', 'a refused upgrade that is reset', async (judge) => {
     for (let i = 0; i < 5; i++) judge.dial(`${WEBSOCKET}&sid=abc`).reset()
     return judge.get('')

@@ -60,6 +60,9 @@ function u32(value) {
 }
 
 export class Wire {
+  /** The head of the last answer. */
+  head
+
   /** Of the session that this WebSocket opened, known after the open packet. */
   sid
 
@@ -104,6 +107,7 @@ export class Wire {
       return end < 0 ? undefined : this.#take(end + 4).toString('latin1')
     }, 'answer')
     if (head === undefined) return 'end'
+    this.head = head
     const [start, ...lines] = head.trimEnd().split('\r\n')
     const status = Number(start.split(' ')[1])
     const headers = lines.map((line) => {

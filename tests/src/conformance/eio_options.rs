@@ -6,7 +6,7 @@
 
 use std::{env, error, time::Duration};
 
-use engineio::{Config, Cookie, Cors, Http, Message, Origin, Origins, Service, Transport};
+use engineio::{Config, Cookie, Cors, Http, Message, Origin, Origins, SameSite, Service, Transport};
 use serde_json::{Map, Value};
 use tokio::net::TcpListener;
 
@@ -35,7 +35,7 @@ pub(crate) async fn serve(listener: TcpListener, shutdown: impl Future<Output = 
             "addTrailingSlash" => config.add_trailing_slash = flag(value)?,
             "initialPacket" => config.initial_packet = Some(Message::Text(text(value)?.into())),
             "transports" => config.transports = list(value)?.into_iter().map(transport).collect::<Result<_, _>>()?,
-            "cookie" => http = http.cookie(Cookie::new("io")?),
+            "cookie" => http = http.cookie(cookie(value)?),
             "httpCompression" => http = http.compression(threshold(value)?),
             "cors" => http = http.cors(cors(value)?),
             other => return Err(format!("OPTIONS: {other} is not known here").into()),
@@ -48,6 +48,26 @@ pub(crate) async fn serve(listener: TcpListener, shutdown: impl Future<Output = 
     let service = Service::with_http(engine.clone(), http);
     eio::run(listener, engine, service, shutdown).await;
     Ok(())
+}
+
+/// `true`, or an object with what is not as usual.
+fn cookie(value: &Value) -> Result<Cookie, Error> {
+    let mut cookie = Cookie::new(value["name"].as_str().unwrap_or("io"))?;
+    for (name, value) in value.as_object().into_iter().flatten() {
+        cookie = match name.as_str() {
+            "name" => cookie,
+            "path" => cookie.path(value.as_str())?,
+            "httpOnly" => cookie.http_only(flag(value)?),
+            "secure" => cookie.secure(flag(value)?),
+            "sameSite" => cookie.same_site(match text(value)?.as_str() {
+                "strict" => SameSite::Strict,
+                "lax" => SameSite::Lax,
+                other => return Err(format!("OPTIONS: cookie.sameSite: {other} is not known here").into()),
+            }),
+            other => return Err(format!("OPTIONS: cookie.{other} is not known here").into()),
+        };
+    }
+    Ok(cookie)
 }
 
 fn cors(value: &Value) -> Result<Cors, Error> {
