@@ -118,7 +118,9 @@ export const http = [
     const wire = judge.wire(
       ...['4a', '4b', '4c'].map((body) => request('POST', session.target, [], body)),
     )
-    return [await wire.answer(), await wire.answer(), await wire.answer(), await session.get()]
+    const posted = [await wire.answer(), await wire.answer(), await wire.answer()]
+    await judge.seen()
+    return [posted, await session.get()]
   }),
   row('H12', 'a frame behind the upgrade request', async (judge) => {
     const wire = await judge.webSocket('EIO=4&transport=websocket', UPGRADE, text('4a'))

@@ -11,7 +11,7 @@ const old = (id, title, ask, rest) => row(id, title, ask, { set: 'revision 3', .
 /** The answer to a GET after a POST of this body. */
 async function fetched(judge, body, query = OLD, headers = []) {
   const session = await judge.session(query)
-  return [await session.post(body, headers), await session.get()]
+  return [await session.post(body, headers), await judge.seen(), await session.get()]
 }
 
 export const revision3 = [

@@ -102,7 +102,7 @@ export const session = [
   row('B11', 'a POST while upgrading', async (judge) => {
     const session = await judge.session()
     await session.probe()
-    return [await session.post('4a'), await session.get()]
+    return [await session.post('4a'), await judge.seen(), await session.get()]
   }),
   row('B12 UP-04', 'polling after the upgrade', async (judge) => {
     const session = await judge.session()
@@ -133,6 +133,7 @@ export const session = [
     const session = await judge.session()
     return [
       await session.post(['4a', '4b', '4close', '4c'].join(SEPARATOR)),
+      await judge.seen(),
       await session.get(),
       await session.get(),
       await session.get(),
@@ -141,6 +142,7 @@ export const session = [
   row('TR-01 TR-02 TR-03 TR-27', 'a POST and a GET', async (judge) => {
     const session = await judge.session()
     const posted = await session.post(['4a', 'bAQID', '4', '4é🎉 \u2028'].join(SEPARATOR))
+    await judge.seen()
     return [posted, await session.get()]
   }),
   row('TR-10', 'a waiting GET gets what comes', async (judge) => {
