@@ -59,3 +59,11 @@ for (const [set, values] of Object.entries(options)) {
     await Promise.all(compared)
   })
 }
+
+test('each difference belongs to a row', () => {
+  const keys = new Set(rows.map((row) => row.key))
+  assert.deepEqual(
+    [...differences.keys()].filter((key) => !keys.has(key)),
+    [],
+  )
+})

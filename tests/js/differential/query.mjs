@@ -139,7 +139,7 @@ export const query = [
   row(
     'A25',
     'HTTP/1.1 without Host',
-    (judge) => judge.all(`GET ${judge.path}?${POLLING} HTTP/1.1\r\n\r\n`),
+    (judge) => judge.wire(`GET ${judge.path}?${POLLING} HTTP/1.1\r\n\r\n`).answer(),
     { pending: 'answered 400 soon' },
   ),
   row('A26 HS-15', 'the filter says no', (judge) => judge.get(`${POLLING}&deny=nobody`)),
