@@ -46,19 +46,25 @@ pub(crate) async fn serve(listener: TcpListener, shutdown: impl Future<Output = 
         });
     });
     let service = Service::with_http(engine.clone(), http);
-    let answer = move |request: hyper::Request<hyper::body::Incoming>| {
-        let (service, posts) = (service.clone(), posts.clone());
-        if let (&hyper::Method::POST, Some(sid)) = (request.method(), parameter(request.uri().query(), "sid")) {
-            let headers: Map<String, Value> = request
-                .headers()
-                .iter()
-                .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into()))
-                .collect();
-            posts.lock().expect("not poisoned").insert(sid.to_owned(), headers.into());
-        }
-        async move { service.answer(request).await }
-    };
-    Serve::default().run(listener, answer, shutdown, engine.close()).await;
+    Serve::default()
+        .run(
+            listener,
+            move |request| {
+                let (service, posts) = (service.clone(), posts.clone());
+                if let ("POST", Some(sid)) = (request.method().as_str(), parameter(request.uri().query(), "sid")) {
+                    let headers: Map<String, Value> = request
+                        .headers()
+                        .iter()
+                        .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into()))
+                        .collect();
+                    posts.lock().expect("not poisoned").insert(sid.to_owned(), headers.into());
+                }
+                async move { service.answer(request).await }
+            },
+            shutdown,
+            engine.close(),
+        )
+        .await;
 }
 
 fn answer(socket: &Socket, message: Message, posts: &Posts) {
