@@ -21,6 +21,56 @@ function eio(http, allowEIO3 = false) {
   })
 }
 
+function eioClient(http) {
+  const parameter = (req, name) => new URL(req.url, 'http://a.test').searchParams.get(name)
+  const engine = new EngineServer({
+    pingInterval: 500,
+    maxHttpBufferSize: 100,
+    allowRequest: (req, decide) => decide(null, parameter(req, 'deny') === null),
+  })
+  engine.attach(http, { path: '/engine.io/' })
+  engine.on('initial_headers', (headers, req) => {
+    if (parameter(req, 'transport') === 'polling') {
+      headers['Set-Cookie'] = [
+        '1=1; Max-Age=86400',
+        '2=2; Path=/; HttpOnly; Secure; SameSite=Strict',
+        '3=3; Max-Age=0',
+        `4=4; Expires=${new Date().toUTCString()}`,
+      ]
+    }
+  })
+  engine.on('connection', (socket) => {
+    socket.send('hi')
+    socket.on('message', (data) => {
+      if (data === 'sendHeaders') {
+        socket.send(JSON.stringify(socket.transport.dataReq.headers))
+      } else if (data === 'give binary') {
+        socket.send(Buffer.from([0, 1, 2, 3, 4]))
+      } else if (data === 'give utf8') {
+        socket.send('пойду спать всем спокойной ночи')
+      } else {
+        socket.send(data)
+      }
+    })
+  })
+}
+
+function eioOptions(http) {
+  const options = JSON.parse(process.env.OPTIONS ?? '{}')
+  const engine = new EngineServer({
+    allowRequest: (req, decide) => {
+      const words = new URL(req.url, 'http://a.test').searchParams.get('deny')
+      decide(words, words === null)
+    },
+    ...options,
+  })
+  http.on('request', (_req, res) => res.writeHead(404).end())
+  engine.attach(http, { path: '/engine.io/', addTrailingSlash: options.addTrailingSlash })
+  engine.on('connection', (socket) => {
+    socket.on('message', (data) => (data === 'close' ? socket.close() : socket.send(data)))
+  })
+}
+
 function sio(http, allowEIO3 = false) {
   const io = new SocketServer(http, {
     pingInterval: 300,
@@ -150,6 +200,8 @@ function bench(http) {
 const profiles = {
   eio,
   eio3: (http) => eio(http, true),
+  'eio-client': eioClient,
+  'eio-options': eioOptions,
   sio,
   sio3: (http) => sio(http, true),
   'sio-client': sioClient,
@@ -158,12 +210,14 @@ const profiles = {
 }
 const defaultPorts = {
   eio: 4100,
-  eio3: 4105,
   sio: 4101,
-  sio3: 4106,
   'sio-client': 4102,
+  'eio-client': 4103,
   smoke: 4104,
+  eio3: 4105,
+  sio3: 4106,
   bench: 4107,
+  'eio-options': 4108,
 }
 
 const profile = process.env.PROFILE ?? 'smoke'

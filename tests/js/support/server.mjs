@@ -26,32 +26,46 @@ export function differs({ ours, reference }) {
   return isReference ? reference : ours
 }
 
-/** Starts the server for a whole test file. */
-export async function serve(profile) {
-  const server = new Server(profile)
+/**
+ * Starts the server for a whole test file: the one under test unless `official` says which.
+ * Profile `eio-options` takes `options` in the words of the official server.
+ */
+export async function serve(profile, { options = {}, official = isReference } = {}) {
+  const server = new Server(profile, options, official)
   after(() => server.stop())
   await server.start()
   return server
 }
 
+const servers = []
+
 class Server {
   #child
   #profile
+  #options
+  #official
   #port = 0
 
-  constructor(profile) {
+  constructor(profile, options, official) {
     this.#profile = profile
-    process.once('exit', () => this.#child?.kill('SIGKILL'))
+    this.#options = options
+    this.#official = official
+    servers.push(this)
   }
 
   /** The first start takes any free port, later ones the same again. */
   async start() {
-    const [command, args] = isReference ? [process.execPath, [reference]] : [binary, []]
+    const [command, args] = this.#official ? [process.execPath, [reference]] : [binary, []]
     if (!existsSync(command)) {
       throw new Error(`no server at ${command}: run \`cargo build --workspace\` or set CONFORMANCE`)
     }
     this.#child = spawn(command, args, {
-      env: { ...process.env, PROFILE: this.#profile, PORT: String(this.#port) },
+      env: {
+        ...process.env,
+        PROFILE: this.#profile,
+        PORT: String(this.#port),
+        OPTIONS: JSON.stringify(this.#options),
+      },
       stdio: ['ignore', 'pipe', 'inherit'],
     })
     const lines = createInterface({ input: this.#child.stdout })
@@ -74,6 +88,11 @@ class Server {
       this.#child.kill('SIGKILL')
       await exited
     }
+  }
+
+  /** At the end of this process, where nothing can be waited for. */
+  kill() {
+    this.#child?.kill('SIGKILL')
   }
 
   /** Freezes the process: its connections stay open and are silent. */
@@ -106,6 +125,8 @@ class Server {
     return `ws://127.0.0.1:${this.#port}${this.path}?${query}`
   }
 }
+
+process.once('exit', () => servers.forEach((server) => server.kill()))
 
 // The runner ends a file that hangs with SIGTERM, which by itself would skip the exit handlers.
 process.once('SIGTERM', () => process.exit(143))

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use engineio::{Config, Engine, Serve, Service};
+use engineio::{Config, Engine, Message, Serve, Service, Socket};
 use tokio::net::TcpListener;
 
 pub(crate) async fn serve(listener: TcpListener, allow_eio3: bool, shutdown: impl Future<Output = ()>) {
@@ -12,17 +12,24 @@ pub(crate) async fn serve(listener: TcpListener, allow_eio3: bool, shutdown: imp
         allow_eio3,
         ..Config::default()
     };
-    let engine = Engine::new(config, |socket, driver| {
-        tokio::spawn(async move {
-            driver
-                .run(|message| {
-                    // A client that has gone meanwhile hears no echo.
-                    let _gone = socket.send(&message);
-                })
-                .await
-        });
-    });
+    let engine = engine(config, echo);
     let service = Service::new(engine.clone());
+    run(listener, engine, service, shutdown).await;
+}
+
+/// An engine that has every message answered by `answer`.
+pub(crate) fn engine(config: Config, answer: fn(&Socket, Message)) -> Engine {
+    Engine::new(config, move |socket, driver| {
+        tokio::spawn(async move { driver.run(|message| answer(&socket, message)).await });
+    })
+}
+
+pub(crate) fn echo(socket: &Socket, message: Message) {
+    // A client that has gone meanwhile hears no echo.
+    let _gone = socket.send(&message);
+}
+
+pub(crate) async fn run(listener: TcpListener, engine: Engine, service: Service, shutdown: impl Future<Output = ()>) {
     let answer = move |request| {
         let service = service.clone();
         async move { service.answer(request).await }

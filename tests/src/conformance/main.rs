@@ -4,6 +4,8 @@
 mod autobahn;
 mod bench;
 mod eio;
+mod eio_client;
+mod eio_options;
 mod sio;
 mod sio_client;
 mod smoke;
@@ -30,9 +32,11 @@ async fn main() -> ExitCode {
 async fn run() -> Result<(), Box<dyn std::error::Error>> {
     let profile = env::var("PROFILE").unwrap_or_else(|_| "smoke".into());
     match profile.as_str() {
-        "autobahn" => autobahn::serve(listen(4108).await?, terminated()?).await,
+        "autobahn" => autobahn::serve(listen(4109).await?, terminated()?).await,
         "eio" => eio::serve(listen(4100).await?, false, terminated()?).await,
         "eio3" => eio::serve(listen(4105).await?, true, terminated()?).await,
+        "eio-client" => eio_client::serve(listen(4103).await?, terminated()?).await,
+        "eio-options" => eio_options::serve(listen(4108).await?, terminated()?).await?,
         "sio" => serve(sio::server(false), 4101).await?,
         "sio3" => serve(sio::server(true), 4106).await?,
         "sio-client" => serve(sio_client::server(), 4102).await?,
