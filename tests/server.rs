@@ -104,6 +104,10 @@ async fn sigint_and_sigterm_close_transports_without_disconnect_packets() {
         // The CONNECT answer and the welcome.
         polling.get().await;
         polling.send_get().await;
+        // The GET waits by the time that requests behind it were answered one by one.
+        for _ in 0..10 {
+            assert_eq!(polling.post("6").await.body, "ok");
+        }
         server.signal(signal);
         assert_eq!(websocket.frame().await, closed(1001));
         assert_eq!(polling.gets.answer().await.body, "1");

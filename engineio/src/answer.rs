@@ -32,9 +32,7 @@ pub type Answer = Response<Full<Bytes>>;
 /// # Errors
 /// When the headers are no handshake.
 pub(crate) fn switch(headers: &HeaderMap, agreed: Option<&Agreed>) -> Result<Answer, Context> {
-    if !head::has_valid_subprotocols(headers) {
-        return Err(Context::TransportHandshake);
-    }
+    let subprotocol = head::subprotocol(headers)?;
     let key = match websocket::accept_key(headers) {
         Ok(key) => HeaderValue::try_from(key).expect("base64 is a header value"),
         Err(websocket::Refusal::Malformed) => return Err(Context::TransportHandshake),
@@ -50,6 +48,9 @@ pub(crate) fn switch(headers: &HeaderMap, agreed: Option<&Agreed>) -> Result<Ans
     headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
     headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     headers.insert(header::SEC_WEBSOCKET_ACCEPT, key);
+    if let Some(subprotocol) = subprotocol {
+        headers.insert(header::SEC_WEBSOCKET_PROTOCOL, subprotocol);
+    }
     if let Some(agreed) = agreed {
         let agreed = HeaderValue::try_from(agreed.to_string()).expect("names and numbers are a header value");
         headers.insert(header::SEC_WEBSOCKET_EXTENSIONS, agreed);

@@ -77,7 +77,7 @@ impl BareWebSocket {
                 Err(_) => break Some(TransportFault::MessageTimeout),
             }
         };
-        io.finish(fault.and_then(|fault| CloseReason::TransportError(fault).close_code())).await;
+        io.finish(fault.and_then(|fault| CloseReason::TransportError(fault).close_code()), ()).await;
         fault.map_or(Ok(()), Err)
     }
 }

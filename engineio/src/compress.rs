@@ -14,26 +14,51 @@ use hyper::{
     header::{self, HeaderValue},
 };
 
-/// Codings in the reference's order of preference.
+/// Codings that there are; of those that a client likes equally, the first one it lists is taken, as in the reference.
 const CODINGS: [&str; 2] = ["gzip", "deflate"];
 
 /// Compresses a body if the client accepts it; names the coding in the answer's headers.
 pub(crate) fn compress(body: Bytes, request: &HeaderMap, answer: &mut HeaderMap) -> Bytes {
-    let Some(coding) = CODINGS.into_iter().find(|coding| accepts(request, coding)) else { return body };
+    let Some(coding) = preferred(request, &CODINGS) else { return body };
     let compressed = if coding == "gzip" { gzip(&body) } else { deflate(&body) };
     answer.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding));
     answer.append(header::VARY, HeaderValue::from_static("Accept-Encoding"));
     compressed.expect("compressing from memory to memory does not fail").into()
 }
 
+/// Which of these codings a request's `Accept-Encoding` likes best (RFC 9110, section 12.5.3).
+fn preferred<'a>(headers: &HeaderMap, codings: &[&'a str]) -> Option<&'a str> {
+    let listed = listed(headers);
+    let weighed = codings.iter().filter_map(|coding| Some((*coding, weight(&listed, coding)?)));
+    let best = weighed.reduce(|best, other| {
+        let ((_, (most, first)), (_, (weight, at))) = (best, other);
+        if weight > most || (weight == most && at < first) { other } else { best }
+    });
+    best.map(|(coding, _)| coding)
+}
+
 /// Whether a request's `Accept-Encoding` lists this coding, and not with a weight of zero (RFC 9110, section 12.5.3).
 pub fn accepts(headers: &HeaderMap, coding: &str) -> bool {
-    let listed = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
-    listed.flat_map(|value| value.split(',')).any(|entry| {
-        let (name, parameters) = entry.split_once(';').unwrap_or((entry, ""));
-        let weight = parameters.trim().strip_prefix("q=").and_then(|weight| weight.parse::<f32>().ok());
-        name.trim().eq_ignore_ascii_case(coding) && weight != Some(0.0)
-    })
+    weight(&listed(headers), coding).is_some()
+}
+
+/// The weight of a coding and its place in the list, its own or that of `*`.
+fn weight(listed: &[(&str, f32)], coding: &str) -> Option<(f32, usize)> {
+    let named = listed.iter().position(|(name, _)| name.eq_ignore_ascii_case(coding));
+    let at = named.or_else(|| listed.iter().position(|(name, _)| *name == "*"))?;
+    Some((listed[at].1, at)).filter(|(weight, _)| *weight > 0.0)
+}
+
+fn listed(headers: &HeaderMap) -> Vec<(&str, f32)> {
+    let values = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).map(entry).collect()
+}
+
+/// The name and the weight of one entry of the list.
+fn entry(entry: &str) -> (&str, f32) {
+    let (name, parameters) = entry.split_once(';').unwrap_or((entry, ""));
+    let weight = parameters.trim().strip_prefix("q=").and_then(|weight| weight.parse().ok());
+    (name.trim(), weight.unwrap_or(1.0))
 }
 
 /// The content coding `gzip`.

@@ -29,7 +29,7 @@ pub struct Driver {
     config: Arc<Config>,
     io: Io,
     /// Keeps the session known to its engine for as long as it is driven.
-    _registration: Registration,
+    registration: Registration,
 }
 
 /// The WebSocket of the session, if it has one.
@@ -50,7 +50,7 @@ enum Step {
 
 impl Driver {
     pub(crate) fn new(socket: Socket, config: Arc<Config>, registration: Registration) -> Self {
-        Self { socket, config, io: Io::None, _registration: registration }
+        Self { socket, config, io: Io::None, registration }
     }
 
     /// Runs the session to its end and tells why it ended.
@@ -240,14 +240,14 @@ impl Driver {
         });
         // Of a session that ended, `look` closes the WebSocket with the code of its reason.
         if self.socket.closed().is_none() {
-            self.drop_io(None);
+            self.drop_io(fault.and_then(|fault| CloseReason::TransportError(fault).close_code()));
         }
     }
 
     /// Closes the WebSocket; what is left of the goodbye is not the session's business.
     fn drop_io(&mut self, code: Option<u16>) {
         if let Io::Open(io) = std::mem::replace(&mut self.io, Io::None) {
-            tokio::spawn(io.finish(code));
+            tokio::spawn(io.finish(code, self.registration.farewell()));
         }
     }
 }

@@ -84,7 +84,8 @@ impl Engine {
 
     /// Closes all sessions at once, dropping what still waits for their clients, and waits until they have ended.
     ///
-    /// Clients see the transport close: WebSockets with code 1001, waiting polls with a close packet.
+    /// Clients see the transport close: WebSockets with code 1001, waiting polls with a close packet. A WebSocket that
+    /// does not take it within 5 s is cut off.
     /// Sessions may still be opened while this runs; stop accepting connections before.
     pub async fn close(&self) {
         for socket in self.0.sessions.all() {

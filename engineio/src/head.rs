@@ -4,7 +4,7 @@
 
 use hyper::{
     HeaderMap, Method, Version,
-    header::{self, HeaderName},
+    header::{self, HeaderName, HeaderValue},
     http::request::Parts,
 };
 
@@ -63,9 +63,17 @@ pub(crate) fn expects_the_unknown(headers: &HeaderMap) -> bool {
     headers.get_all(header::EXPECT).iter().any(|value| !value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
 }
 
-/// Whether the subprotocols of a WebSocket handshake, if any, are a list of tokens (RFC 6455, section 4.1).
-pub(crate) fn has_valid_subprotocols(headers: &HeaderMap) -> bool {
-    let mut values = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter();
-    let is_token = |name: &[u8]| HeaderName::from_bytes(name.trim_ascii()).is_ok();
-    values.all(|value| value.as_bytes().split(|byte| *byte == b',').all(is_token))
+/// The subprotocol that a WebSocket handshake is answered with: the first one it names, as in the reference, because
+/// a client that names some takes no answer without one.
+///
+/// # Errors
+/// They are no list of tokens (RFC 6455, section 4.1).
+pub(crate) fn subprotocol(headers: &HeaderMap) -> Result<Option<HeaderValue>, Context> {
+    let values = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter();
+    let mut first = None;
+    for name in values.flat_map(|value| value.as_bytes().split(|byte| *byte == b',')).map(<[u8]>::trim_ascii) {
+        HeaderName::from_bytes(name).map_err(|_| Context::TransportHandshake)?;
+        first = first.or_else(|| HeaderValue::from_bytes(name).ok());
+    }
+    Ok(first)
 }

@@ -247,7 +247,7 @@ impl Service {
             let engine = self.engine.clone();
             tokio::spawn(async move {
                 if let Ok(upgraded) = opening.await {
-                    websocket::Io::new(upgraded, engine.config(), Instant::now()).finish(None).await;
+                    websocket::Io::new(upgraded, engine.config(), Instant::now()).finish(None, ()).await;
                 }
             });
         }

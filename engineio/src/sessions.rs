@@ -2,7 +2,10 @@
 //! What it is not: an owner of tasks.
 //! Who calls it: `engine` adds and finds; a driver holds the guard, whose drop is the only removal.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use dashmap::{DashMap, Entry};
 use tokio::sync::Notify;
@@ -16,7 +19,9 @@ pub(crate) struct Sessions(Arc<Table>);
 #[derive(Debug, Default)]
 struct Table {
     by_sid: DashMap<Sid, Socket>,
-    /// Told when a session was removed.
+    /// WebSockets of sessions that have ended, whose close is not written yet.
+    farewells: AtomicUsize,
+    /// Told when there is a session or a farewell less.
     removed: Notify,
 }
 
@@ -26,6 +31,25 @@ pub(crate) struct Registration {
     sessions: Sessions,
     sid: Sid,
     _admitted: Admitted,
+}
+
+/// Counts as long as the close of a WebSocket is not written.
+#[derive(Debug)]
+pub(crate) struct Farewell(Sessions);
+
+impl Registration {
+    /// To be dropped once the close of a WebSocket of this session is written.
+    pub(crate) fn farewell(&self) -> Farewell {
+        self.sessions.0.farewells.fetch_add(1, Ordering::Relaxed);
+        Farewell(self.sessions.clone())
+    }
+}
+
+impl Drop for Farewell {
+    fn drop(&mut self) {
+        self.0.0.farewells.fetch_sub(1, Ordering::Relaxed);
+        self.0.0.removed.notify_waiters();
+    }
 }
 
 impl Sessions {
@@ -53,11 +77,11 @@ impl Sessions {
         self.0.by_sid.iter().map(|entry| entry.value().clone()).collect()
     }
 
-    /// Waits until no session is left.
+    /// Waits until no session is left, and each client was told.
     pub(crate) async fn empty(&self) {
         loop {
             let removed = self.0.removed.notified();
-            if self.0.by_sid.is_empty() {
+            if self.0.by_sid.is_empty() && self.0.farewells.load(Ordering::Relaxed) == 0 {
                 return;
             }
             removed.await;

@@ -285,8 +285,9 @@ impl Io {
     }
 
     /// Says goodbye: writes what is queued and a close frame, then waits a little for the peer to do the same,
-    /// so that the system does not reset the connection before the peer has read everything.
-    pub(crate) async fn finish(mut self, code: Option<u16>) {
+    /// so that the system does not reset the connection before the peer has read everything. `unwritten` is dropped as
+    /// soon as the close frame is written.
+    pub(crate) async fn finish<G>(mut self, code: Option<u16>, unwritten: G) {
         if !self.closed {
             self.pong = None;
             self.queue.push_back(match code {
@@ -297,6 +298,7 @@ impl Io {
         let farewell = async {
             std::future::poll_fn(|cx| self.poll_write(cx)).await?;
             self.stream.shutdown().await?;
+            drop(unwritten);
             let mut rest = [0; 1024];
             while self.stream.read(&mut rest).await? > 0 {}
             io::Result::Ok(())

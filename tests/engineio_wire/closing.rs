@@ -5,6 +5,7 @@ use std::time::Duration;
 use engineio::{CloseReason, Config, Transport};
 use tests::{
     frames::{CLOSE, CLOSED, Frame, WebSocket, closed, masked, text},
+    http::Connection,
     polling::Polling,
     server, within,
 };
@@ -183,6 +184,33 @@ async fn cl_12_13_17_closing_the_engine_ends_sessions_in_all_states() {
         assert_eq!(websocket.frame().await, closed(1001));
         assert_eq!(websocket.frame().await, Frame::End);
     }
+}
+
+/// A process that ends when its engine is closed would otherwise end before it has said so.
+#[tokio::test]
+async fn cl_17_the_engine_is_closed_when_its_websockets_were_told() {
+    let config = Config { max_outbox_bytes: 64_000_000, max_payload: 64_000_000, ..Config::default() };
+    let (server, sessions) = server::engine(config).await;
+    let connection = Connection::open_narrow(server.endpoint.address).await;
+    let (mut client, sid) = WebSocket::open_on(connection, server.endpoint).await;
+    let session = sessions.take(&sid);
+    let large = engineio::Message::Binary(vec![7; 32_000_000].into());
+    session.socket.send(&large).expect("there is room");
+    // What the carrier has begun to write is written to its end.
+    while session.socket.outbox_bytes() > 0 {
+        tokio::task::yield_now().await;
+    }
+    let engine = sessions.engine.clone();
+    let closing = tokio::spawn(async move { engine.close().await });
+    assert_eq!(session.reason().await, CloseReason::Shutdown);
+    while sessions.engine.clients_count() > 0 {
+        tokio::task::yield_now().await;
+    }
+    tokio::task::yield_now().await;
+    assert!(!closing.is_finished(), "the client has not read that it is over");
+    assert!(matches!(client.frame().await, Frame::Binary(data) if data.len() == 32_000_000));
+    assert_eq!(client.frame().await, closed(1001));
+    within(closing).await.expect("no panic");
 }
 
 #[tokio::test]

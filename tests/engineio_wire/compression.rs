@@ -33,7 +33,7 @@ async fn get(client: &mut Polling, headers: &str) -> (Answer, Vec<u8>) {
 }
 
 #[tokio::test]
-async fn cp_01_02_the_client_chooses_and_gzip_comes_first() {
+async fn cp_01_02_the_client_chooses() {
     let (server, sessions) = server::engine(Config::default()).await;
     let mut client = Polling::open(server.endpoint).await;
     let session = sessions.take(&client.sid);
@@ -42,10 +42,15 @@ async fn cp_01_02_the_client_chooses_and_gzip_comes_first() {
         ("nothing", "", ""),
         ("gzip", GZIP, "gzip"),
         ("deflate", "accept-encoding: deflate\r\n", "deflate"),
-        ("both", "accept-encoding: deflate, gzip, br\r\n", "gzip"),
+        ("both, gzip first", "accept-encoding: br, gzip, deflate\r\n", "gzip"),
+        ("both, deflate first", "accept-encoding: deflate, gzip, br\r\n", "deflate"),
+        ("any", "accept-encoding: *\r\n", "gzip"),
+        ("any but gzip", "accept-encoding: gzip;q=0, *\r\n", "deflate"),
+        ("none of any", "accept-encoding: *;q=0\r\n", ""),
         ("in capitals", "accept-encoding: GZIP\r\n", "gzip"),
         ("in two lines", "accept-encoding: br\r\naccept-encoding: deflate\r\n", "deflate"),
-        ("with weights", "accept-encoding: gzip;q=0.5, deflate;q=0.1\r\n", "gzip"),
+        ("with weights", "accept-encoding: deflate;q=0.1, gzip;q=0.5\r\n", "gzip"),
+        ("with other weights", "accept-encoding: gzip;q=0.1, deflate;q=0.9\r\n", "deflate"),
         ("not gzip", "accept-encoding: gzip;q=0, deflate\r\n", "deflate"),
         ("neither", "accept-encoding: gzip; q=0.0, deflate;q=0\r\n", ""),
         ("others only", "accept-encoding: br, zstd, identity\r\n", ""),

@@ -141,24 +141,25 @@ async fn c19_a_compressed_body_ends_the_session_unread() {
 }
 
 #[tokio::test]
-async fn e9_subprotocols_are_a_list_of_tokens_and_none_is_selected() {
+async fn e9_of_subprotocols_which_are_a_list_of_tokens_the_first_is_selected() {
     let (server, _sessions) = server::engine(Config::default()).await;
     let target = server.endpoint.target("websocket");
     let rows = [
-        ("an empty one", "sec-websocket-protocol: a,,b\r\n", 400),
-        ("nothing", "sec-websocket-protocol: \r\n", 400),
-        ("a comma at the end", "sec-websocket-protocol: a,\r\n", 400),
-        ("no token", "sec-websocket-protocol: a b\r\n", 400),
-        ("one in a second header", "sec-websocket-protocol: a\r\nsec-websocket-protocol: b@c\r\n", 400),
-        ("one", "sec-websocket-protocol: foo\r\n", 101),
-        ("two", "sec-websocket-protocol: foo ,\tbar\r\n", 101),
+        ("an empty one", "sec-websocket-protocol: a,,b\r\n", 400, ""),
+        ("nothing", "sec-websocket-protocol: \r\n", 400, ""),
+        ("a comma at the end", "sec-websocket-protocol: a,\r\n", 400, ""),
+        ("no token", "sec-websocket-protocol: a b\r\n", 400, ""),
+        ("one in a second header", "sec-websocket-protocol: a\r\nsec-websocket-protocol: b@c\r\n", 400, ""),
+        ("one", "sec-websocket-protocol: foo\r\n", 101, "foo"),
+        ("two", "sec-websocket-protocol: Foo ,\tbar\r\n", 101, "Foo"),
+        ("none", "", 101, ""),
     ];
-    for (label, headers, status) in rows {
+    for (label, headers, status, selected) in rows {
         let _row = Row(label);
         let mut connection = Connection::open(server.endpoint.address).await;
         connection.request(&format!("GET {target}"), &format!("{HANDSHAKE}{headers}")).await;
         let answer = connection.head().await;
-        assert_eq!((answer.status, answer.header("sec-websocket-protocol")), (status, ""));
+        assert_eq!((answer.status, answer.header("sec-websocket-protocol")), (status, selected));
     }
 }
 
