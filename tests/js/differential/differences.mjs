@@ -12,8 +12,8 @@ const recorded = {}
 
 /** Notes a difference; all that were noted are written when the process ends, with the reasons they had. */
 export function record(row, official, ours) {
-  const { differs, bug } = known[row.key] ?? {}
-  recorded[row.key] = { differs, bug, official, ours }
+  const { differs } = known[row.key] ?? {}
+  recorded[row.key] = { differs, official, ours }
 }
 
 process.once('exit', () => {

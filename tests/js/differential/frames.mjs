@@ -179,7 +179,6 @@ export const frames = [
   row('G2 HB-07', 'a ping', endings(text('2'), text('2probe'))),
   row('G3', '60 pongs', (judge) => living(judge, 0, ...Array(60).fill(text('3')))),
   row('G3', '200 pongs', (judge) => living(judge, 0, ...Array(200).fill(text('3'))), {
-    pending: 'closed soon',
   }),
   row(
     'G4 HB-03',

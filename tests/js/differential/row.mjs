@@ -6,10 +6,8 @@
  *
  * What else a row may say:
  * - `set`: the options of the servers, by their name in options.mjs
- * - `pending`: why the row is not run yet
  *
- * Where the servers differ, differences.json has what each answers, and why: `differs` when that is wanted,
- * `bug` when it is not.
+ * Where the servers differ, differences.json has what each answers, and why (`differs`).
  */
 export function row(id, title, ask, rest = {}) {
   return { id, title, ask, set: 'default', ...rest }

@@ -97,7 +97,6 @@ export const session = [
       const wire = judge.wire(request('GET', session.target, ['Content-Length: 3'], '4ab'))
       return judge.waits(wire.answer())
     },
-    { pending: 'answered 400 soon' },
   ),
   row('B11', 'a POST while upgrading', async (judge) => {
     const session = await judge.session()
@@ -189,7 +188,6 @@ export const session = [
       each(['Mozilla/4.0 (compatible;MSIE 8.0)', 'Mozilla/5.0 (Trident/7.0)', 'MSIE'], (agent) =>
         judge.get(POLLING, [`User-Agent: ${agent}`]),
       ),
-    { pending: 'X-XSS-Protection soon' },
   ),
   row(
     'TR-28',
@@ -198,7 +196,6 @@ export const session = [
       const session = await judge.session()
       return session.post('4a', ['User-Agent: Mozilla/5.0 (Trident/7.0)'])
     },
-    { pending: 'X-XSS-Protection soon' },
   ),
   row('HS-11', 'a session without polling is not polled', async (judge) => {
     const wire = await judge.webSocket()

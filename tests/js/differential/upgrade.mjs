@@ -69,7 +69,6 @@ export const upgradeRows = [
     'a list of subprotocols with a hole',
     (judge) => dialed(judge, upgrade('Sec-WebSocket-Protocol', 'a,,b')),
     {
-      pending: 'answered 400 soon',
     },
   ),
   row('E10 CP-05', 'compression that is off', (judge) =>
@@ -79,7 +78,6 @@ export const upgradeRows = [
     ),
   ),
   row('E11', 'Content-Length', (judge) => dialed(judge, [...UPGRADE, 'Content-Length: 6']), {
-    pending: 'answered 400 soon',
   }),
   row('E12 H12 HS-20', 'a request behind the upgrade', async (judge) => {
     const wire = await judge.webSocket(
@@ -138,7 +136,6 @@ export const upgradeRows = [
       second.write(text('2probe'))
       return [answer, await second.frame()]
     },
-    { pending: 'answered 400 soon' },
   ),
   row(
     'E18 UP-08',
