@@ -3,13 +3,17 @@
 //! Who calls it: whoever is given a session spawns `run`.
 
 use std::{
+    collections::VecDeque,
     fmt,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
-use tokio::time::{Instant, Sleep};
+use tokio::{
+    task::coop,
+    time::{Instant, Sleep},
+};
 
 use crate::{
     config::Config,
@@ -23,11 +27,16 @@ use crate::{
     websocket::{self, Received},
 };
 
+/// Events handed to the application before other tasks get their turn: one POST may bring hundreds of thousands.
+const TURN: usize = 64;
+
 /// Runs one session. Dropped, it ends the session without a word to the client.
 pub struct Driver {
     socket: Socket,
     config: Arc<Config>,
     io: Io,
+    /// Events that wait for the application's next turn, oldest first.
+    waiting: VecDeque<Event>,
     /// Keeps the session known to its engine for as long as it is driven.
     registration: Registration,
 }
@@ -50,7 +59,7 @@ enum Step {
 
 impl Driver {
     pub(crate) fn new(socket: Socket, config: Arc<Config>, registration: Registration) -> Self {
-        Self { socket, config, io: Io::None, registration }
+        Self { socket, config, io: Io::None, waiting: VecDeque::new(), registration }
     }
 
     /// Runs the session to its end and tells why it ended.
@@ -93,17 +102,32 @@ impl Driver {
         loop {
             let busy = self.poll_open(cx) | self.poll_read(cx, on_event);
             let (events, step) = self.look(cx, timer.as_mut(), busy);
-            events.for_each(&mut *on_event);
+            self.tell(events, on_event);
             // Told after that look, in which the session heard that the WebSocket took everything.
             if written || matches!(step, Step::End(_)) {
                 self.socket.notify_written();
             }
             written = self.poll_write(cx);
             match step {
+                _ if !self.waiting.is_empty() => ready!(coop::poll_proceed(cx)).made_progress(),
                 Step::End(reason) => return Poll::Ready(reason),
                 Step::Park if !written => return Poll::Pending,
                 Step::Park | Step::Again => {}
             }
+        }
+    }
+
+    /// Hands over events, those that waited first, until the turn is over.
+    fn tell(&mut self, mut events: impl Iterator<Item = Event>, on_event: &mut impl FnMut(Event)) {
+        if self.waiting.is_empty() {
+            events.by_ref().take(TURN).for_each(&mut *on_event);
+        } else {
+            let turn = self.waiting.len().min(TURN);
+            self.waiting.drain(..turn).for_each(&mut *on_event);
+        }
+        self.waiting.extend(events);
+        if self.waiting.is_empty() {
+            self.waiting = VecDeque::new();
         }
     }
 
@@ -121,6 +145,10 @@ impl Driver {
     /// Reads the WebSocket once, unless so much waits to be written that the client should read first.
     fn poll_read(&mut self, cx: &mut Context<'_>, on_event: &mut impl FnMut(Event)) -> bool {
         let Io::Open(io) = &mut self.io else { return false };
+        // What waits is older than what could be read.
+        if !self.waiting.is_empty() {
+            return false;
+        }
         let socket = &self.socket;
         if !io.queue.is_empty() && socket.lock().session.outbox_bytes() >= self.config.max_outbox_bytes / 2 {
             return false;
@@ -200,9 +228,12 @@ impl Driver {
             }
             _ => Transmit::Idle,
         };
-        let (inbox, flush) = (inner.session.poll_inbox(), inner.session.poll_flush());
+        // While earlier events wait, the inbox fills up, and the next POST waits in turn.
+        let inbox = if self.waiting.is_empty() { inner.session.poll_inbox() } else { VecDeque::new() };
+        let flush = inner.session.poll_flush();
         let mut step = match inner.session.closed() {
-            Some(reason) => Step::End(reason),
+            Some(reason) if inner.session.inbox_is_empty() => Step::End(reason),
+            Some(_) => Step::Again,
             None if busy || newcomer.is_some() || transmit != Transmit::Idle || !inbox.is_empty() => Step::Again,
             None => Step::Park,
         };
@@ -268,7 +299,13 @@ impl Drop for Driver {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc;
+    use std::{
+        ops::Range,
+        sync::{
+            atomic::{AtomicUsize, Ordering},
+            mpsc,
+        },
+    };
 
     use super::*;
     use crate::{
@@ -278,9 +315,7 @@ mod tests {
         protocol::Encoding,
     };
 
-    /// Time moves only while every task sleeps: a driver that is busy with nothing would keep it standing.
-    #[tokio::test(start_paused = true)]
-    async fn cl_16_a_close_that_waits_for_a_get_is_slept_through() {
+    fn polling() -> (Socket, Driver) {
         let (opened, sessions) = mpsc::channel();
         let engine = Engine::new(Config::default(), move |socket, driver| {
             opened.send((socket, driver)).expect("the test listens");
@@ -288,7 +323,50 @@ mod tests {
         let handshake = Handshake::new("", Transport::Polling, None, std::iter::empty());
         let admitted = engine.admit(None).expect("there is no bound");
         engine.open(Arrival { sid: Sid::draw(), encoding: Encoding::V4, handshake, admitted, opening: None });
-        let (socket, driver) = sessions.recv().expect("a session");
+        sessions.recv().expect("a session")
+    }
+
+    /// What one POST brings is handed over in turns, all of it, in order, and before the end.
+    #[tokio::test]
+    async fn c13_other_tasks_get_their_turn_within_a_large_body() {
+        const MANY: usize = 100_000;
+        let (socket, driver) = polling();
+        let turns = Arc::new(AtomicUsize::new(0));
+        let counted = turns.clone();
+        tokio::spawn(async move {
+            loop {
+                counted.fetch_add(1, Ordering::Relaxed);
+                tokio::task::yield_now().await;
+            }
+        });
+        let post = |numbers: Range<usize>| {
+            socket.update(|inner| {
+                for number in numbers {
+                    inner.session.handle_polled(Event::Message(Message::Text(number.to_string().into())));
+                }
+            });
+        };
+        post(0..MANY / 2);
+        let (mut next, mut begun) = (0, 0);
+        let reason = driver
+            .run(|message| {
+                assert_eq!(message, Message::Text(next.to_string().into()));
+                if next == 0 {
+                    begun = turns.load(Ordering::Relaxed);
+                    post(MANY / 2..MANY);
+                    socket.update(|inner| inner.session.handle_lost(Transport::Polling, None));
+                }
+                next += 1;
+            })
+            .await;
+        assert_eq!((reason, next), (CloseReason::TransportClose, MANY));
+        assert!(turns.load(Ordering::Relaxed) > begun + 5, "others had their turn");
+    }
+
+    /// Time moves only while every task sleeps: a driver that is busy with nothing would keep it standing.
+    #[tokio::test(start_paused = true)]
+    async fn cl_16_a_close_that_waits_for_a_get_is_slept_through() {
+        let (socket, driver) = polling();
         let before = Instant::now();
         let running = tokio::spawn(driver.run(|_| {}));
         socket.close();

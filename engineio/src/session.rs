@@ -494,6 +494,11 @@ impl Session {
         self.closed().is_some() || self.inbox_has_room()
     }
 
+    /// Whether nothing that came by polling waits for the driver.
+    pub(crate) fn inbox_is_empty(&self) -> bool {
+        self.inbox.is_empty()
+    }
+
     /// Whether the driver keeps up with what comes by polling.
     pub(crate) fn inbox_has_room(&self) -> bool {
         self.inbox.len() < MAX_INBOX
