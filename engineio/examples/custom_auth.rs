@@ -18,7 +18,7 @@ async fn main() -> io::Result<()> {
             async move {
                 // Stands for a question to a database: no other client waits for it.
                 tokio::time::sleep(Duration::from_millis(1)).await;
-                if token || cookie { Ok(()) } else { Err("neither token nor cookie".to_owned()) }
+                if token || cookie { Ok(()) } else { Err("neither token nor cookie".into()) }
             }
         })
         // A prefix, by which a proxy can tell the machine, before what nobody can guess.

@@ -59,12 +59,12 @@ pub(crate) fn switch(headers: &HeaderMap, agreed: Option<&Agreed>) -> Result<Ans
 }
 
 /// The official error body.
-pub(crate) fn refuse(Refusal { error, message, .. }: &Refusal) -> Answer {
+pub(crate) fn refuse(Refusal { error, status, message, .. }: &Refusal) -> Answer {
     let mut body = format!(r#"{{"code":{},"message":""#, error.code());
     jsonp::escape(message, &mut body);
     body.push_str("\"}");
     let mut answer = Response::new(Full::from(body));
-    *answer.status_mut() = StatusCode::from_u16(error.status()).expect("the table has valid statuses");
+    *answer.status_mut() = *status;
     answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     if *error == HandshakeError::Unavailable {
         answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));

@@ -16,13 +16,13 @@ use crate::{
     cors::Cors,
     id::Sid,
     origin::Origins,
-    refusal::{Refusal, Refused},
+    refusal::{Denied, Refusal, Refused},
 };
 
 /// Polling answers from this size on are compressed, in bytes, as in the reference.
 const COMPRESSION_THRESHOLD: usize = 1024;
 
-type AllowRequest = dyn Fn(&Parts) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync;
+type AllowRequest = dyn Fn(&Parts) -> Pin<Box<dyn Future<Output = Result<(), Denied>> + Send>> + Send + Sync;
 type AddHeaders = dyn Fn(&Parts, &mut HeaderMap) + Send + Sync;
 type GenerateSid = dyn Fn(&Parts) -> Pin<Box<dyn Future<Output = Option<Sid>> + Send>> + Send + Sync;
 type ClientIp = dyn Fn(&Parts) -> Option<IpAddr> + Send + Sync;
@@ -95,11 +95,11 @@ impl Http {
         Self { compression: threshold, ..self }
     }
 
-    /// Asks the application about each handshake (`allowRequest`), not about later requests. A refused one is answered
-    /// 403 with code 4 and the error's text as the message. Default: all are let in.
+    /// Asks the application about each handshake (`allowRequest`), not about later requests. A denied one is answered
+    /// with its status, 403 unless it says otherwise, and with code 4 and its words. Default: all are let in.
     pub fn allow_request<F>(self, filter: impl Fn(&Parts) -> F + Send + Sync + 'static) -> Self
     where
-        F: Future<Output = Result<(), String>> + Send + 'static,
+        F: Future<Output = Result<(), Denied>> + Send + 'static,
     {
         Self { allow_request: Some(Arc::new(move |request| Box::pin(filter(request)))), ..self }
     }
@@ -149,8 +149,8 @@ impl Http {
         self.cors.as_ref().map_or(&Origins::Same, Cors::origins)
     }
 
-    /// Whether the application lets this handshake in; else with which words not.
-    pub(crate) async fn allows(&self, request: &Parts) -> Result<(), String> {
+    /// Whether the application lets this handshake in.
+    pub(crate) async fn allows(&self, request: &Parts) -> Result<(), Denied> {
         match &self.allow_request {
             Some(filter) => filter(request).await,
             None => Ok(()),
@@ -197,7 +197,7 @@ impl Http {
 
     pub(crate) fn refused(&self, request: &Parts, refusal: &Refusal) {
         if let Some(told) = &self.on_refused {
-            let Refusal { error, message, context } = refusal;
+            let Refusal { error, message, context, .. } = refusal;
             told(&Refused { request, error: *error, message, context });
         }
     }

@@ -96,7 +96,7 @@ pub use packet::{DecodeError, Message, Packet};
 pub use protocol::{Encoding, Revision, Transport};
 pub use query::Query;
 pub use reason::{CloseReason, HandshakeError, SendError, Sent, TransportFault};
-pub use refusal::{Context, Refused};
+pub use refusal::{Context, Denied, Refused};
 pub use serve::{Listener, Serve};
 pub use service::{RemoteAddr, Service};
 pub use session::{Session, Transmit};

@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use hyper::http::request::Parts;
+use hyper::{StatusCode, http::request::Parts};
 
 use crate::{
     admission::Bound,
@@ -132,9 +132,52 @@ impl Context {
     }
 }
 
+/// Why the application does not let a client in: the answer to its handshake, which has code 4.
+///
+/// ```
+/// use engineio::Denied;
+///
+/// let forbidden: Denied = "who are you?".into();
+/// let later = Denied::new(503, "come back in an hour");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Denied {
+    status: StatusCode,
+    message: Cow<'static, str>,
+}
+
+impl Denied {
+    /// With this HTTP status; one that is no error, from 400 to 599, counts as 403. Without words the client is told
+    /// `Forbidden`.
+    pub fn new(status: u16, message: impl Into<Cow<'static, str>>) -> Self {
+        let status = StatusCode::from_u16(status).ok();
+        let status = status.filter(|status| status.is_client_error() || status.is_server_error());
+        let message = Some(message.into()).filter(|message| !message.is_empty());
+        Self {
+            status: status.unwrap_or(StatusCode::FORBIDDEN),
+            message: message.unwrap_or(HandshakeError::Forbidden.message().into()),
+        }
+    }
+}
+
+impl From<&'static str> for Denied {
+    /// With status 403.
+    fn from(message: &'static str) -> Self {
+        Self::new(403, message)
+    }
+}
+
+impl From<String> for Denied {
+    /// With status 403.
+    fn from(message: String) -> Self {
+        Self::new(403, message)
+    }
+}
+
 /// A refusal on its way to the client and to the application.
 pub(crate) struct Refusal {
     pub(crate) error: HandshakeError,
+    pub(crate) status: StatusCode,
     pub(crate) message: Cow<'static, str>,
     pub(crate) context: Context,
 }
@@ -142,13 +185,13 @@ pub(crate) struct Refusal {
 impl From<Context> for Refusal {
     fn from(context: Context) -> Self {
         let error = context.error();
-        Self { error, message: error.message().into(), context }
+        let status = StatusCode::from_u16(error.status()).expect("the table has valid statuses");
+        Self { error, status, message: error.message().into(), context }
     }
 }
 
-impl Refusal {
-    /// The application's own, in its words.
-    pub(crate) fn of_middleware(message: String) -> Self {
-        Self { message: message.into(), ..Context::Middleware.into() }
+impl From<Denied> for Refusal {
+    fn from(Denied { status, message }: Denied) -> Self {
+        Self { status, message, ..Context::Middleware.into() }
     }
 }

@@ -195,7 +195,7 @@ impl Service {
         let remote = request.extensions.get::<RemoteAddr>().map(|remote| remote.0);
         // Before the application is asked, as that may take its time.
         let admitted = self.engine.admit(self.http.ip(request, remote)).map_err(Context::TooMany)?;
-        self.http.allows(request).await.map_err(Refusal::of_middleware)?;
+        self.http.allows(request).await?;
         let handshake = Handshake::new(text, query.transport, remote, self.http.kept(&request.headers));
         let sid = self.http.sid(request).await.ok_or(Context::IdGeneration)?;
         // An id given twice would put one client's session into the hands of another.

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use engineio::{Config, Http, Message, Sid};
+use engineio::{Config, Denied, Http, Message, Sid};
 use futures_util::future::join_all;
 use tests::{
     Row,
@@ -27,7 +27,7 @@ async fn ask(server: &Server, line: &str, headers: &str) -> Answer {
 async fn hs_15_16_18_the_filter_s_words_reach_the_client() {
     let rows = [
         ("words", "who are you?", r#"{"code":4,"message":"who are you?"}"#),
-        ("none", "", r#"{"code":4,"message":""}"#),
+        ("none", "", r#"{"code":4,"message":"Forbidden"}"#),
         (
             "words that would be read as something else",
             "\"},{\"code\":0,\"\\\r\n\t\0\u{2028}é🦀</script>",
@@ -36,7 +36,7 @@ async fn hs_15_16_18_the_filter_s_words_reach_the_client() {
     ];
     for (label, words, body) in rows {
         let _row = Row(label);
-        let http = Http::default().allow_request(move |_| async move { Err(words.to_owned()) });
+        let http = Http::default().allow_request(move |_| async move { Err(words.into()) });
         let (server, sessions) = server::engine_behind(http, Config::default()).await;
         let polling = ask(&server, &format!("GET {}", server.endpoint.target("polling")), "").await;
         let websocket = ask(&server, &format!("GET {}", server.endpoint.target("websocket")), HANDSHAKE).await;
@@ -44,6 +44,21 @@ async fn hs_15_16_18_the_filter_s_words_reach_the_client() {
             assert_eq!((told(&answer), answer.header("content-type")), ((403, body), "application/json"));
         }
         assert_eq!(websocket.header("connection"), "close");
+        assert_eq!(sessions.engine.clients_count(), 0);
+    }
+}
+
+/// Where the reference has a middleware that answers by itself.
+#[tokio::test]
+async fn em_03_04_the_filter_may_answer_with_a_status_of_its_own() {
+    let rows = [(401, 401), (429, 429), (503, 503), (599, 599), (200, 403), (101, 403), (600, 403), (0, 403)];
+    for (status, told_status) in rows {
+        let http = Http::default().allow_request(move |_| async move { Err(Denied::new(status, "later")) });
+        let (server, sessions) = server::engine_behind(http, Config::default()).await;
+        for (transport, headers) in [("polling", ""), ("websocket", HANDSHAKE)] {
+            let answer = ask(&server, &format!("GET {}", server.endpoint.target(transport)), headers).await;
+            assert_eq!(told(&answer), (told_status, r#"{"code":4,"message":"later"}"#), "{status}");
+        }
         assert_eq!(sessions.engine.clients_count(), 0);
     }
 }
@@ -58,7 +73,7 @@ async fn hs_15_17_31_the_filter_is_asked_for_handshakes_only() {
         let welcome = !cookie.is_empty();
         async move {
             tokio::task::yield_now().await;
-            if welcome { Ok(()) } else { Err("no cookie".to_owned()) }
+            if welcome { Ok(()) } else { Err("no cookie".into()) }
         }
     });
     let (server, sessions) = server::engine_behind(http, Config::default()).await;

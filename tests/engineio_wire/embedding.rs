@@ -120,7 +120,7 @@ async fn t15_a_raw_stream_passes_the_same_admission() {
         .cors(Cors::new(good))
         .allow_request(|request| {
             let rude = request.uri.query().is_some_and(|query| query.contains("rude"));
-            ready(if rude { Err("no".to_owned()) } else { Ok(()) })
+            ready(if rude { Err("no".into()) } else { Ok(()) })
         })
         .generate_sid(|request| {
             let none = request.uri.query().is_some_and(|query| query.contains("nobody"));

@@ -382,7 +382,7 @@ async fn l1_l9_a_handshake_counts_while_the_application_decides() {
         let decided = decided.clone();
         async move {
             decided.notified().await;
-            Err("no".to_owned())
+            Err("no".into())
         }
     });
     let config = Config { max_sessions: Some(1), max_sessions_per_ip: Some(1), ..Config::default() };

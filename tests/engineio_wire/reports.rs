@@ -47,7 +47,7 @@ fn strict() -> Http {
     let good = Origins::List(vec![Origin::parse("http://good").expect("an origin")]);
     Http::default().cors(Cors::new(good)).allow_request(|request| {
         let rude = request.uri.query().is_some_and(|query| query.contains("rude"));
-        ready(if rude { Err("\"no\"".to_owned()) } else { Ok(()) })
+        ready(if rude { Err("\"no\"".into()) } else { Ok(()) })
     })
 }
 

@@ -20,7 +20,7 @@ pub(crate) async fn serve(listener: TcpListener, shutdown: impl Future<Output = 
         Http::default().allow_request(|request| {
             let denied =
                 request.uri.query().and_then(|query| query.split_once("deny=")).map(|(_, words)| words.to_owned());
-            async move { denied.map_or(Ok(()), Err) }
+            async move { denied.map_or(Ok(()), |words| Err(words.into())) }
         }),
     );
     let options: Map<String, Value> = serde_json::from_str(&env::var("OPTIONS").unwrap_or_else(|_| "{}".into()))?;
