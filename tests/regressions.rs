@@ -29,7 +29,7 @@ fn freed_or_late(answer: &Answer) -> bool {
 }
 
 #[tokio::test]
-async fn messages_flow_both_ways_while_a_websocket_probes() {
+async fn b11_messages_flow_both_ways_while_a_websocket_probes() {
     let (server, sessions) = server::engine(Config::default()).await;
     let mut client = Polling::open(server.endpoint).await;
     let mut session = sessions.take(&client.sid);

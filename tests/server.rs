@@ -294,15 +294,21 @@ fn temporary(name: &str) -> PathBuf {
     folder
 }
 
+/// Where the reference answers 400 with code 0, which it does for all that is below its path, this is 404; and as
+/// pages from elsewhere are turned away, the bundle has no CORS headers for them.
 #[tokio::test]
-async fn the_client_bundle_is_served_from_its_folder() {
+async fn at_06_to_11_co_10_the_client_bundle_is_served_from_its_folder() {
     let package = temporary("the_client_bundle");
     let dist = package.join("dist");
     fs::create_dir_all(&dist).expect("writable");
     fs::write(package.join("package.json"), "{\"name\":\"socket.io-client\",\"version\":\"4.8.4\"}").expect("writable");
     let script = "console.log('é');\n".repeat(100);
     fs::write(dist.join("socket.io.js"), &script).expect("writable");
-    fs::write(dist.join("socket.io.js.map"), "{}").expect("writable");
+    let names = ["", ".min", ".esm.min", ".msgpack.min"].map(|kind| format!("socket.io{kind}.js"));
+    fs::write(dist.join(&names[1]), "x()").expect("writable");
+    for name in &names {
+        fs::write(dist.join(format!("{name}.map")), "{}").expect("writable");
+    }
     fs::write(dist.join("secret.txt"), "secret").expect("writable");
     let server = Server::start(&["--serve-client", &dist.display().to_string()]).await;
 
@@ -317,8 +323,16 @@ async fn the_client_bundle_is_served_from_its_folder() {
     ] {
         assert_eq!(plain.header(name), value);
     }
-    let map = server.get("/socket.io/socket.io.js.map", "").await;
-    assert_eq!((map.status, map.header("content-type")), (200, "application/json; charset=utf-8"));
+    assert_eq!(plain.header("x-sourcemap"), "", "AT-11");
+    let min = server.get("/socket.io/socket.io.min.js?v=1", "").await;
+    assert_eq!((min.status, min.body.as_str()), (200, "x()"));
+    for name in &names {
+        let map = server.get(&format!("/socket.io/{name}.map"), "").await;
+        assert_eq!((map.status, map.header("content-type")), (200, "application/json; charset=utf-8"), "{name}");
+    }
+    let page = server.get("/socket.io/socket.io.js", "origin: http://localhost:5173\r\n").await;
+    assert_eq!((page.status, page.header("access-control-allow-origin")), (200, ""), "CO-10");
+    assert_eq!(server.get("/socket.io/socket.io.js", "origin: http://evil.example\r\n").await.status, 403);
     for (etag, status) in [("\"4.8.4\"", 304), ("W/\"4.8.4\"", 304), ("\"4.8.3\"", 200)] {
         let answer = server.get("/socket.io/socket.io.js", &format!("if-none-match: {etag}\r\n")).await;
         assert_eq!(answer.status, status, "{etag}");
@@ -335,9 +349,11 @@ async fn the_client_bundle_is_served_from_its_folder() {
         let head = connection.head().await;
         assert_eq!(head.header("content-encoding"), coding, "{accepted}");
     }
-    for other in ["secret.txt", "socket.io.min.js", "../package.json", "%2e%2e/package.json"] {
+    for other in ["secret.txt", "socket.io.esm.min.js", "../package.json", "%2e%2e/package.json"] {
         assert_eq!(server.get(&format!("/socket.io/{other}"), "").await.status, 404, "{other}");
     }
+    let without = Server::start(&[]).await;
+    assert_eq!(without.get("/socket.io/socket.io.js", "").await.status, 404, "AT-10: not served");
 }
 
 #[tokio::test]

@@ -60,7 +60,8 @@ impl fmt::Display for CookieError {
 impl error::Error for CookieError {}
 
 impl Cookie {
-    /// A cookie of this name; in the reference it is `io`. Its path is `/`, and it is `HttpOnly` and `SameSite=Lax`.
+    /// A cookie of this name (`name`); in the reference it is `io`. Its path is `/`, and it is `HttpOnly` and
+    /// `SameSite=Lax`.
     ///
     /// # Errors
     /// [`CookieError::Name`].
@@ -74,7 +75,7 @@ impl Cookie {
         Ok(Self { name, path, http_only: true, same_site: SameSite::Lax, secure: false })
     }
 
-    /// Another path, or with `None` that of the handshake.
+    /// Another path, or with `None` that of the handshake (`path`). Default `/`.
     ///
     /// # Errors
     /// [`CookieError::Path`].
@@ -90,17 +91,17 @@ impl Cookie {
         }
     }
 
-    /// Whether scripts are kept from reading it.
+    /// Whether scripts are kept from reading it (`httpOnly`). Default `true`.
     pub fn http_only(self, http_only: bool) -> Self {
         Self { http_only, ..self }
     }
 
-    /// From where requests bring it along.
+    /// From where requests bring it along (`sameSite`). Default [`SameSite::Lax`].
     pub fn same_site(self, same_site: SameSite) -> Self {
         Self { same_site, ..self }
     }
 
-    /// Whether it is sent over TLS only.
+    /// Whether it is sent over TLS only (`secure`). Default `false`.
     pub fn secure(self, secure: bool) -> Self {
         Self { secure, ..self }
     }
@@ -141,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_can_be_smuggled_into_the_header() {
+    fn t18_nothing_can_be_smuggled_into_the_header() {
         for name in ["", "a;b", "a=b", "a b", "a\r\nb", "é", "a,b"] {
             assert_eq!(Cookie::new(name), Err(CookieError::Name(name.to_owned())));
         }

@@ -23,8 +23,10 @@ async fn ask(server: &Server, line: &str, headers: &str) -> Answer {
     connection.answer().await
 }
 
+/// The reference answers WebSockets 400 in text (HS-16), and failing middlewares code 3 (EM-05); here one refusal has
+/// one answer.
 #[tokio::test]
-async fn hs_15_16_18_the_filter_s_words_reach_the_client() {
+async fn hs_15_16_18_em_05_a26_the_filter_s_words_reach_the_client() {
     let rows = [
         ("words", "who are you?", r#"{"code":4,"message":"who are you?"}"#),
         ("none", "", r#"{"code":4,"message":"Forbidden"}"#),

@@ -36,7 +36,7 @@ fn volatile(session: &Session, message: &str) -> Result<Sent, SendError> {
 }
 
 #[tokio::test]
-async fn m3_b14_a_body_that_is_late_ends_the_session() {
+async fn c21_a_body_that_is_late_ends_the_session() {
     const TIMEOUT: Duration = Duration::from_millis(100);
     let config = Config { body_timeout: TIMEOUT, ..Config::default() };
     let (server, sessions) = server::engine(config).await;

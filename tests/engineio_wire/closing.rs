@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 use crate::{REFUSED, told};
 
 #[tokio::test]
-async fn cl_05_b6_c5_a_polling_client_closes() {
+async fn cl_05_b6_b7_c5_a_polling_client_closes() {
     let (server, sessions) = server::engine(Config::default()).await;
     let mut client = Polling::open(server.endpoint).await;
     client.send_get().await;
@@ -26,6 +26,7 @@ async fn cl_05_b6_c5_a_polling_client_closes() {
     assert_eq!(told(&client.post("4a").await), (400, REFUSED[1]));
 }
 
+/// The reference does not heed a close packet over WebSocket (CL-06).
 #[tokio::test]
 async fn cl_03_06_f9_a_websocket_client_closes() {
     let (server, sessions) = server::engine(Config::default()).await;
@@ -43,6 +44,7 @@ async fn cl_03_06_f9_a_websocket_client_closes() {
     assert_eq!(sessions.take(&sid).reason().await, CloseReason::TransportClose);
 }
 
+/// The reference sends the close in an answer of its own, behind that with the last messages.
 #[tokio::test]
 async fn cl_02_04_11_16_tr_24_the_server_closes_a_polling_session() {
     let (server, sessions) = server::engine(Config::default()).await;
@@ -146,6 +148,7 @@ async fn what_is_sent_after_the_end_is_an_error() {
     assert_eq!(session.socket.transport(), Transport::WebSocket, "it is what it was");
 }
 
+/// Clients of the reference see a transport error; 1001 says what happens.
 #[tokio::test]
 async fn cl_12_13_17_closing_the_engine_ends_sessions_in_all_states() {
     let (server, sessions) = server::engine(Config::default()).await;

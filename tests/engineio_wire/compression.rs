@@ -93,8 +93,9 @@ async fn cp_01_02_03_from_the_threshold_on() {
     }
 }
 
+/// They tell their length (CP-07): unlike the reference's they are whole before they are sent.
 #[tokio::test]
-async fn cp_01_answers_of_all_kinds() {
+async fn cp_01_07_answers_of_all_kinds() {
     let http = Http::default().compression(Some(0));
     let config = Config { allow_eio3: true, ..Config::default() };
     let (server, sessions) = server::engine_behind(http, config).await;

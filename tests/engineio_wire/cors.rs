@@ -74,6 +74,7 @@ const OUT: [u16; 4] = [403; 4];
 const NO_WEBSOCKET: [u16; 4] = [200, 200, 403, 403];
 const BAD: [u16; 4] = [400; 4];
 
+/// The reference lets WebSockets of any page in (D2): pages elsewhere then use the log-ins of their visitors.
 #[tokio::test]
 async fn co_01_d1_d2_d6_d9_without_the_option_pages_of_the_same_origin_only() {
     let (server, sessions) = engine(None).await;
@@ -102,6 +103,7 @@ async fn co_01_d1_d2_d6_d9_without_the_option_pages_of_the_same_origin_only() {
     }
 }
 
+/// The reference's `origin: true` repeats the origin; `*` says the same, and nothing of credentials.
 #[tokio::test]
 async fn co_03_any_origin() {
     let (server, sessions) = engine(Some(Cors::new(Origins::Any))).await;
@@ -119,6 +121,7 @@ async fn co_03_any_origin() {
     }
 }
 
+/// The reference answers pages that are not in the list, without the header (D4), and WebSockets as if they were (D3).
 #[tokio::test]
 async fn co_04_05_09_d3_d4_d6_d7_origins_of_a_list() {
     let good = ["http://good", "https://*.example.com", "http://other:8080"];
@@ -163,6 +166,7 @@ async fn co_04_05_09_d3_d4_d6_d7_origins_of_a_list() {
     assert_eq!(tried(&server, &sessions, "origin: null\r\n").await, (IN, shown), "D6: listed literally");
 }
 
+/// The reference reads the first; a browser sends one.
 #[tokio::test]
 async fn d9_two_origins_are_one_too_many() {
     let (server, _sessions) = engine(Some(list(&["http://good"]))).await;
@@ -173,6 +177,7 @@ async fn d9_two_origins_are_one_too_many() {
     }
 }
 
+/// The reference tells methods and headers to those who may not use them (D5), and answers below its path (CO-12).
 #[tokio::test]
 async fn co_02_05_06_07_08_d5_preflights() {
     let any = || Cors::new(Origins::Any);
@@ -298,6 +303,7 @@ async fn co_11_messages_flow_with_credentials() {
     assert_eq!([opened, posted, polled].each_ref().map(shown), [expected; 3]);
 }
 
+/// The reference lets every page of the world use the log-ins of its visitors, if it is told to.
 #[tokio::test]
 async fn t2_d8_credentials_need_a_list() {
     assert_eq!(Cors::new(Origins::Any).credentials().unwrap_err(), CorsError::CredentialsForAll);

@@ -156,6 +156,7 @@ async fn cp_04_05_a_message_may_be_kept_as_it_is() {
 }
 
 /// F25: contexts cost memory, so there are as many as the option says.
+/// The reference keeps a context for every client, unless it is told not to.
 #[tokio::test]
 async fn f25_contexts_are_kept_for_as_many_sessions_as_may() {
     let options = PerMessageDeflate { threshold: 0, max_contexts: 2, ..PerMessageDeflate::default() };

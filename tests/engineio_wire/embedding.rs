@@ -3,10 +3,13 @@
 use std::{
     future::ready,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use bytes::Bytes;
-use engineio::{Config, Context, Cors, Engine, Http, Origin, Origins, Serve, Service, Transport, TransportFault};
+use engineio::{
+    CloseReason, Config, Context, Cors, Engine, Http, Origin, Origins, Serve, Service, Transport, TransportFault,
+};
 use http_body_util::{BodyExt, Full};
 use hyper::{Request, Response, client::conn::http2, http::request::Parts, server};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -21,6 +24,7 @@ use tests::{
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
     net::TcpListener,
+    time::Instant,
 };
 
 use crate::{REFUSED, broken};
@@ -93,6 +97,24 @@ async fn hs_28_a_raw_stream_becomes_a_session() {
     drop(stream);
     session.reason().await;
     assert_eq!(sessions.engine.clients_count(), 0);
+}
+
+/// A client that said goodbye has 5 s to go; the clock is the test's.
+#[tokio::test(start_paused = true)]
+async fn f23_a_stream_whose_client_does_not_go_is_dropped() {
+    let (_server, sessions, service) = both(Http::default(), Config::default()).await;
+    let mut stream = accept(&service, head("GET /engine.io/?EIO=4&transport=websocket", HANDSHAKE)).await;
+    let session = sessions.take(&opened(&mut stream).await);
+    let since = Instant::now();
+    stream.write_all(&masked(CLOSE, b"\x03\xe8")).await.expect("is read");
+    assert_eq!(session.reason().await, CloseReason::TransportClose);
+    let mut rest = Vec::new();
+    within(stream.read_to_end(&mut rest)).await.expect("an end");
+    assert_eq!((rest.as_slice(), since.elapsed()), (b"\x88\x02\x03\xe8".as_slice(), Duration::ZERO));
+    while stream.write_all(b"more").await.is_ok() {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(since.elapsed().as_secs(), 5);
 }
 
 #[tokio::test]
@@ -274,7 +296,7 @@ async fn answers_to_http_2_never_say_how_the_connection_goes_on() {
 }
 
 #[tokio::test]
-async fn at_01_03_beside_an_application_s_own_routes() {
+async fn at_01_03_04_beside_an_application_s_own_routes() {
     let engine = Engine::new(Config::default(), |socket, driver| {
         tokio::spawn(async move {
             driver

@@ -75,6 +75,15 @@ async fn f9_a_close_is_answered_by_the_same() {
     check(CLOSED, CloseReason::TransportClose, vec![row("F9: empty", [masked(CLOSE, b"")])]).await;
 }
 
+/// The only reasons that the server sends are those it was sent: at most 123 bytes of UTF-8 (RFC 6455, section 5.5).
+#[tokio::test]
+async fn t25_f9_the_longest_reason_is_repeated_whole() {
+    let reason = "é".repeat(60) + "123";
+    assert_eq!(reason.len(), 123);
+    let rows = vec![row("123 bytes", [masked(CLOSE, &[b"\x0f\xa0", reason.as_bytes()].concat())])];
+    check(Frame::Close(Some(4000), reason), CloseReason::TransportClose, rows).await;
+}
+
 /// Unlike the reference, which reads them. RFC 6455, section 5.2: the shortest form MUST be used.
 #[tokio::test]
 async fn f12_a_length_not_in_its_shortest_form_is_closed_with_1002() {
@@ -105,6 +114,20 @@ async fn f15_as_many_fragments_as_may_be_are_a_message() {
     assert_eq!(sessions.take(&sid).text().await, "a".repeat(16_382) + "b");
 }
 
+/// Put together anew at each fragment, these would be 8 GB to copy.
+#[tokio::test]
+async fn t29_a_long_message_in_as_many_fragments_as_may_be() {
+    let (server, sessions) = server::engine(Config::default()).await;
+    let (mut client, sid) = WebSocket::open(server.endpoint).await;
+    let mut session = sessions.take(&sid);
+    for _ in 0..3 {
+        let fragments = [masked(TEXT ^ FIN, b"4"), masked(0, &[b'a'; 60]).repeat(16_382), masked(FIN, b"b")];
+        client.connection.send(fragments.concat()).await;
+        assert!(session.text().await == "a".repeat(60 * 16_382) + "b");
+    }
+}
+
+/// The reference waits for ever, and holds the memory.
 #[tokio::test]
 async fn f16_t27_a_message_that_is_not_finished_in_time_is_closed_with_1008() {
     const TIMEOUT: Duration = Duration::from_millis(100);

@@ -54,7 +54,7 @@ async fn hs_28_29_a_websocket_handshake() {
 }
 
 #[tokio::test]
-async fn hs_02_07_29_options_show_in_the_handshake() {
+async fn hs_02_07_29_pl_05_options_show_in_the_handshake() {
     use Transport::{Polling, WebSocket};
     let times = Config {
         ping_interval: Duration::from_millis(1500),
@@ -171,6 +171,25 @@ async fn a24_http_1_0_is_served_once_per_connection() {
     connection.send("GET /engine.io/?EIO=4&transport=polling HTTP/1.0\r\n\r\n").await;
     assert_eq!(connection.answer().await.status, 200);
     assert_eq!(connection.rest().await, b"");
+}
+
+/// `Upgrade` comes last: a server that counted headers and dropped the rest would miss it.
+#[tokio::test]
+async fn t24_a16_an_upgrade_behind_many_headers() {
+    let (server, _sessions) = server::engine(Config::default()).await;
+    // Beside the four of the handshake there is the host.
+    for (others, status) in [(94, 101), (95, 101), (96, 431), (1900, 431)] {
+        let mut connection = Connection::open(server.endpoint.address).await;
+        let line = format!("GET {}", server.endpoint.target("websocket"));
+        connection.request(&line, &format!("{}{HANDSHAKE}", "a:b\r\n".repeat(others))).await;
+        assert_eq!(connection.head().await.status, status, "{others}");
+        if status == 431 {
+            assert_eq!(connection.rest().await, b"");
+        } else {
+            assert!(WebSocket { connection }.text().await.starts_with("0{"));
+        }
+    }
+    Polling::open(server.endpoint).await;
 }
 
 #[tokio::test]

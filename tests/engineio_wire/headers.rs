@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use engineio::{Config, Cookie, CookieError, Cors, Http, Origins, SameSite};
+use engineio::{Config, Cookie, CookieError, Cors, Http, Origin, Origins, SameSite};
 use tests::{
     Row,
     frames::{HANDSHAKE, handshake},
@@ -157,4 +157,50 @@ async fn requests_elsewhere_have_no_headers_of_ours() {
     let answer = ask(&server, "GET /elsewhere?EIO=4&transport=polling", "").await;
     assert_eq!((answer.status, added(&answer)), (404, ("", "", String::new())));
     assert_eq!(*noted.lock().expect("not poisoned"), Vec::<String>::new());
+}
+
+/// What a client sends gets into a head nowhere but where it is meant to, and there as it is.
+#[tokio::test]
+async fn h7_no_line_of_an_answer_is_written_by_its_client() {
+    let good = Origins::List(vec![Origin::parse("http://good").expect("an origin")]);
+    let http = Http::default().cookie(Cookie::new("io").expect("a name")).cors(Cors::new(good));
+    let (server, _sessions) = server::engine_behind(http, Config::default()).await;
+    let injected = "x%0d%0ainjected:%20yes%0d%0a%0d%0a";
+    let polling = "/engine.io/?EIO=4&transport=polling";
+    let rows = [
+        ("a sid", format!("GET {polling}&sid={injected}"), "", 400),
+        ("a transport", format!("GET /engine.io/?EIO=4&transport={injected}"), "", 400),
+        ("a revision", format!("GET /engine.io/?EIO={injected}&transport=polling"), "", 400),
+        ("another parameter", format!("GET {polling}&{injected}={injected}"), "", 200),
+        ("a JSONP function", format!("GET {polling}&j={injected}"), "", 200),
+        ("an origin", format!("GET {polling}"), "origin: http://good\\r\\ninjected: yes\r\n", 403),
+        ("an escaped origin", format!("GET {polling}"), "origin: http://good%0d%0ainjected:%20yes\r\n", 403),
+        (
+            "headers to allow",
+            format!("OPTIONS {polling}"),
+            "origin: http://good\r\naccess-control-request-headers: \
+            a%0d%0ainjected: yes\r\n",
+            204,
+        ),
+        (
+            "a subprotocol",
+            "GET /engine.io/?EIO=4&transport=websocket".to_owned(),
+            "sec-websocket-protocol: \
+            a%0d%0ainjected\r\n",
+            101,
+        ),
+    ];
+    for (label, line, headers, status) in rows {
+        let _row = Row(label);
+        let upgrade = if status == 101 { HANDSHAKE } else { "" };
+        let mut connection = Connection::open(server.endpoint.address).await;
+        connection.request(&line, &format!("{headers}{upgrade}")).await;
+        let answer = if status == 101 { connection.head().await } else { connection.answer().await };
+        assert_eq!(answer.status, status, "{answer:?}");
+        assert!(!answer.headers.iter().any(|(name, _)| name == "injected"), "{answer:?}");
+        if status == 400 || status == 403 {
+            assert!(!answer.headers.iter().any(|(_, value)| value.contains("injected")), "{answer:?}");
+            assert!(!answer.body.contains("injected"), "{answer:?}");
+        }
+    }
 }

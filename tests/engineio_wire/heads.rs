@@ -36,6 +36,7 @@ async fn a21_a_target_with_a_host_is_for_that_host() {
     assert_eq!(sessions.engine.clients_count(), 1);
 }
 
+/// The reference answers with an empty body; here all refusals look alike.
 #[tokio::test]
 async fn a24_a25_http_1_1_names_its_host_once() {
     let (server, _sessions) = server::engine(Config::default()).await;
@@ -56,6 +57,7 @@ async fn a24_a25_http_1_1_names_its_host_once() {
     }
 }
 
+/// The reference does not read the body of a GET, and takes that of a WebSocket for frames.
 #[tokio::test]
 async fn b10_e11_a_get_has_no_body() {
     let (server, sessions) = server::engine(Config::default()).await;
@@ -105,6 +107,7 @@ async fn b2_of_two_pipelined_gets_the_second_waits() {
     assert_eq!(told(&client.gets.answer().await), (200, "4b"));
 }
 
+/// The reference leaves the connection open, though the body may follow.
 #[tokio::test]
 async fn b13_an_unknown_expectation_fails() {
     let (server, sessions) = server::engine(Config::default()).await;
@@ -123,6 +126,7 @@ async fn b13_an_unknown_expectation_fails() {
     assert_eq!(sessions.take(&client.sid).text().await, "b");
 }
 
+/// The reference takes the compressed bytes for packets; here the client learns why.
 #[tokio::test]
 async fn c19_a_compressed_body_ends_the_session_unread() {
     let (server, sessions) = server::engine(Config::default()).await;
@@ -182,6 +186,7 @@ async fn h1_of_two_framings_chunks_count_and_the_connection_ends() {
     }
 }
 
+/// The reference ends the session of such a POST, and reads chunks of HTTP/1.0 (H13).
 #[tokio::test]
 async fn h2_h13_no_coding_but_chunked_and_that_once() {
     let (server, sessions) = server::engine(Config::default()).await;

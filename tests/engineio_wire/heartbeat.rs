@@ -7,6 +7,7 @@ use std::time::Duration;
 use engineio::{CloseReason, Config, Event, Message, TransportFault};
 use tests::{
     frames::{CLOSED, Frame, TEXT, WebSocket, closed, masked, text},
+    http::Connection,
     polling::Polling,
     server, within,
 };
@@ -80,6 +81,7 @@ async fn hb_11_an_upgraded_session_keeps_its_heartbeat() {
     assert_eq!(sessions.take(&client.sid).text().await, "alive");
 }
 
+/// In the reference each of them starts the interval anew, so that a client can switch the heartbeat off.
 #[tokio::test]
 async fn g3_t33_pongs_that_nobody_asked_for_change_nothing() {
     let (server, _sessions) = server::engine(config()).await;
@@ -197,13 +199,28 @@ async fn hb_16_posts_without_a_pong_do_not_keep_a_session() {
 
 /// A first timeout is a ping's, and not that of the handshake.
 #[tokio::test]
-async fn hb_04_09_10_a_websocket_that_never_answers_times_out() {
+async fn hb_04_09_10_g4_a_websocket_that_never_answers_times_out() {
     let (server, sessions) = server::engine(config()).await;
     let since = Instant::now();
     let (mut client, sid) = WebSocket::open(server.endpoint).await;
     assert_eq!(sessions.take(&sid).reason().await, CloseReason::PingTimeout);
     assert!(since.elapsed() >= INTERVAL + TIMEOUT);
     assert_eq!((client.frame().await, client.frame().await), (text("2"), CLOSED));
+}
+
+/// Nothing is heard of a peer that vanished, and nothing can be sent to it: what waits does not keep the session.
+#[tokio::test]
+async fn g8_m3_a_websocket_that_takes_nothing_any_more_times_out() {
+    let config = Config { max_outbox_bytes: 100_000_000, ..config() };
+    let (server, sessions) = server::engine(config).await;
+    let connection = Connection::open_narrow(server.endpoint.address).await;
+    let (client, sid) = WebSocket::open_on(connection, server.endpoint).await;
+    let session = sessions.take(&sid);
+    let message = "x".repeat(1_000_000);
+    (0..50).for_each(|_| session.send(&message));
+    assert_eq!(session.reason().await, CloseReason::PingTimeout);
+    assert_eq!(sessions.engine.clients_count(), 0);
+    drop(client);
 }
 
 #[tokio::test]

@@ -26,6 +26,7 @@ fn handed(script: &str, function: &str) -> String {
     inside.unwrap_or_else(|| panic!("not a call of {function}: {script}")).replace("\\\"", "\"")
 }
 
+/// The reference says `text/plain`, which browsers that are told `nosniff` do not run.
 #[tokio::test]
 async fn tr_26_27_a_handshake_is_a_script() {
     let (server, sessions) = engine().await;

@@ -11,7 +11,7 @@ use engineio::{CloseReason, Config, Driver, Engine, Http, Message, Serve, Servic
 use futures_util::FutureExt;
 use tests::{
     Row,
-    frames::{CLOSED, Frame, HANDSHAKE, PING, WebSocket, announced, handshake, masked},
+    frames::{CLOSED, FIN, Frame, HANDSHAKE, PING, TEXT, WebSocket, announced, handshake, masked},
     http::{Answer, Connection},
     polling::{Polling, sid},
     server::{self, Server, Sessions},
@@ -26,7 +26,7 @@ type Observed = (String, String);
 type Case = Pin<Box<dyn Future<Output = Observed>>>;
 
 #[tokio::test]
-async fn l1_l7_l9_every_bound_and_what_passing_it_brings() {
+async fn l1_l7_l9_e25_t31_t38_every_bound_and_what_passing_it_brings() {
     let rows: Vec<(&str, &str, &str, &str, Case)> = vec![
         ("Serve::max_header_bytes", "a head of 20 KB", "431", "", Box::pin(header_bytes())),
         ("Serve::max_headers", "a fourth header", "431", "", Box::pin(headers())),
@@ -36,6 +36,15 @@ async fn l1_l7_l9_every_bound_and_what_passing_it_brings() {
         ("Config::max_payload", "a body of 11 bytes", "413", "open", Box::pin(body_size())),
         ("Config::max_payload", "a message of 11 bytes", "1009", "transport error: TooLarge", Box::pin(message_size())),
         ("Config::max_pings_per_second", "a third ping", "1008", "transport error: PingFlood", Box::pin(pings())),
+        ("Config::max_unsolicited_pongs", "a third pong", "1008", "transport error: PongFlood", Box::pin(pongs())),
+        ("Config::max_fragments", "a third one", "1008", "transport error: Fragments", Box::pin(fragments())),
+        (
+            "Config::message_timeout",
+            "half a message",
+            "1008",
+            "transport error: MessageTimeout",
+            Box::pin(message_time()),
+        ),
         ("Config::max_outbox_bytes", "the next message", "1008", "slow consumer", Box::pin(outbox_bytes())),
         ("Config::max_outbox_messages", "the next message", "1008", "slow consumer", Box::pin(outbox_messages())),
         ("Session: probes", "a fourth one", "closed", "open", Box::pin(probes())),
@@ -157,7 +166,7 @@ async fn websocket(config: Config) -> (WebSocket, server::Session, (Server, Sess
 
 async fn message_size() -> Observed {
     let (mut client, session, _server) = websocket(small()).await;
-    client.connection.send(announced(tests::frames::TEXT, 11)).await;
+    client.connection.send(announced(TEXT, 11)).await;
     (end(&client.frame().await), reason(session.reason().await))
 }
 
@@ -169,6 +178,25 @@ async fn pings() -> Observed {
         frame = client.frame().await;
     }
     (end(&frame), reason(session.reason().await))
+}
+
+async fn pongs() -> Observed {
+    let (mut client, session, _server) = websocket(Config { max_unsolicited_pongs: 2, ..Config::default() }).await;
+    client.connection.send(masked(TEXT, b"3").repeat(3)).await;
+    (end(&client.frame().await), reason(session.reason().await))
+}
+
+async fn fragments() -> Observed {
+    let (mut client, session, _server) = websocket(Config { max_fragments: 2, ..Config::default() }).await;
+    client.connection.send([masked(TEXT ^ FIN, b"4a"), masked(0, b"b").repeat(2)].concat()).await;
+    (end(&client.frame().await), reason(session.reason().await))
+}
+
+async fn message_time() -> Observed {
+    let config = Config { message_timeout: Duration::from_millis(50), ..Config::default() };
+    let (mut client, session, _server) = websocket(config).await;
+    client.connection.send(masked(TEXT ^ FIN, b"4a")).await;
+    (end(&client.frame().await), reason(session.reason().await))
 }
 
 /// Sends until no more is taken; the client sees the end behind what it had been sent.

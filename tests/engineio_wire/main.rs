@@ -18,6 +18,7 @@ mod heads;
 mod heartbeat;
 mod jsonp;
 mod limits;
+mod middlewares;
 mod polling;
 mod refusals;
 mod reports;

@@ -76,6 +76,7 @@ async fn tr_20_a_connection_per_request_does_no_harm() {
     }
 }
 
+/// The reference answers the second with an empty body; here all refusals look alike.
 #[tokio::test]
 async fn tr_11_b1_a_second_get_ends_the_session() {
     let (server, sessions) = server::engine(Config::default()).await;
@@ -90,6 +91,7 @@ async fn tr_11_b1_a_second_get_ends_the_session() {
     assert_eq!(told(&client.get().await), (400, REFUSED[1]));
 }
 
+/// The reference cuts the first one off; here every request is answered.
 #[tokio::test]
 async fn tr_12_b3_a_second_post_ends_the_session() {
     let (server, sessions) = server::engine(Config::default()).await;

@@ -1,7 +1,8 @@
 //! What requests that are refused are answered, byte for byte, and that they end nothing else.
 
 use engineio::{Config, Transport};
-use tests::{Row, frames::HANDSHAKE, http::Connection, polling::Polling, server};
+use tests::{Row, frames::HANDSHAKE, http::Connection, polling::Polling, server, within};
+use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 use crate::{REFUSED, told};
 
@@ -71,8 +72,10 @@ async fn hs_07_a_transport_that_is_switched_off_is_unknown() {
     }
 }
 
+/// The reference takes any path that begins with its own, answers others 501, and cuts upgrades off after a second.
+/// Here paths match whole, and what is not there is not found.
 #[tokio::test]
-async fn paths_that_do_not_belong_here() {
+async fn at_02_hs_34_a19_to_a22_paths_that_do_not_belong_here() {
     let (server, _sessions) = server::engine(Config::default()).await;
     let rows = [
         ("another", "GET /other?EIO=4&transport=polling", ""),
@@ -91,6 +94,7 @@ async fn paths_that_do_not_belong_here() {
     }
 }
 
+/// The reference answers other methods 500, though the mistake is the client's.
 #[tokio::test]
 async fn tr_17_hs_11_38_a11_a12_a13_requests_that_do_not_fit_their_session_leave_it_alive() {
     let (server, sessions) = server::engine(Config::default()).await;
@@ -119,6 +123,7 @@ async fn tr_17_hs_11_38_a11_a12_a13_requests_that_do_not_fit_their_session_leave
     }
 }
 
+/// The reference takes as many headers as fit; each costs memory.
 #[tokio::test]
 async fn what_is_no_http_ends_its_connection() {
     let (server, _sessions) = server::engine(Config::default()).await;
@@ -151,6 +156,7 @@ async fn h6_http_2_is_not_spoken() {
 }
 
 /// A request that follows a refused upgrade on its connection may be frames, or smuggled: nobody reads it.
+/// The reference answers in text, lets version 8 and polling (E7) in before it closes, and shows A7 on the WebSocket.
 #[tokio::test]
 async fn e1_e2_e3_e7_e8_e13_e14_refused_upgrades_end_their_connection() {
     let (server, sessions) = server::engine(Config::default()).await;
@@ -195,6 +201,40 @@ async fn e1_e2_e3_e7_e8_e13_e14_refused_upgrades_end_their_connection() {
     let mut websocket = client.upgraded().await;
     websocket.send("4alive").await;
     assert_eq!(session.text().await, "alive");
+}
+
+/// CVE-2022-41940 ended the reference server this way.
+#[tokio::test]
+async fn t6_refused_upgrades_that_are_reset_end_nothing_else() {
+    let (server, sessions) = server::engine(Config::default()).await;
+    let mut client = Polling::open(server.endpoint).await;
+    let mut session = sessions.take(&client.sid);
+    let h2c = "connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\n";
+    let rows = [
+        ("to another protocol", server.endpoint.target("websocket"), h2c),
+        ("of an unknown session", format!("{}&sid=abc", server.endpoint.target("websocket")), HANDSHAKE),
+        ("of another transport", server.endpoint.target("foo"), HANDSHAKE),
+        ("elsewhere", "/other".to_owned(), HANDSHAKE),
+    ];
+    for (label, target, headers) in rows {
+        let _row = Row(label);
+        let request = format!("GET {target} HTTP/1.1\r\nhost: localhost\r\n{headers}\r\n");
+        for (length, answered) in
+            [(0, false), (9, false), (request.len() - 2, false), (request.len(), false), (request.len(), true)]
+        {
+            let mut stream = TcpStream::connect(server.endpoint.address).await.expect("it listens");
+            stream.write_all(&request.as_bytes()[..length]).await.expect("it reads");
+            if answered {
+                within(stream.readable()).await.expect("an answer");
+            }
+            // Closed like this, it is reset.
+            stream.set_zero_linger().expect("connected");
+            drop(stream);
+            assert_eq!(told(&client.post("4alive").await), (200, "ok"));
+            assert_eq!(session.text().await, "alive");
+        }
+    }
+    assert_eq!(sessions.engine.clients_count(), 1);
 }
 
 #[tokio::test]

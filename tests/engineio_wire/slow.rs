@@ -1,11 +1,18 @@
-//! Clients that do not read what they are sent.
+//! Clients that do not read what they are sent, or take their time to say what they want.
 
-use engineio::{CloseReason, Config, Message, SendError};
+use std::time::Duration;
+
+use engineio::{CloseReason, Config, Http, Message, SendError, Serve};
 use tests::{
+    Row,
     frames::{Frame, WebSocket, closed, text},
     http::Connection,
     polling::Polling,
-    server,
+    server, within,
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
 };
 
 use crate::{REFUSED, told};
@@ -13,8 +20,9 @@ use crate::{REFUSED, told};
 /// What the system's socket buffers hold at most, and a batch on its way into them.
 const BUFFERED_BY_THE_SYSTEM: usize = 16 << 20;
 
+/// The reference keeps all that waits until the ping timeout.
 #[tokio::test]
-async fn m1_t39_one_that_does_not_read_is_cut_off_while_others_are_served() {
+async fn m1_t38_t39_one_that_does_not_read_is_cut_off_while_others_are_served() {
     let config = Config::default();
     let limit = config.max_outbox_bytes;
     let (server, sessions) = server::engine(config).await;
@@ -60,4 +68,50 @@ async fn m2_one_that_never_polls_is_cut_off() {
     assert_eq!(sent, 10);
     assert_eq!(session.reason().await, CloseReason::SlowConsumer);
     assert_eq!(told(&client.get().await), (400, REFUSED[1]));
+}
+
+/// The time is for the whole head: bytes that come do not buy more of it.
+#[tokio::test]
+async fn e25_heads_that_do_not_end_in_time_end_their_connection() {
+    let serve = Serve { header_timeout: Duration::from_millis(200), ..Serve::default() };
+    let (server, _sessions) = server::engine_served(serve, Http::default(), Config::default()).await;
+    for (label, begun, dripping) in [
+        ("no byte", "", false),
+        ("half a line", "GET /engine.io/?EIO", false),
+        ("a byte at a time", "GET /engine.io/ HTTP/1.1\r\nhost: ", true),
+    ] {
+        let _row = Row(label);
+        let stream = TcpStream::connect(server.endpoint.address).await.expect("it listens");
+        let (mut reading, mut writing) = stream.into_split();
+        writing.write_all(begun.as_bytes()).await.expect("it reads");
+        let drip = async {
+            while dripping && writing.write_all(b"x").await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            std::future::pending::<()>().await;
+        };
+        let mut answer = Vec::new();
+        let ended = async {
+            tokio::select! {
+                _closed_or_reset = reading.read_to_end(&mut answer) => {}
+                () = drip => unreachable!("it never ends"),
+            }
+        };
+        within(ended).await;
+        assert_eq!(answer, b"");
+    }
+    // Connections that say something are served meanwhile, and after.
+    assert_eq!(told(&Polling::open(server.endpoint).await.post("6").await), (200, "ok"));
+}
+
+/// A parser that began anew at each segment would read more than 100 MB.
+#[tokio::test]
+async fn t37_a_large_head_may_come_byte_by_byte() {
+    let (server, _sessions) = server::engine(Config::default()).await;
+    let mut connection = Connection::open(server.endpoint.address).await;
+    let line = format!("GET {} HTTP/1.1\r\nhost: localhost\r\n", server.endpoint.target("polling"));
+    for byte in format!("{line}x: {}\r\n\r\n", "y".repeat(15_000)).bytes() {
+        connection.send([byte]).await;
+    }
+    assert_eq!(connection.answer().await.status, 200);
 }

@@ -100,6 +100,7 @@ async fn a_client_that_awaits_nothing_is_upgraded_in_one_segment() {
     talks(&mut websocket, &mut session).await;
 }
 
+/// The reference upgrades at a `5` without a probe (E20), which the protocol does not have.
 #[tokio::test]
 async fn up_07_e19_e20_e21_newcomers_that_say_something_else_are_closed_and_polling_goes_on() {
     let (server, sessions) = server::engine(Config::default()).await;
@@ -129,6 +130,7 @@ async fn up_07_e19_e20_e21_newcomers_that_say_something_else_are_closed_and_poll
     talks(&mut client.upgraded().await, &mut session).await;
 }
 
+/// The reference answers every probe; official clients send one.
 #[tokio::test]
 async fn e22_three_probes_are_answered_and_no_more() {
     let (server, sessions) = server::engine(Config::default()).await;
@@ -195,6 +197,7 @@ async fn up_05_06_e15_e16_a_second_websocket_is_closed_and_the_first_goes_on() {
     talks(&mut first, &mut session).await;
 }
 
+/// The reference answers its probe; but only sessions that poll upgrade.
 #[tokio::test]
 async fn e17_a_session_born_on_a_websocket_takes_no_other() {
     let (server, sessions) = server::engine(Config::default()).await;
@@ -218,6 +221,7 @@ async fn up_09_e23_the_end_of_a_session_closes_its_newcomer() {
     }
 }
 
+/// The reference waits for the `5`, which may never come.
 #[tokio::test]
 async fn up_11_a_close_during_the_upgrade_leaves_by_polling() {
     let (server, sessions) = server::engine(Config::default()).await;
@@ -241,6 +245,7 @@ async fn up_10_a_client_that_closes_right_after_its_probe() {
     assert_eq!(sessions.take(&client.sid).reason().await, CloseReason::TransportClose);
 }
 
+/// The reference lets it probe, and never upgrades; there is nothing to wait for.
 #[tokio::test]
 async fn up_14_upgrades_that_are_off_are_refused() {
     let (server, sessions) = server::engine(Config { allow_upgrades: false, ..Config::default() }).await;

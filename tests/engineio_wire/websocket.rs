@@ -81,6 +81,7 @@ async fn t20_f17_a_pong_repeats_its_ping() {
     }
 }
 
+/// The reference answers every ping, however many.
 #[tokio::test]
 async fn f17_t28_a_flood_of_pings_ends_the_session() {
     let (server, sessions) = server::engine(Config { max_pings_per_second: 3, ..Config::default() }).await;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use socketio::{Auth, Config, ConnectError, Namespace, Query, Socket};
 use tests::{
     Row,
-    frames::{CLOSED, Frame, WebSocket, text},
+    frames::{CLOSED, Frame, WebSocket, closed, text},
     http::Connection,
     polling::{Polling, sid},
     server, socket,
@@ -174,6 +174,35 @@ async fn ns_04_g7_a_connection_that_joins_nothing_is_closed() {
     for client in [&mut member, &mut former] {
         assert_eq!(client.frame().await, text("2"), "still there for the first ping");
     }
+}
+
+/// What strangers send counts in all, over both transports; who has joined may go on.
+#[tokio::test]
+async fn t31_a_stranger_may_send_so_much_and_no_more() {
+    let (server, _io) = serve([namespace("/")]).await;
+    let connect = |bytes: usize| {
+        let auth = "x".repeat(bytes - r#"0/nowhere,{"a":""}"#.len());
+        format!(r#"40/nowhere,{{"a":"{auth}"}}"#)
+    };
+    let refused = r#"44/nowhere,{"message":"Invalid namespace"}"#;
+    let (mut stranger, _sid) = WebSocket::open(server.endpoint).await;
+    for _ in 0..2 {
+        stranger.send(&connect(32 * 1024)).await;
+        assert_eq!(stranger.frame().await, text(refused));
+    }
+    stranger.send("40").await;
+    assert_eq!(stranger.frame().await, closed(1009));
+    assert_eq!(stranger.frame().await, Frame::End);
+
+    let mut stranger = Polling::open(server.endpoint).await;
+    assert_eq!(stranger.post(connect(64 * 1024)).await.body, "ok");
+    assert_eq!(stranger.get().await.body, refused);
+    assert_eq!(stranger.post("40").await.status, 400);
+
+    let (mut member, _id) = socket::connect(server.endpoint, "/").await;
+    let long = "x".repeat(100_000);
+    member.send(&format!(r#"421["ack","{long}"]"#)).await;
+    assert_eq!(member.frame().await, text(format!(r#"431["{long}"]"#)));
 }
 
 #[tokio::test]
