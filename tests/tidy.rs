@@ -6,6 +6,8 @@ use std::collections::BTreeSet;
 
 use source::{SOURCES, Source, names, read, used};
 
+#[path = "tidy/pages.rs"]
+mod pages;
 #[path = "tidy/rows.rs"]
 mod rows;
 #[path = "tidy/source.rs"]

@@ -17,11 +17,12 @@ const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// Path of the requests, with its trailing slash; the whole path must match. Default `/engine.io/`.
+    /// Path of the requests (`path`), with its trailing slash; the whole path must match. Others are answered 404.
+    /// Default `/engine.io/`.
     pub path: String,
     /// Whether the path needs its trailing slash (`addTrailingSlash`); if not, both forms match. Default `true`.
     pub add_trailing_slash: bool,
-    /// Transports that are served. Default: both.
+    /// Transports that are served (`transports`); others are refused with code 0. Default: both.
     pub transports: Vec<Transport>,
     /// Whether a polling session may move to WebSocket (`allowUpgrades`). Default `true`.
     pub allow_upgrades: bool,

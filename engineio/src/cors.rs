@@ -52,7 +52,7 @@ impl fmt::Display for CorsError {
 impl error::Error for CorsError {}
 
 impl Cors {
-    /// CORS for pages of these origins.
+    /// CORS for pages of these origins (`origin`).
     pub fn new(origins: Origins) -> Self {
         Self {
             origins,
@@ -65,7 +65,7 @@ impl Cors {
         }
     }
 
-    /// Lets pages send cookies and log-ins (`credentials`).
+    /// Lets pages send cookies and log-ins (`credentials`). Default: they may not.
     ///
     /// # Errors
     /// [`CorsError::CredentialsForAll`] with [`Origins::Any`].
@@ -84,7 +84,7 @@ impl Cors {
         Ok(Self { methods: list(methods)?, ..self })
     }
 
-    /// Headers that pages may send (`allowedHeaders`). Default: those a preflight asks for.
+    /// Headers that pages may send (`allowedHeaders`, `headers`). Default: those a preflight asks for.
     ///
     /// # Errors
     /// [`CorsError::Names`].

@@ -104,12 +104,13 @@ impl Http {
         Self { allow_request: Some(Arc::new(move |request| Box::pin(filter(request)))), ..self }
     }
 
-    /// Adds headers to the answer of each handshake (`initial_headers`), the 101 of a WebSocket included.
+    /// Adds headers to the answer of each handshake (the event `initial_headers`), the 101 of a WebSocket included.
+    /// Default: none.
     pub fn initial_headers(self, add: impl Fn(&Parts, &mut HeaderMap) + Send + Sync + 'static) -> Self {
         Self { initial_headers: Some(Arc::new(add)), ..self }
     }
 
-    /// Adds headers to each answer (`headers`), the 101 of a WebSocket included.
+    /// Adds headers to each answer (the event `headers`), the 101 of a WebSocket included. Default: none.
     pub fn headers(self, add: impl Fn(&Parts, &mut HeaderMap) + Send + Sync + 'static) -> Self {
         Self { headers: Some(Arc::new(add)), ..self }
     }
@@ -123,23 +124,24 @@ impl Http {
         Self { generate_sid: Some(Arc::new(move |request| Box::pin(generate(request)))), ..self }
     }
 
-    /// Keeps these headers of the handshake for as long as the session lives, in its [`Handshake`](crate::Handshake).
-    /// Each costs memory that clients decide on, within the bounds on a request's head. Default: none.
+    /// *Ours*, as the reference keeps all. Keeps these headers of the handshake for as long as the session lives, in
+    /// its [`Handshake`](crate::Handshake). Each costs memory that clients decide on, within the bounds on a request's
+    /// head. Default: none.
     pub fn kept_headers(self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
         Self { kept_headers: names.into_iter().map(Into::into).collect(), ..self }
     }
 
-    /// Says from which address the client of a handshake comes, for [`max_sessions_per_ip`]: behind a proxy that is in
-    /// a header, which clients can send, too, so believe only what the proxy itself put there. Those of which it is
-    /// `None` are not counted. Default: the address of the peer, [`RemoteAddr`](crate::RemoteAddr).
+    /// *Ours.* Says from which address the client of a handshake comes, for [`max_sessions_per_ip`]. Behind a proxy it
+    /// is in a header, which clients can send, too, so believe only what the proxy itself put there. Those of which it
+    /// is `None` are not counted. Default: the address of the peer, [`RemoteAddr`](crate::RemoteAddr).
     ///
     /// [`max_sessions_per_ip`]: crate::Config::max_sessions_per_ip
     pub fn client_ip(self, find: impl Fn(&Parts) -> Option<IpAddr> + Send + Sync + 'static) -> Self {
         Self { client_ip: Some(Arc::new(find)), ..self }
     }
 
-    /// Told of each request that is refused with an official code, and what exactly was wrong (`connection_error`).
-    /// The client's answer waits while it runs.
+    /// Told of each request that is refused with an official code, and what exactly was wrong (the event
+    /// `connection_error`). The client's answer waits while it runs. Default: nobody is told.
     pub fn on_refused(self, told: impl Fn(&Refused<'_>) + Send + Sync + 'static) -> Self {
         Self { on_refused: Some(Arc::new(told)), ..self }
     }

@@ -29,6 +29,9 @@
 //! read. What may come in is bounded by options of [`Config`] and [`Serve`]; who may come in, [`Http`] decides.
 //! There are programs for this in `examples/`.
 //!
+//! Every option with its unit, its default and the reference server's name for it is in `docs/options.md` of the
+//! repository; `docs/differences.md` says where this server differs from the reference, and why.
+//!
 //! # Layers
 //! A file uses files of lower layers only:
 //! words (`protocol`, `id`, `packet`, `reason`, `query`, `handshake`), codecs (`frame`, `payload`, `jsonp`,

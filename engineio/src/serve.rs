@@ -25,7 +25,8 @@ const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 /// The least that hyper takes for its buffer, in bytes.
 const MIN_BUFFER: usize = 8192;
 
-/// How connections are served. All options are *ours*; the reference leaves them to Node.
+/// How connections are served. All options are *ours*; the reference leaves them to Node, which has
+/// `headersTimeout`, `maxHeaderSize`, `maxHeadersCount` and `maxConnections` for the first four.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Serve {
     /// Time that a client has to send the head of a request, from its connection or its last answer on. Default 10 s.

@@ -1,0 +1,134 @@
+//! What it is: the rules that keep the pages in `docs/` whole: every option, every difference that tests know of.
+//! What it is not: a judge of their words.
+//! Who calls it: `tidy.rs`.
+
+use std::{collections::BTreeSet, fmt::Debug};
+
+use engineio::{Config, Cookie, Cors, Http, Origins, PerMessageDeflate, Serve};
+
+use crate::{
+    none,
+    rows::{of_label, unknown},
+    source::read,
+};
+
+/// Options that have no default: they are arguments of `new`.
+const ARGUMENTS: [&str; 2] = ["name", "origins"];
+
+/// The tables of a page: rows of cells, the heads left out.
+fn tables(page: &str) -> Vec<Vec<&str>> {
+    let lines = page.lines().filter(|line| line.starts_with("| "));
+    let rows = lines.map(|line| line.trim_matches('|').split('|').map(str::trim).collect::<Vec<_>>());
+    rows.filter(|cells| !["option", "rows"].contains(&cells[0])).collect()
+}
+
+/// What stands in the first backquotes.
+fn code(cell: &str) -> &str {
+    cell.split('`').nth(1).unwrap_or_default()
+}
+
+/// Names and values of the fields that `{:?}` shows.
+fn shown(value: &dyn Debug) -> Vec<(String, String)> {
+    let text = format!("{value:?}");
+    let fields = text.split_once(" { ").and_then(|(_, rest)| rest.strip_suffix(" }")).expect("fields in braces");
+    let (mut depth, mut is_quoted, mut start, mut found) = (0, false, 0, Vec::new());
+    for (at, character) in fields.char_indices().chain([(fields.len(), ',')]) {
+        match character {
+            '"' => is_quoted = !is_quoted,
+            '(' | '[' | '{' if !is_quoted => depth += 1,
+            ')' | ']' | '}' if !is_quoted => depth -= 1,
+            ',' if !is_quoted && depth == 0 => {
+                let field = fields[start..at].trim().split_once(": ");
+                found.extend(field.map(|(name, value)| (name.to_owned(), value.to_owned())));
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+/// The options of a type in its source: public fields, and methods that take it and give it back changed.
+fn in_source(file: &str, name: &str) -> BTreeSet<String> {
+    let text = read(file);
+    let block = |start: String| text.split_once(&start).and_then(|(_, rest)| rest.split("\n}\n").next());
+    let fields = block(format!("pub struct {name} {{\n")).unwrap_or_default().lines();
+    let fields = fields.filter_map(|line| line.strip_prefix("    pub ")?.split_once(": ")).map(|(name, _)| name);
+    let methods = block(format!("\nimpl {name} {{\n")).unwrap_or_default().split("    pub fn ").skip(1);
+    let methods = methods.filter_map(|method| {
+        let (name, rest) = method.split_once(['(', '<'])?;
+        let head = rest.split(" {\n").next()?;
+        (head.contains("self, ") || head.contains("self)")).then_some(())?;
+        (head.contains("-> Self") || head.contains("-> Result<Self")).then_some(name)
+    });
+    fields.chain(methods).map(str::to_owned).collect()
+}
+
+/// The rows of entries of the table of requests that the official server and ours answer differently, on purpose.
+fn differing() -> BTreeSet<String> {
+    let text = read("tests/js/differential/differences.json");
+    let entries: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&text).expect("JSON");
+    let wanted = entries.iter().filter(|(_, entry)| entry.get("differs").is_some());
+    wanted.flat_map(|(key, _)| of_label(key.split(" | ").nth(1).unwrap_or_default())).collect()
+}
+
+#[test]
+fn the_page_of_options_has_all_and_their_defaults() {
+    let page = read("docs/options.md");
+    let cors = Cors::new(Origins::Any);
+    let cookie = Cookie::new("io").expect("a name");
+    let types: [(&str, &str, &dyn Debug); 6] = [
+        ("Config", "engineio/src/config.rs", &Config::default()),
+        ("PerMessageDeflate", "engineio/src/config.rs", &PerMessageDeflate::default()),
+        ("Http", "engineio/src/http.rs", &Http::default()),
+        ("Cors", "engineio/src/cors.rs", &cors),
+        ("Cookie", "engineio/src/cookie.rs", &cookie),
+        ("Serve", "engineio/src/serve.rs", &Serve::default()),
+    ];
+    let mut found = Vec::new();
+    for (name, file, default) in types {
+        let (_, section) = page.split_once(&format!("\n## `{name}`\n")).unwrap_or_default();
+        let rows = tables(section.split("\n## ").next().unwrap_or_default());
+        let on_page: BTreeSet<_> = rows.iter().map(|cells| code(cells[0]).to_owned()).collect();
+        let shown = shown(default);
+        let mut in_code = in_source(file, name);
+        in_code.extend(shown.iter().map(|(option, _)| option.clone()));
+        found.extend(in_code.difference(&on_page).map(|option| format!("{name}::{option} is not on the page")));
+        found.extend(on_page.difference(&in_code).map(|option| format!("{name}::{option} is no option")));
+        for cells in rows {
+            let option = code(cells[0]);
+            if cells.len() != 5 || cells[1..4].contains(&"") {
+                found.push(format!("{name}::{option} has no name in the reference, no unit or no default"));
+                continue;
+            }
+            let default = shown.iter().find(|(name, _)| name == option && !ARGUMENTS.contains(&option));
+            let said = default.map_or("none", |_| code(cells[3]));
+            if default.is_none() && !cells[3].starts_with("none") || default.is_some_and(|(_, value)| value != said) {
+                found.push(format!("{name}::{option} is by default {default:?}, and not {}", cells[3]));
+            }
+        }
+    }
+    none(&found, "Tell of options in docs/options.md as they are");
+}
+
+#[test]
+fn the_page_of_differences_has_all_that_tests_know_of() {
+    let page = read("docs/differences.md");
+    let tables = tables(&page);
+    let told: BTreeSet<_> = tables.iter().flat_map(|cells| of_label(&cells[0].replace(", ", " "))).collect();
+    let missing = differing().difference(&told).cloned().collect::<Vec<_>>();
+    none(&missing, "Tell of these differences from the official server in docs/differences.md");
+    none(&unknown(&told), "There are no such rows");
+    let short: Vec<_> =
+        tables.iter().filter(|cells| cells.len() < 3 || cells.contains(&"")).map(|cells| cells.join(" | ")).collect();
+    none(&short, "Say what the reference does, what this server does, and why");
+}
+
+#[test]
+fn pages_are_linked_to() {
+    for page in ["docs/options.md", "docs/differences.md"] {
+        for text in ["README.md", "ARCHITECTURE.md", "engineio/src/lib.rs"] {
+            assert!(read(text).contains(page), "{text} should name {page}");
+        }
+    }
+}
