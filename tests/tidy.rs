@@ -26,9 +26,10 @@ const SOCKETIO: &str = "\
     words: id, error, shape, value, data, rooms + id
     codecs: args, packet + args, decoder + args packet
     state: acks, peer + acks, hub + peer
-    handles: broadcast, socket + broadcast
+    handles: answer, flags, encoded, broadcast + encoded flags, operator + answer broadcast encoded flags, \
+        socket + answer broadcast encoded flags operator
     handlers: event, extract + event, handler + event extract, namespace + event handler
-    connections: client, server + client";
+    connections: client, server + client, root + server";
 
 /// Layers, from the lowest, that take bytes and time as arguments and give values back.
 const WITHOUT_IO: [(&str, &str, usize); 2] = [("engineio/src", ENGINEIO, 3), ("socketio/src", SOCKETIO, 2)];

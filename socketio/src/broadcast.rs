@@ -7,22 +7,31 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::{
+    encoded::EncodedEvent,
     error::EmitError,
+    flags::Flags,
     hub::{Hub, Target},
     packet,
     rooms::Room,
 };
 
-/// The sockets of a namespace that are meant: all, or those in some rooms, less those excepted.
+/// The sockets of a namespace that are meant: all, or those in some rooms, less those excepted; and how they are
+/// emitted to. Each step gives a new choice, so that one can be kept, cloned and used many times.
 #[derive(Debug, Clone)]
 #[must_use = "nothing is sent before `emit`"]
 pub struct Broadcast {
     pub(crate) hub: Arc<Hub>,
     pub(crate) target: Target,
+    pub(crate) flags: Flags,
 }
 
 impl Broadcast {
-    /// Adds the members of a room, or the socket with this id. Nobody is meant twice.
+    /// Everybody.
+    pub(crate) fn new(hub: Arc<Hub>) -> Self {
+        Self { hub, target: Target::default(), flags: Flags::default() }
+    }
+
+    /// Adds the members of a room, or the socket with this id. Nobody is meant twice. (`to` and `in`.)
     pub fn to(mut self, room: impl Into<Room>) -> Self {
         self.target.rooms.push(room.into());
         self
@@ -34,12 +43,48 @@ impl Broadcast {
         self
     }
 
-    /// Emits an event to all who are meant, and returns to how many. It is encoded once; arguments are those of
-    /// [`Socket::emit`](crate::Socket::emit).
+    /// Drops the event for each client that cannot take it at once, see
+    /// [`SocketOperator::volatile`](crate::SocketOperator::volatile).
+    pub fn volatile(self) -> Self {
+        Self { flags: Flags { volatile: true, ..self.flags }, ..self }
+    }
+
+    /// Whether the event may be compressed where the engine's options would. Default `true`.
+    pub fn compress(self, compress: bool) -> Self {
+        Self { flags: Flags { uncompressed: !compress, ..self.flags }, ..self }
+    }
+
+    /// Emits an event to all who are meant, and returns to how many: of a volatile one, without those who were not
+    /// ready. It is encoded once; arguments are those of [`Socket::emit`](crate::Socket::emit).
     ///
     /// # Errors
     /// [`EmitError`]; nobody gets anything then.
     pub fn emit<T: Serialize + ?Sized>(&self, event: &str, args: &T) -> Result<usize, EmitError> {
-        Ok(self.hub.deliver(&self.target, &packet::event(&self.hub.path, event, args, None)?))
+        let encoded = self.flags.apply(packet::event(&self.hub.path, event, args, None)?);
+        Ok(self.hub.deliver(&self.target, &encoded, self.flags.volatile))
+    }
+
+    /// Emits the event `message`.
+    ///
+    /// # Errors
+    /// As [`emit`](Self::emit).
+    pub fn send<T: Serialize + ?Sized>(&self, args: &T) -> Result<usize, EmitError> {
+        self.emit("message", args)
+    }
+
+    /// Encodes an event for this namespace, whoever is meant, to be emitted many times.
+    ///
+    /// # Errors
+    /// [`EmitError`].
+    pub fn encode<T: Serialize + ?Sized>(&self, event: &str, args: &T) -> Result<EncodedEvent, EmitError> {
+        EncodedEvent::new(&self.hub, event, args)
+    }
+
+    /// Emits an event that was encoded before to all who are meant, and returns to how many.
+    ///
+    /// # Errors
+    /// [`EmitError::OtherNamespace`].
+    pub fn emit_encoded(&self, event: &EncodedEvent) -> Result<usize, EmitError> {
+        Ok(self.hub.deliver(&self.target, &self.flags.apply(event.within(&self.hub)?), self.flags.volatile))
     }
 }

@@ -22,6 +22,10 @@ pub enum EmitError {
     ReservedEvent,
     /// More than 10 binary values: official clients drop the connection when they receive that.
     TooManyAttachments,
+    /// The event was encoded for another namespace.
+    OtherNamespace,
+    /// It wants an answer, but is volatile, and the client could not take it at once.
+    NotReady,
 }
 
 impl fmt::Display for EmitError {
@@ -31,6 +35,8 @@ impl fmt::Display for EmitError {
             Self::Encode(error) => write!(f, "the arguments cannot be encoded: {error}"),
             Self::ReservedEvent => f.write_str("the event name is reserved"),
             Self::TooManyAttachments => f.write_str("an event can have 10 binary values at most"),
+            Self::OtherNamespace => f.write_str("the event was encoded for another namespace"),
+            Self::NotReady => f.write_str("the client was not ready for a volatile event"),
         }
     }
 }
@@ -39,7 +45,11 @@ impl error::Error for EmitError {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
             Self::Encode(error) => Some(error),
-            Self::Disconnected | Self::ReservedEvent | Self::TooManyAttachments => None,
+            Self::Disconnected
+            | Self::ReservedEvent
+            | Self::TooManyAttachments
+            | Self::OtherNamespace
+            | Self::NotReady => None,
         }
     }
 }

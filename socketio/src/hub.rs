@@ -12,6 +12,7 @@ use std::{
 };
 
 use dashmap::DashMap;
+use engineio::Sent;
 
 use crate::{
     error::{ConnectError, DisconnectReason},
@@ -120,10 +121,15 @@ impl Hub {
         self.rooms.leave(room, &peer.id);
     }
 
-    /// Sends to each peer that is meant, once. Returns to how many it was sent.
-    pub(crate) fn deliver(&self, target: &Target, encoded: &Encoded) -> usize {
+    /// Sends to each peer that is meant, once; what is volatile only to those who are ready for it.
+    /// Returns to how many it was sent.
+    pub(crate) fn deliver(&self, target: &Target, encoded: &Encoded, volatile: bool) -> usize {
         let mut sent = 0;
-        self.select(target, |peer| sent += usize::from(peer.send_now(encoded).is_ok()));
+        self.select(target, |peer| {
+            let queued =
+                if volatile { peer.send_volatile(encoded) == Ok(Sent::Queued) } else { peer.send_now(encoded).is_ok() };
+            sent += usize::from(queued);
+        });
         sent
     }
 

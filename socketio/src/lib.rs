@@ -44,42 +44,51 @@
 //!
 //! # Layers
 //! A file uses files of lower layers only: words (`id`, `error`, `shape`, `value`, `data`, `rooms`), codecs (`args`,
-//! `packet`, `decoder`), state (`acks`, `peer`, `hub`), handles (`broadcast`, `socket`), handlers (`event`,
-//! `extract`, `handler`, `namespace`), connections (`client`, `server`).
+//! `packet`, `decoder`), state (`acks`, `peer`, `hub`), handles (`answer`, `flags`,
+//! `encoded`, `broadcast`, `operator`, `socket`), handlers (`event`,
+//! `extract`, `handler`, `namespace`), connections (`client`, `server`, `root`).
 
 mod acks;
+mod answer;
 mod args;
 mod broadcast;
 mod client;
 mod data;
 mod decoder;
+mod encoded;
 mod error;
 mod event;
 mod extract;
+mod flags;
 mod handler;
 mod hub;
 mod id;
 mod namespace;
+mod operator;
 mod packet;
 mod peer;
 mod rooms;
+mod root;
 mod server;
 mod shape;
 mod socket;
 mod value;
 
-pub use engineio::{CloseReason, Handshake, Revision, TransportFault};
+pub use engineio::{CloseReason, Handshake, Revision, Sent, TransportFault};
 
+pub use answer::Answer;
 pub use args::{Args, FromArgs};
 pub use broadcast::Broadcast;
 pub use decoder::{Body, Decoder, Incoming, Packet};
+pub use encoded::EncodedEvent;
 pub use error::{AckError, ConnectError, DecodeError, DisconnectReason, EmitError};
 pub use event::{Connect, Disconnect, Event, Kind, Message};
 pub use extract::{Ack, Auth, Data, EventName, FromEvent, Query, Rejection};
 pub use handler::{Handler, Reply, Returned};
 pub use id::SocketId;
 pub use namespace::Namespace;
+pub use operator::SocketOperator;
 pub use rooms::Room;
 pub use server::{Config, SocketIo};
-pub use socket::{Answer, Socket};
+pub use socket::Socket;
 pub use value::Value;

@@ -129,6 +129,14 @@ pub(crate) struct Encoded {
     pub(crate) attachments: Vec<Frame>,
 }
 
+impl Encoded {
+    /// The same, never compressed on its way.
+    pub(crate) fn uncompressed(self) -> Self {
+        let attachments = self.attachments.into_iter().map(Frame::uncompressed).collect();
+        Self { text: self.text.uncompressed(), attachments }
+    }
+}
+
 /// `2`: an event, with an ack id when an answer is wanted.
 pub(crate) fn event<T: Serialize + ?Sized>(
     namespace: &str,

@@ -8,7 +8,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use engineio::Revision;
+use engineio::{Revision, SendError, Sent};
 use tokio::sync::oneshot;
 
 use crate::{
@@ -105,6 +105,26 @@ impl Peer {
             Stage::Draining { .. } | Stage::Connected => self.send_now(&encoded),
             Stage::Gone => Err(EmitError::Disconnected),
         }
+    }
+
+    /// Sends a packet; one that is volatile only if it can leave at once, so never while the connect handler runs.
+    pub(crate) fn send_flagged(&self, encoded: Encoded, volatile: bool) -> Result<Sent, EmitError> {
+        if !volatile {
+            return self.send(encoded).map(|()| Sent::Queued);
+        }
+        let state = self.state();
+        match &state.stage {
+            Stage::Connecting { .. } => Ok(Sent::Dropped),
+            Stage::Draining { .. } | Stage::Connected => {
+                self.send_volatile(&encoded).map_err(|_| EmitError::Disconnected)
+            }
+            Stage::Gone => Err(EmitError::Disconnected),
+        }
+    }
+
+    /// Sends a packet if it can leave at once, whatever the stage: the caller knows it.
+    pub(crate) fn send_volatile(&self, encoded: &Encoded) -> Result<Sent, SendError> {
+        self.engine.send_volatile(&encoded.text, &encoded.attachments)
     }
 
     /// Sends a packet whatever the stage: the caller knows it.

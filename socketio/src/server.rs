@@ -10,7 +10,6 @@ use hyper::{Request, body::Body};
 use crate::{
     broadcast::Broadcast,
     client::{Client, Namespaces},
-    hub::Target,
     namespace::Namespace,
 };
 
@@ -67,7 +66,7 @@ impl SocketIo {
     /// Everybody in a namespace, to emit to; `None` when there is no such namespace.
     pub fn of(&self, namespace: &str) -> Option<Broadcast> {
         let served = self.namespaces.get(namespace)?;
-        Some(Broadcast { hub: served.hub().clone(), target: Target::default() })
+        Some(Broadcast::new(served.hub().clone()))
     }
 
     /// Number of connections now.

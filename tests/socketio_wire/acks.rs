@@ -30,8 +30,9 @@ fn asking(name: &str) -> (Namespace, Told<Outcome>) {
         .on("ask soon", move |socket: Socket| {
             let told = sender.clone();
             async move {
-                let answer = socket.emit_with_ack::<Args>("question", &()).expect("connected");
-                told.send(outcome(answer.timeout(Duration::from_millis(50)).await)).expect("the test waits");
+                let soon = socket.timeout(Duration::from_millis(50));
+                let answer = soon.emit_with_ack::<Args>("question", &()).expect("connected").await;
+                told.send(outcome(answer)).expect("the test waits");
             }
         });
     (namespace, told)
@@ -142,7 +143,7 @@ async fn ak_06_with_no_time_at_all_it_times_out() {
     let root = namespace("/").on("ask", move |socket: Socket| {
         let told = sender.clone();
         async move {
-            let answer = socket.emit_with_ack::<Args>("question", &()).expect("connected").timeout(Duration::ZERO);
+            let answer = socket.timeout(Duration::ZERO).emit_with_ack::<Args>("question", &()).expect("connected");
             told.send(outcome(answer.await)).expect("the test waits");
         }
     });

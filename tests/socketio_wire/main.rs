@@ -8,6 +8,7 @@ mod binary;
 mod connect;
 mod data;
 mod disconnect;
+mod emits;
 mod events;
 mod revision3;
 mod rooms;

@@ -1,0 +1,53 @@
+//! What it is: the emits of a whole server, which are those of its main namespace `/`.
+//! What it is not: another choice of recipients; each of these is `of("/")` and one step.
+//! Who calls it: applications.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::{broadcast::Broadcast, error::EmitError, hub::Hub, rooms::Room, server::SocketIo};
+
+/// Emits in the namespace `/`; where that is not served they reach nobody.
+impl SocketIo {
+    /// Everybody in `/`.
+    fn root(&self) -> Broadcast {
+        self.of("/").unwrap_or_else(|| Broadcast::new(Arc::new(Hub::new("/".into(), |_, _, _| {}))))
+    }
+
+    /// The members of a room of `/`, see [`Broadcast::to`].
+    pub fn to(&self, room: impl Into<Room>) -> Broadcast {
+        self.root().to(room)
+    }
+
+    /// Everybody in `/` but the members of a room, see [`Broadcast::except`].
+    pub fn except(&self, room: impl Into<Room>) -> Broadcast {
+        self.root().except(room)
+    }
+
+    /// Everybody in `/` who is ready, see [`Broadcast::volatile`].
+    pub fn volatile(&self) -> Broadcast {
+        self.root().volatile()
+    }
+
+    /// Everybody in `/`, see [`Broadcast::compress`].
+    pub fn compress(&self, compress: bool) -> Broadcast {
+        self.root().compress(compress)
+    }
+
+    /// Emits to everybody in `/`, see [`Broadcast::emit`].
+    ///
+    /// # Errors
+    /// [`EmitError`]; nobody gets anything then.
+    pub fn emit<T: Serialize + ?Sized>(&self, event: &str, args: &T) -> Result<usize, EmitError> {
+        self.root().emit(event, args)
+    }
+
+    /// Emits the event `message` to everybody in `/`.
+    ///
+    /// # Errors
+    /// As [`emit`](Self::emit).
+    pub fn send<T: Serialize + ?Sized>(&self, args: &T) -> Result<usize, EmitError> {
+        self.root().send(args)
+    }
+}
