@@ -23,10 +23,10 @@ const ENGINEIO: &str = "\
         service + answer engine handover head http origin refusal, bare + answer handover refusal, connection, \
         serve + connection service";
 const SOCKETIO: &str = "\
-    words: id, error, shape, value, data, rooms + id
+    words: id, error, limits, shape, value, data, rooms + id
     codecs: args, packet + args, decoder + args packet
     state: acks, peer + acks, hub + peer
-    handles: answer, flags, encoded, broadcast + encoded flags, operator + answer broadcast encoded flags, \
+    handles: answer, flags, encoded, broadcast + answer encoded flags, operator + answer broadcast encoded flags, \
         socket + answer broadcast encoded flags operator
     handlers: event, extract + event, handler + event extract, namespace + event handler
     connections: client, server + client, root + server";

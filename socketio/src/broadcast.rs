@@ -2,13 +2,15 @@
 //! What it is not: stored anywhere; each step gives a new choice, which can be used many times.
 //! Who calls it: applications, by `SocketIo::of` or from a socket.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use serde::Serialize;
 
 use crate::{
+    answer::{Answers, Due},
+    args::FromArgs,
     encoded::EncodedEvent,
-    error::EmitError,
+    error::{AckError, EmitError},
     flags::Flags,
     hub::{Hub, Target},
     packet,
@@ -54,6 +56,12 @@ impl Broadcast {
         Self { flags: Flags { uncompressed: !compress, ..self.flags }, ..self }
     }
 
+    /// Gives up on the answers that have not come after this time. Default: each is waited for until its socket
+    /// leaves. Of no matter to events that want no answer.
+    pub fn timeout(self, timeout: Duration) -> Self {
+        Self { flags: Flags { timeout: Some(timeout), ..self.flags }, ..self }
+    }
+
     /// Emits an event to all who are meant, and returns to how many: of a volatile one, without those who were not
     /// ready. It is encoded once; arguments are those of [`Socket::emit`](crate::Socket::emit).
     ///
@@ -86,5 +94,46 @@ impl Broadcast {
     /// [`EmitError::OtherNamespace`].
     pub fn emit_encoded(&self, event: &EncodedEvent) -> Result<usize, EmitError> {
         Ok(self.hub.deliver(&self.target, &self.flags.apply(event.within(&self.hub)?), self.flags.volatile))
+    }
+
+    /// Emits an event to all who are meant and asks each for an answer, read as `R` by the rules of
+    /// [`Args::read`](crate::Args::read). It is encoded once. Who was not ready for a volatile one is not asked.
+    ///
+    /// ```no_run
+    /// # async fn ask(io: socketio::SocketIo) -> Result<(), socketio::EmitError> {
+    /// use std::time::Duration;
+    /// let players = io.to("game").timeout(Duration::from_secs(5));
+    /// match players.emit_with_ack::<bool>("ready", &())?.await {
+    ///     Ok(answers) => println!("all {} answered", answers.len()),
+    ///     Err(incomplete) => {
+    ///         for (id, why) in incomplete.missing {
+    ///             println!("{id}: {why}");
+    ///         }
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`EmitError`]; nobody gets anything then.
+    pub fn emit_with_ack<R: FromArgs>(
+        &self,
+        event: &str,
+        args: &(impl Serialize + ?Sized),
+    ) -> Result<Answers<R>, EmitError> {
+        let id = self.hub.next_ack();
+        let encoded = self.flags.apply(packet::event(&self.hub.path, event, args, Some(id))?);
+        let mut answers = Answers::new(self.flags.timeout);
+        // Not asked under a lock of the hub's tables, which comes behind a peer's.
+        for peer in self.hub.peers(&self.target) {
+            match peer.ask(id, &encoded, self.flags.volatile, self.hub.limits.max_pending_acks) {
+                Ok(Some(receiver)) => answers.expect(Due::new(peer, id, receiver)),
+                Err(EmitError::TooManyAcks) => answers.miss(peer.id.clone(), AckError::TooManyAcks),
+                // It was not ready, or has left meanwhile.
+                Ok(None) | Err(_) => {}
+            }
+        }
+        Ok(answers)
     }
 }

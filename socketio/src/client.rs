@@ -15,6 +15,7 @@ use engineio::{CloseReason, Message, Revision};
 use crate::{
     decoder::{Body, Decoder, Packet},
     error::DisconnectReason,
+    limits::Limits,
     namespace::Served,
     packet::{self, Encoded},
     peer::Peer,
@@ -36,13 +37,14 @@ pub(crate) struct Client {
     joined: Vec<(Served, Arc<Peer>)>,
     /// Counted by connect handlers, too, which may run in other tasks.
     refusals: Arc<AtomicU32>,
+    limits: Arc<Limits>,
 }
 
 impl Client {
     /// A connection that has just been opened. One of revision 3 joins `/` without asking (socket.io-protocol v4).
-    pub(crate) fn new(engine: engineio::Socket, namespaces: Arc<Namespaces>) -> Self {
+    pub(crate) fn new(engine: engineio::Socket, namespaces: Arc<Namespaces>, limits: Arc<Limits>) -> Self {
         let (revision, joined, refusals) = (engine.encoding().revision, Vec::new(), Arc::default());
-        let mut client = Self { engine, namespaces, decoder: Decoder::new(revision), joined, refusals };
+        let mut client = Self { engine, namespaces, decoder: Decoder::new(revision), joined, refusals, limits };
         if revision == Revision::V3 {
             client.connect("/", "");
         }
@@ -90,10 +92,7 @@ impl Client {
             }
             (Body::Event(event), Some((_, (served, peer)))) => served.dispatch(peer, event),
             (Body::Ack(id, args), Some((_, (_, peer)))) => {
-                if let Some(id) = id {
-                    peer.resolve_ack(id, args);
-                }
-                true
+                id.is_none_or(|id| peer.resolve_ack(id, args) <= self.limits.max_unknown_acks)
             }
             // A second CONNECT, or anything else before the first.
             (Body::Connect(_), Some(_)) | (_, None) => false,

@@ -24,6 +24,8 @@ pub enum EmitError {
     TooManyAttachments,
     /// The event was encoded for another namespace.
     OtherNamespace,
+    /// It wants an answer, and the socket owes [`max_pending_acks`](crate::Limits::max_pending_acks) already.
+    TooManyAcks,
     /// It wants an answer, but is volatile, and the client could not take it at once.
     NotReady,
 }
@@ -36,6 +38,7 @@ impl fmt::Display for EmitError {
             Self::ReservedEvent => f.write_str("the event name is reserved"),
             Self::TooManyAttachments => f.write_str("an event can have 10 binary values at most"),
             Self::OtherNamespace => f.write_str("the event was encoded for another namespace"),
+            Self::TooManyAcks => f.write_str("the socket owes too many answers already"),
             Self::NotReady => f.write_str("the client was not ready for a volatile event"),
         }
     }
@@ -49,6 +52,7 @@ impl error::Error for EmitError {
             | Self::ReservedEvent
             | Self::TooManyAttachments
             | Self::OtherNamespace
+            | Self::TooManyAcks
             | Self::NotReady => None,
         }
     }
@@ -60,7 +64,7 @@ impl From<serde_json::Error> for EmitError {
     }
 }
 
-/// Why no answer came to an event that asked for one.
+/// Why no answer came to an event that asked for one. `Display` of a timeout gives the reference server's words.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum AckError {
@@ -70,6 +74,9 @@ pub enum AckError {
     Disconnected,
     /// The answer is not what was asked for.
     Decode(serde_json::Error),
+    /// Of a broadcast: the socket was not asked, as it owes [`max_pending_acks`](crate::Limits::max_pending_acks)
+    /// already.
+    TooManyAcks,
 }
 
 impl fmt::Display for AckError {
@@ -78,6 +85,7 @@ impl fmt::Display for AckError {
             Self::Timeout => f.write_str("operation has timed out"),
             Self::Disconnected => f.write_str("the socket disconnected before it answered"),
             Self::Decode(error) => write!(f, "the answer cannot be decoded: {error}"),
+            Self::TooManyAcks => f.write_str("the socket owes too many answers already"),
         }
     }
 }
@@ -86,7 +94,7 @@ impl error::Error for AckError {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
             Self::Decode(error) => Some(error),
-            Self::Timeout | Self::Disconnected => None,
+            Self::Timeout | Self::Disconnected | Self::TooManyAcks => None,
         }
     }
 }

@@ -173,7 +173,7 @@ impl Ack {
     /// [`EmitError`]; the client gets nothing then.
     pub fn send<T: Serialize + ?Sized>(self, args: &T) -> Result<(), EmitError> {
         match self.id {
-            Some(id) => self.socket.peer.send(packet::ack(&self.socket.hub.path, id, args)?),
+            Some(id) => self.socket.peer.send(&packet::ack(&self.socket.hub.path, id, args)?),
             None => Ok(()),
         }
     }

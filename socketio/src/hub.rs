@@ -17,6 +17,7 @@ use engineio::Sent;
 use crate::{
     error::{ConnectError, DisconnectReason},
     id::SocketId,
+    limits::Limits,
     packet::{self, Encoded},
     peer::{Peer, Stage},
     rooms::{Room, Rooms},
@@ -28,6 +29,7 @@ type OnLeave = dyn Fn(&Arc<Hub>, &Arc<Peer>, DisconnectReason) + Send + Sync;
 /// The peers and rooms of one namespace.
 pub(crate) struct Hub {
     pub(crate) path: String,
+    pub(crate) limits: Arc<Limits>,
     peers: DashMap<SocketId, Arc<Peer>>,
     rooms: Rooms<Arc<Peer>>,
     /// One counter for all sockets, so that an event that asks many for an ack is encoded once.
@@ -47,10 +49,11 @@ pub(crate) struct Target {
 impl Hub {
     pub(crate) fn new(
         path: String,
+        limits: Arc<Limits>,
         on_leave: impl Fn(&Arc<Hub>, &Arc<Peer>, DisconnectReason) + Send + Sync + 'static,
     ) -> Self {
         let on_leave = Box::new(on_leave);
-        Self { path, peers: DashMap::new(), rooms: Rooms::default(), next_ack: AtomicU64::new(0), on_leave }
+        Self { path, limits, peers: DashMap::new(), rooms: Rooms::default(), next_ack: AtomicU64::new(0), on_leave }
     }
 
     /// Lets a peer in: answers its CONNECT, sends what waited behind it, makes it known to rooms and broadcasts.

@@ -43,10 +43,10 @@
 //! [`Socket::revision`] tells them apart.
 //!
 //! # Layers
-//! A file uses files of lower layers only: words (`id`, `error`, `shape`, `value`, `data`, `rooms`), codecs (`args`,
-//! `packet`, `decoder`), state (`acks`, `peer`, `hub`), handles (`answer`, `flags`,
-//! `encoded`, `broadcast`, `operator`, `socket`), handlers (`event`,
-//! `extract`, `handler`, `namespace`), connections (`client`, `server`, `root`).
+//! A file uses files of lower layers only: words (`id`, `error`, `limits`, `shape`, `value`, `data`, `rooms`), codecs
+//! (`args`, `packet`, `decoder`), state (`acks`, `peer`, `hub`), handles (`answer`, `flags`, `encoded`, `broadcast`,
+//! `operator`, `socket`), handlers (`event`, `extract`, `handler`, `namespace`), connections (`client`, `server`,
+//! `root`).
 
 mod acks;
 mod answer;
@@ -63,6 +63,7 @@ mod flags;
 mod handler;
 mod hub;
 mod id;
+mod limits;
 mod namespace;
 mod operator;
 mod packet;
@@ -76,7 +77,7 @@ mod value;
 
 pub use engineio::{CloseReason, Handshake, Revision, Sent, TransportFault};
 
-pub use answer::Answer;
+pub use answer::{Answer, Answers, Incomplete};
 pub use args::{Args, FromArgs};
 pub use broadcast::Broadcast;
 pub use decoder::{Body, Decoder, Incoming, Packet};
@@ -86,6 +87,7 @@ pub use event::{Connect, Disconnect, Event, Kind, Message};
 pub use extract::{Ack, Auth, Data, EventName, FromEvent, Query, Rejection};
 pub use handler::{Handler, Reply, Returned};
 pub use id::SocketId;
+pub use limits::Limits;
 pub use namespace::Namespace;
 pub use operator::SocketOperator;
 pub use rooms::Room;

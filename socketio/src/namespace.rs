@@ -13,6 +13,7 @@ use crate::{
     handler::{self, Ended, Handler, Running},
     hub::Hub,
     id::SocketId,
+    limits::Limits,
     peer::{Arrival, Peer},
     socket::Socket,
 };
@@ -78,9 +79,9 @@ impl Namespace {
     }
 
     /// Freezes the namespace.
-    pub(crate) fn serve(self) -> Served {
+    pub(crate) fn serve(self, limits: Arc<Limits>) -> Served {
         let Self { path, on_connect, on_disconnect, events } = self;
-        let hub = Hub::new(path, move |hub, peer, reason| {
+        let hub = Hub::new(path, limits, move |hub, peer, reason| {
             if let Some(on_disconnect) = &on_disconnect {
                 let socket = Socket { hub: hub.clone(), peer: peer.clone() };
                 call(&socket, on_disconnect, &reason, |_| {});

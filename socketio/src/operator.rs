@@ -72,7 +72,7 @@ impl SocketOperator<'_> {
     /// [`EmitError`]; the client gets nothing then.
     pub fn emit<T: Serialize + ?Sized>(self, event: &str, args: &T) -> Result<Sent, EmitError> {
         let encoded = self.flags.apply(packet::event(&self.hub.path, event, args, None)?);
-        self.peer.send_flagged(encoded, self.flags.volatile)
+        self.peer.send_flagged(&encoded, self.flags.volatile)
     }
 
     /// Emits the event `message`.
@@ -88,7 +88,7 @@ impl SocketOperator<'_> {
     /// # Errors
     /// [`EmitError::OtherNamespace`], [`EmitError::Disconnected`].
     pub fn emit_encoded(self, event: &EncodedEvent) -> Result<Sent, EmitError> {
-        self.peer.send_flagged(self.flags.apply(event.within(self.hub)?), self.flags.volatile)
+        self.peer.send_flagged(&self.flags.apply(event.within(self.hub)?), self.flags.volatile)
     }
 
     /// Emits an event and asks for an answer, as [`Socket::emit_with_ack`](crate::Socket::emit_with_ack) does.
@@ -102,11 +102,9 @@ impl SocketOperator<'_> {
     ) -> Result<Answer<R>, EmitError> {
         let id = self.hub.next_ack();
         let encoded = self.flags.apply(packet::event(&self.hub.path, event, args, Some(id))?);
-        let due = Due::new(self.peer.clone(), id, self.peer.expect_ack(id));
-        // On an error `due` is dropped, and with it what was expected.
-        match self.peer.send_flagged(encoded, self.flags.volatile)? {
-            Sent::Queued => Ok(Answer::new(due, self.flags.timeout)),
-            Sent::Dropped => Err(EmitError::NotReady),
+        match self.peer.ask(id, &encoded, self.flags.volatile, self.hub.limits.max_pending_acks)? {
+            Some(receiver) => Ok(Answer::new(Due::new(self.peer.clone(), id, receiver), self.flags.timeout)),
+            None => Err(EmitError::NotReady),
         }
     }
 }

@@ -27,7 +27,7 @@ pub(crate) struct Peer {
     pub(crate) auth: Box<str>,
     /// Taken for a few steps; before the locks of the hub's tables, never after them.
     state: Mutex<State>,
-    /// Taken for one step.
+    /// Taken for a few steps; behind the state, never before it.
     acks: Mutex<Acks>,
 }
 
@@ -95,29 +95,44 @@ impl Peer {
     }
 
     /// Sends a packet, or keeps it while the connect handler runs.
-    pub(crate) fn send(&self, encoded: Encoded) -> Result<(), EmitError> {
-        let mut state = self.state();
-        match &mut state.stage {
-            Stage::Connecting { outgoing, .. } => {
-                outgoing.push(encoded);
-                Ok(())
-            }
-            Stage::Draining { .. } | Stage::Connected => self.send_now(&encoded),
-            Stage::Gone => Err(EmitError::Disconnected),
-        }
+    pub(crate) fn send(&self, encoded: &Encoded) -> Result<(), EmitError> {
+        self.send_flagged(encoded, false).map(drop)
     }
 
     /// Sends a packet; one that is volatile only if it can leave at once, so never while the connect handler runs.
-    pub(crate) fn send_flagged(&self, encoded: Encoded, volatile: bool) -> Result<Sent, EmitError> {
-        if !volatile {
-            return self.send(encoded).map(|()| Sent::Queued);
+    pub(crate) fn send_flagged(&self, encoded: &Encoded, volatile: bool) -> Result<Sent, EmitError> {
+        self.send_in(&mut self.state().stage, encoded, volatile)
+    }
+
+    /// Sends an event and expects an answer under its id, `None` when it is volatile and was dropped.
+    pub(crate) fn ask(
+        &self,
+        id: u64,
+        encoded: &Encoded,
+        volatile: bool,
+        max_pending: usize,
+    ) -> Result<Option<oneshot::Receiver<Args>>, EmitError> {
+        let mut state = self.state();
+        // Held until the answer is expected, so that it cannot come before.
+        let mut acks = self.acks();
+        if acks.len() >= max_pending {
+            return Err(EmitError::TooManyAcks);
         }
-        let state = self.state();
-        match &state.stage {
-            Stage::Connecting { .. } => Ok(Sent::Dropped),
-            Stage::Draining { .. } | Stage::Connected => {
-                self.send_volatile(&encoded).map_err(|_| EmitError::Disconnected)
+        let sent = self.send_in(&mut state.stage, encoded, volatile)?;
+        Ok((sent == Sent::Queued).then(|| acks.expect(id)))
+    }
+
+    fn send_in(&self, stage: &mut Stage, encoded: &Encoded, volatile: bool) -> Result<Sent, EmitError> {
+        match stage {
+            Stage::Connecting { .. } if volatile => Ok(Sent::Dropped),
+            Stage::Connecting { outgoing, .. } => {
+                outgoing.push(encoded.clone());
+                Ok(Sent::Queued)
             }
+            Stage::Draining { .. } | Stage::Connected if volatile => {
+                self.send_volatile(encoded).map_err(|_| EmitError::Disconnected)
+            }
+            Stage::Draining { .. } | Stage::Connected => self.send_now(encoded).map(|()| Sent::Queued),
             Stage::Gone => Err(EmitError::Disconnected),
         }
     }
@@ -175,17 +190,10 @@ impl Peer {
         mem::replace(&mut state.stage, Stage::Gone)
     }
 
-    /// Expects an answer under this id; none comes when the peer is gone.
-    pub(crate) fn expect_ack(&self, id: u64) -> oneshot::Receiver<Args> {
-        let receiver = self.acks().expect(id);
-        if self.is_gone() {
-            self.acks().clear();
-        }
-        receiver
-    }
-
-    pub(crate) fn resolve_ack(&self, id: u64, args: Args) {
-        self.acks().resolve(id, args);
+    /// An answer came. Returns how many came so far that nobody asked for.
+    pub(crate) fn resolve_ack(&self, id: u64, args: Args) -> u32 {
+        // After its end nothing was expected, but something may have been on its way.
+        if self.is_gone() { 0 } else { self.acks().resolve(id, args) }
     }
 
     pub(crate) fn forget_ack(&self, id: u64) {

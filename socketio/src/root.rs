@@ -2,17 +2,20 @@
 //! What it is not: another choice of recipients; each of these is `of("/")` and one step.
 //! Who calls it: applications.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use serde::Serialize;
 
-use crate::{broadcast::Broadcast, error::EmitError, hub::Hub, rooms::Room, server::SocketIo};
+use crate::{
+    answer::Answers, args::FromArgs, broadcast::Broadcast, encoded::EncodedEvent, error::EmitError, hub::Hub,
+    rooms::Room, server::SocketIo,
+};
 
 /// Emits in the namespace `/`; where that is not served they reach nobody.
 impl SocketIo {
     /// Everybody in `/`.
     fn root(&self) -> Broadcast {
-        self.of("/").unwrap_or_else(|| Broadcast::new(Arc::new(Hub::new("/".into(), |_, _, _| {}))))
+        self.of("/").unwrap_or_else(|| Broadcast::new(Arc::new(Hub::new("/".into(), Arc::default(), |_, _, _| {}))))
     }
 
     /// The members of a room of `/`, see [`Broadcast::to`].
@@ -35,6 +38,11 @@ impl SocketIo {
         self.root().compress(compress)
     }
 
+    /// Everybody in `/`, with a limited time for their answers, see [`Broadcast::timeout`].
+    pub fn timeout(&self, timeout: Duration) -> Broadcast {
+        self.root().timeout(timeout)
+    }
+
     /// Emits to everybody in `/`, see [`Broadcast::emit`].
     ///
     /// # Errors
@@ -49,5 +57,25 @@ impl SocketIo {
     /// As [`emit`](Self::emit).
     pub fn send<T: Serialize + ?Sized>(&self, args: &T) -> Result<usize, EmitError> {
         self.root().send(args)
+    }
+
+    /// Emits an event that was encoded before to everybody in `/`.
+    ///
+    /// # Errors
+    /// [`EmitError::OtherNamespace`].
+    pub fn emit_encoded(&self, event: &EncodedEvent) -> Result<usize, EmitError> {
+        self.root().emit_encoded(event)
+    }
+
+    /// Emits to everybody in `/` and asks each for an answer, see [`Broadcast::emit_with_ack`].
+    ///
+    /// # Errors
+    /// [`EmitError`]; nobody gets anything then.
+    pub fn emit_with_ack<R: FromArgs>(
+        &self,
+        event: &str,
+        args: &(impl Serialize + ?Sized),
+    ) -> Result<Answers<R>, EmitError> {
+        self.root().emit_with_ack(event, args)
     }
 }
