@@ -25,7 +25,7 @@ const ENGINEIO: &str = "\
 const SOCKETIO: &str = "\
     words: id, error, limits, shape, value, data, rooms + id
     codecs: args, packet + args, decoder + args packet
-    state: acks, peer + acks, hub + peer
+    state: acks, changes, peer + acks, hub + changes peer
     handles: answer, flags, encoded, broadcast + answer encoded flags, operator + answer broadcast encoded flags, \
         socket + answer broadcast encoded flags operator
     handlers: event, extract + event, handler + event extract, namespace + event handler

@@ -10,9 +10,10 @@ use crate::{
     answer::{Answers, Due},
     args::FromArgs,
     encoded::EncodedEvent,
-    error::{AckError, EmitError},
+    error::{AckError, DisconnectReason, EmitError},
     flags::Flags,
     hub::{Hub, Target},
+    id::SocketId,
     packet,
     rooms::Room,
 };
@@ -135,5 +136,37 @@ impl Broadcast {
             }
         }
         Ok(answers)
+    }
+
+    /// The ids of the sockets that are meant at this moment, in no order (`allSockets`).
+    pub fn ids(&self) -> Vec<SocketId> {
+        self.hub.peers(&self.target).iter().map(|peer| peer.id.clone()).collect()
+    }
+
+    /// Lets all who are meant join a room (`socketsJoin`). Returns how many are in it by that; the others may not, for
+    /// the reasons of [`JoinError`](crate::JoinError).
+    pub fn sockets_join(&self, room: impl Into<Room>) -> usize {
+        let room = [room.into()];
+        let peers = self.hub.peers(&self.target);
+        peers.iter().filter(|peer| self.hub.join(peer, &room, false, &[]).is_ok()).count()
+    }
+
+    /// Lets all who are meant leave a room (`socketsLeave`).
+    pub fn sockets_leave(&self, room: impl AsRef<str>) {
+        for peer in self.hub.peers(&self.target) {
+            self.hub.leave(&peer, |joined| joined.as_str() == room.as_ref());
+        }
+    }
+
+    /// Makes all who are meant leave the namespace, as [`Socket::disconnect`](crate::Socket::disconnect) does; or
+    /// closes their connections, as [`Socket::close`](crate::Socket::close) does (`disconnectSockets`).
+    pub fn disconnect_sockets(&self, close: bool) {
+        for peer in self.hub.peers(&self.target) {
+            if close {
+                peer.engine.close();
+            } else {
+                self.hub.remove(&peer, DisconnectReason::ServerNamespaceDisconnect, true);
+            }
+        }
     }
 }

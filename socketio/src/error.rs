@@ -1,4 +1,5 @@
-//! What it is: the closed lists of what can go wrong: emitting, awaiting an ack, joining a namespace, decoding;
+//! What it is: the closed lists of what can go wrong: emitting, awaiting an ack, joining a room or
+//! a namespace, decoding;
 //! and why a socket left, which is no error.
 //! What it is not: text for logs; each value says it in one line by itself.
 //! Who calls it: every layer above.
@@ -99,6 +100,33 @@ impl error::Error for AckError {
     }
 }
 
+/// Why a socket did not join a room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum JoinError {
+    /// It has left its namespace, or its connection has ended.
+    Disconnected,
+    /// The name is the id of another socket: whoever joined would get what is meant for that one alone.
+    OtherSocket,
+    /// It is in [`max_rooms`](crate::Limits::max_rooms) already.
+    TooManyRooms,
+    /// The name is longer than [`max_room_name`](crate::Limits::max_room_name).
+    NameTooLong,
+}
+
+impl fmt::Display for JoinError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Disconnected => "the socket is disconnected",
+            Self::OtherSocket => "the name of the room is the id of another socket",
+            Self::TooManyRooms => "the socket is in too many rooms",
+            Self::NameTooLong => "the name of the room is too long",
+        })
+    }
+}
+
+impl error::Error for JoinError {}
+
 /// Why a client may not join a namespace. It is sent to the client, which gets it as `connect_error`:
 /// put nothing into it that a stranger should not read.
 ///
@@ -137,6 +165,13 @@ impl fmt::Display for ConnectError {
 }
 
 impl error::Error for ConnectError {}
+
+/// A room that cannot be joined refuses the client, which is not told why.
+impl From<JoinError> for ConnectError {
+    fn from(_: JoinError) -> Self {
+        Self::refused()
+    }
+}
 
 /// Why a socket left its namespace. `Display` gives the reference server's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -129,9 +129,7 @@ impl<K: Kind, T: DeserializeOwned> FromEvent<K> for Auth<T> {
 /// use socketio::{Namespace, Query, Socket};
 ///
 /// let chat = Namespace::new("/chat").on_connect(async |socket: Socket, Query(query): Query<HashMap<String, String>>| {
-///     if let Some(room) = query.get("room") {
-///         socket.join(room);
-///     }
+///     socket.join(query.get("room").map_or("lobby", String::as_str))
 /// });
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]

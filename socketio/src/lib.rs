@@ -44,14 +44,15 @@
 //!
 //! # Layers
 //! A file uses files of lower layers only: words (`id`, `error`, `limits`, `shape`, `value`, `data`, `rooms`), codecs
-//! (`args`, `packet`, `decoder`), state (`acks`, `peer`, `hub`), handles (`answer`, `flags`, `encoded`, `broadcast`,
-//! `operator`, `socket`), handlers (`event`, `extract`, `handler`, `namespace`), connections (`client`, `server`,
-//! `root`).
+//! (`args`, `packet`, `decoder`), state (`acks`, `changes`, `peer`, `hub`), handles (`answer`, `flags`, `encoded`,
+//! `broadcast`, `operator`, `socket`), handlers (`event`, `extract`, `handler`, `namespace`), connections (`client`,
+//! `server`, `root`).
 
 mod acks;
 mod answer;
 mod args;
 mod broadcast;
+mod changes;
 mod client;
 mod data;
 mod decoder;
@@ -82,7 +83,7 @@ pub use args::{Args, FromArgs};
 pub use broadcast::Broadcast;
 pub use decoder::{Body, Decoder, Incoming, Packet};
 pub use encoded::EncodedEvent;
-pub use error::{AckError, ConnectError, DecodeError, DisconnectReason, EmitError};
+pub use error::{AckError, ConnectError, DecodeError, DisconnectReason, EmitError, JoinError};
 pub use event::{Connect, Disconnect, Event, Kind, Message};
 pub use extract::{Ack, Auth, Data, EventName, FromEvent, Query, Rejection};
 pub use handler::{Handler, Reply, Returned};
@@ -90,7 +91,7 @@ pub use id::SocketId;
 pub use limits::Limits;
 pub use namespace::Namespace;
 pub use operator::SocketOperator;
-pub use rooms::Room;
+pub use rooms::{Room, RoomChange};
 pub use server::{Config, SocketIo};
 pub use socket::Socket;
 pub use value::Value;

@@ -17,10 +17,15 @@ pub struct Limits {
     /// Answers of one socket that nobody asked for, or that came before; they are ignored. Late answers do not count.
     /// Default 100.
     pub max_unknown_acks: u32,
+    /// Rooms that one socket may be in; another is [`JoinError::TooManyRooms`](crate::JoinError::TooManyRooms).
+    /// Default 1000.
+    pub max_rooms: usize,
+    /// Bytes of the name of a room; more is [`JoinError::NameTooLong`](crate::JoinError::NameTooLong). Default 512.
+    pub max_room_name: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { max_pending_acks: 10_000, max_unknown_acks: 100 }
+        Self { max_pending_acks: 10_000, max_unknown_acks: 100, max_rooms: 1000, max_room_name: 512 }
     }
 }

@@ -7,6 +7,7 @@ use std::{collections::HashMap, fmt, sync::Arc};
 use engineio::Revision;
 
 use crate::{
+    changes::Listener,
     decoder::Incoming,
     error::{ConnectError, DisconnectReason},
     event::{Connect, Disconnect, Event, Kind, Message},
@@ -15,6 +16,7 @@ use crate::{
     id::SocketId,
     limits::Limits,
     peer::{Arrival, Peer},
+    rooms::RoomChange,
     socket::Socket,
 };
 
@@ -31,7 +33,7 @@ type Erased<K> = Box<dyn Fn(&Event<'_, K>) -> Option<Running<K>> + Send + Sync>;
 ///         if user["name"].is_null() {
 ///             return Err(ConnectError::new("who are you?"));
 ///         }
-///         socket.join("lobby");
+///         socket.join("lobby")?;
 ///         Ok(())
 ///     })
 ///     .on("say", async |socket: Socket, Data(text): Data<String>| {
@@ -43,6 +45,7 @@ pub struct Namespace {
     path: String,
     on_connect: Option<Erased<Connect>>,
     on_disconnect: Option<Erased<Disconnect>>,
+    on_room: Option<Listener>,
     events: HashMap<String, Erased<Message>>,
 }
 
@@ -50,7 +53,7 @@ impl Namespace {
     /// A namespace of this name; a missing leading slash is added, so `""` is `/`.
     pub fn new(name: &str) -> Self {
         let path = if name.starts_with('/') { name.to_owned() } else { format!("/{name}") };
-        Self { path, on_connect: None, on_disconnect: None, events: HashMap::new() }
+        Self { path, on_connect: None, on_disconnect: None, on_room: None, events: HashMap::new() }
     }
 
     /// Called when a client asks to join; an error refuses it. What the handler emits to the client is sent, and
@@ -78,10 +81,20 @@ impl Namespace {
         self
     }
 
+    /// Called when a room comes or goes, and when a socket joins or leaves one (`create-room`, `delete-room`,
+    /// `join-room`, `leave-room` of the reference's adapter): to subscribe elsewhere to what somebody wants to hear.
+    ///
+    /// It is told after the fact, one change at a time and in the order in which they happened, on whatever thread
+    /// brought one; so it should not wait. A second one replaces the first.
+    pub fn on_room(mut self, listener: impl Fn(&RoomChange) + Send + Sync + 'static) -> Self {
+        self.on_room = Some(Box::new(listener));
+        self
+    }
+
     /// Freezes the namespace.
     pub(crate) fn serve(self, limits: Arc<Limits>) -> Served {
-        let Self { path, on_connect, on_disconnect, events } = self;
-        let hub = Hub::new(path, limits, move |hub, peer, reason| {
+        let Self { path, on_connect, on_disconnect, on_room, events } = self;
+        let hub = Hub::new(path, limits, on_room, move |hub, peer, reason| {
             if let Some(on_disconnect) = &on_disconnect {
                 let socket = Socket { hub: hub.clone(), peer: peer.clone() };
                 call(&socket, on_disconnect, &reason, |_| {});

@@ -1,4 +1,4 @@
-//! What it is: the emits of a whole server, which are those of its main namespace `/`.
+//! What it is: the operators of a whole server, which are those of its main namespace `/`.
 //! What it is not: another choice of recipients; each of these is `of("/")` and one step.
 //! Who calls it: applications.
 
@@ -8,14 +8,15 @@ use serde::Serialize;
 
 use crate::{
     answer::Answers, args::FromArgs, broadcast::Broadcast, encoded::EncodedEvent, error::EmitError, hub::Hub,
-    rooms::Room, server::SocketIo,
+    rooms::Room, server::SocketIo, socket::Socket,
 };
 
-/// Emits in the namespace `/`; where that is not served they reach nobody.
+/// All in the namespace `/`; where that is not served there is nobody.
 impl SocketIo {
     /// Everybody in `/`.
     fn root(&self) -> Broadcast {
-        self.of("/").unwrap_or_else(|| Broadcast::new(Arc::new(Hub::new("/".into(), Arc::default(), |_, _, _| {}))))
+        self.of("/")
+            .unwrap_or_else(|| Broadcast::new(Arc::new(Hub::new("/".into(), Arc::default(), None, |_, _, _| {}))))
     }
 
     /// The members of a room of `/`, see [`Broadcast::to`].
@@ -77,5 +78,25 @@ impl SocketIo {
         args: &(impl Serialize + ?Sized),
     ) -> Result<Answers<R>, EmitError> {
         self.root().emit_with_ack(event, args)
+    }
+
+    /// Everybody in `/`, see [`Broadcast::sockets`].
+    pub fn sockets(&self) -> Vec<Socket> {
+        self.root().sockets()
+    }
+
+    /// Lets everybody in `/` join a room, see [`Broadcast::sockets_join`].
+    pub fn sockets_join(&self, room: impl Into<Room>) -> usize {
+        self.root().sockets_join(room)
+    }
+
+    /// Lets everybody in `/` leave a room.
+    pub fn sockets_leave(&self, room: impl AsRef<str>) {
+        self.root().sockets_leave(room);
+    }
+
+    /// Disconnects everybody in `/`, see [`Broadcast::disconnect_sockets`].
+    pub fn disconnect_sockets(&self, close: bool) {
+        self.root().disconnect_sockets(close);
     }
 }

@@ -12,7 +12,7 @@ use crate::{
     args::FromArgs,
     broadcast::Broadcast,
     encoded::EncodedEvent,
-    error::{DisconnectReason, EmitError},
+    error::{DisconnectReason, EmitError, JoinError},
     flags::Flags,
     hub::Hub,
     id::SocketId,
@@ -124,14 +124,57 @@ impl Socket {
         SocketOperator { hub: &self.hub, peer: &self.peer, flags: Flags::default() }
     }
 
-    /// Joins a room. A socket that has left joins nothing.
-    pub fn join(&self, room: impl Into<Room>) {
-        self.hub.join(&self.peer, room.into());
+    /// Joins a room. In a connect handler it counts once the client is let in.
+    ///
+    /// The name may be a client's choice: what could harm others is refused.
+    ///
+    /// # Errors
+    /// [`JoinError`]. A connect handler that returns it refuses the client.
+    pub fn join(&self, room: impl Into<Room>) -> Result<(), JoinError> {
+        self.hub.join(&self.peer, &[room.into()], false, &[])
+    }
+
+    /// Joins several rooms, all or none.
+    ///
+    /// # Errors
+    /// [`JoinError`].
+    pub fn join_all(&self, rooms: impl IntoIterator<Item = impl Into<Room>>) -> Result<(), JoinError> {
+        let rooms: Vec<Room> = rooms.into_iter().map(Into::into).collect();
+        self.hub.join(&self.peer, &rooms, false, &[])
+    }
+
+    /// Joins a room even if another socket's id is its name, to hear what that one is sent.
+    ///
+    /// # Errors
+    /// [`JoinError`], but not [`OtherSocket`](JoinError::OtherSocket).
+    pub fn force_join(&self, room: impl Into<Room>) -> Result<(), JoinError> {
+        self.hub.join(&self.peer, &[room.into()], true, &[])
+    }
+
+    /// Joins a room and leaves those for which `leaves` says so, in one step: it is in no moment in none of them.
+    ///
+    /// ```no_run
+    /// # fn turn(socket: socketio::Socket) -> Result<(), socketio::JoinError> {
+    /// socket.move_to("page:2", |room| room.as_str().starts_with("page:"))
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`JoinError`]; no room is left then.
+    pub fn move_to(&self, room: impl Into<Room>, leaves: impl Fn(&Room) -> bool) -> Result<(), JoinError> {
+        // Asked before: no lock is held while the application's code runs.
+        let left: Vec<Room> = self.rooms().into_iter().filter(leaves).collect();
+        self.hub.join(&self.peer, &[room.into()], false, &left)
     }
 
     /// Leaves a room; one it is not in is no matter.
     pub fn leave(&self, room: impl AsRef<str>) {
-        self.hub.leave(&self.peer, room.as_ref());
+        self.hub.leave(&self.peer, |joined| joined.as_str() == room.as_ref());
+    }
+
+    /// Leaves all rooms, but for that of its own id.
+    pub fn leave_all(&self) {
+        self.hub.leave(&self.peer, |_| true);
     }
 
     /// The rooms it is in, in the order of joining; in a disconnect handler those it was in.
@@ -200,7 +243,7 @@ impl Socket {
 
 /// Here and not beside `Broadcast`, which is in a lower layer and knows no `Socket`.
 impl Broadcast {
-    /// The sockets that are meant at this moment.
+    /// The sockets that are meant at this moment, in no order (`fetchSockets`): their ids, handshakes, rooms and data.
     pub fn sockets(&self) -> Vec<Socket> {
         let peers = self.hub.peers(&self.target);
         peers.into_iter().map(|peer| Socket { hub: self.hub.clone(), peer }).collect()

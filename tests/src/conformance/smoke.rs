@@ -37,10 +37,7 @@ fn namespace(name: &str) -> Namespace {
             let answers: Vec<Value> = answers.into_iter().map(|(_id, answer)| answer).collect();
             socket.emit("answers", &(complete, answers))
         })
-        .on("join", async |socket: Socket, Data(room): Data<String>| {
-            socket.join(room);
-            Reply(true)
-        })
+        .on("join", async |socket: Socket, Data(room): Data<String>| Reply(socket.join(room).is_ok()))
         .on("leave", async |socket: Socket, Data(room): Data<String>| {
             socket.leave(room);
             Reply(true)
