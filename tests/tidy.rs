@@ -29,7 +29,7 @@ const SOCKETIO: &str = "\
     handles: answer, flags, encoded, broadcast + answer encoded flags, operator + answer broadcast encoded flags, \
         socket + answer broadcast encoded flags operator
     handlers: event, extract + event, handler + event extract, namespace + event handler
-    connections: client, server + client, root + server";
+    connections: deadlines, client + deadlines, server + client, root + server";
 
 /// Layers, from the lowest, that take bytes and time as arguments and give values back.
 const WITHOUT_IO: [(&str, &str, usize); 2] = [("engineio/src", ENGINEIO, 3), ("socketio/src", SOCKETIO, 2)];

@@ -23,6 +23,8 @@ pub enum EmitError {
     ReservedEvent,
     /// More than 10 binary values: official clients drop the connection when they receive that.
     TooManyAttachments,
+    /// It has binary values, and beside them an object with `"_placeholder": true`, which clients would take for one.
+    Placeholder,
     /// The event was encoded for another namespace.
     OtherNamespace,
     /// It wants an answer, and the socket owes [`max_pending_acks`](crate::Limits::max_pending_acks) already.
@@ -38,6 +40,7 @@ impl fmt::Display for EmitError {
             Self::Encode(error) => write!(f, "the arguments cannot be encoded: {error}"),
             Self::ReservedEvent => f.write_str("the event name is reserved"),
             Self::TooManyAttachments => f.write_str("an event can have 10 binary values at most"),
+            Self::Placeholder => f.write_str("data beside binary values look like one"),
             Self::OtherNamespace => f.write_str("the event was encoded for another namespace"),
             Self::TooManyAcks => f.write_str("the socket owes too many answers already"),
             Self::NotReady => f.write_str("the client was not ready for a volatile event"),
@@ -52,6 +55,7 @@ impl error::Error for EmitError {
             Self::Disconnected
             | Self::ReservedEvent
             | Self::TooManyAttachments
+            | Self::Placeholder
             | Self::OtherNamespace
             | Self::TooManyAcks
             | Self::NotReady => None,
@@ -201,8 +205,10 @@ impl fmt::Display for DisconnectReason {
 pub enum DecodeError {
     /// The first character is no packet type, or one that only servers send.
     UnknownType,
-    /// The number of attachments is missing, malformed, zero, or above 10.
+    /// The number of attachments is missing, malformed, zero, or too large.
     Attachments,
+    /// The attachments have too many bytes.
+    AttachmentBytes,
     /// The name of the namespace is too long.
     Namespace,
     /// The ack id is no number, or above 2^53 - 1.
@@ -224,6 +230,7 @@ impl fmt::Display for DecodeError {
         f.write_str(match self {
             Self::UnknownType => "the packet type is unknown",
             Self::Attachments => "illegal attachments",
+            Self::AttachmentBytes => "the attachments are too large",
             Self::Namespace => "the namespace is too long",
             Self::AckId => "illegal ack id",
             Self::Payload => "invalid payload",

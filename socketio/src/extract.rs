@@ -167,6 +167,14 @@ impl Ack {
 
     /// Answers with these arguments, as [`Socket::emit`] takes them; without effect when no answer is wanted.
     ///
+    /// A second answer does not compile:
+    /// ```compile_fail,E0382
+    /// # fn answer(ack: socketio::Ack) -> Result<(), socketio::EmitError> {
+    /// ack.send("first")?;
+    /// ack.send("second")
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`EmitError`]; the client gets nothing then.
     pub fn send<T: Serialize + ?Sized>(self, args: &T) -> Result<(), EmitError> {

@@ -45,8 +45,8 @@
 //! # Layers
 //! A file uses files of lower layers only: words (`id`, `error`, `limits`, `shape`, `value`, `data`, `rooms`), codecs
 //! (`args`, `packet`, `decoder`), state (`acks`, `changes`, `peer`, `hub`), handles (`answer`, `flags`, `encoded`,
-//! `broadcast`, `operator`, `socket`), handlers (`event`, `extract`, `handler`, `namespace`), connections (`client`,
-//! `server`, `root`).
+//! `broadcast`, `operator`, `socket`), handlers (`event`, `extract`, `handler`, `namespace`), connections
+//! (`deadlines`, `client`, `server`, `root`).
 
 mod acks;
 mod answer;
@@ -55,6 +55,7 @@ mod broadcast;
 mod changes;
 mod client;
 mod data;
+mod deadlines;
 mod decoder;
 mod encoded;
 mod error;

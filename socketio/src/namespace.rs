@@ -57,7 +57,8 @@ impl Namespace {
     }
 
     /// Called when a client asks to join; an error refuses it. What the handler emits to the client is sent, and
-    /// the rooms it joins count, once it has let the client in. Events that come meanwhile wait, 16 at most.
+    /// the rooms it joins count, once it has let the client in. Events that come meanwhile wait, 16 at most
+    /// ([`max_waiting_events`](crate::Limits::max_waiting_events)).
     ///
     /// Without a handler everybody is let in. A second one replaces the first.
     pub fn on_connect<A>(mut self, handler: impl Handler<Connect, A>) -> Self {
@@ -187,7 +188,7 @@ impl Served {
 
     /// A client of this namespace emitted an event. Says whether it may go on.
     pub(crate) fn dispatch(&self, peer: &Arc<Peer>, event: Incoming) -> bool {
-        match peer.arrive(event) {
+        match peer.arrive(event, &self.0.hub.limits) {
             Arrival::Handle(event) => {
                 self.handle(&Socket { hub: self.0.hub.clone(), peer: peer.clone() }, &event);
                 true

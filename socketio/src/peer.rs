@@ -12,12 +12,9 @@ use engineio::{Revision, SendError, Sent};
 use tokio::sync::oneshot;
 
 use crate::{
-    acks::Acks, args::Args, data::Values, decoder::Incoming, error::EmitError, id::SocketId, packet::Encoded,
-    rooms::Room,
+    acks::Acks, args::Args, data::Values, decoder::Incoming, error::EmitError, id::SocketId, limits::Limits,
+    packet::Encoded, rooms::Room,
 };
-
-/// Events that may wait while the connect handler runs; a client that sends more is not waiting for its CONNECT.
-const MAX_WAITING: usize = 16;
 
 /// One client in one namespace.
 pub(crate) struct Peer {
@@ -148,11 +145,13 @@ impl Peer {
     }
 
     /// An event of the client arrived.
-    pub(crate) fn arrive(&self, event: Incoming) -> Arrival {
+    pub(crate) fn arrive(&self, event: Incoming, limits: &Limits) -> Arrival {
         let mut state = self.state();
         match &mut state.stage {
             Stage::Connecting { incoming, .. } | Stage::Draining { incoming } => {
-                if incoming.len() >= MAX_WAITING {
+                let bytes = event.size() + incoming.iter().map(Incoming::size).sum::<usize>();
+                // A client that sends more is not waiting for its CONNECT.
+                if incoming.len() >= limits.max_waiting_events || bytes > limits.max_waiting_bytes {
                     return Arrival::TooMany;
                 }
                 incoming.push_back(event);

@@ -61,9 +61,8 @@ impl SocketIo {
         let joinable = namespaces.clone();
         let engine = Engine::new(config.engine, move |socket, driver| {
             // Until it joins a namespace; `client` takes that back.
-            socket.expire(Some(connect_timeout));
             socket.limit(Some(max_bytes));
-            let mut client = Client::new(socket, joinable.clone(), limits.clone());
+            let mut client = Client::new(socket, joinable.clone(), limits.clone(), connect_timeout);
             tokio::spawn(async move {
                 let reason = driver.run(|message| client.on_message(message)).await;
                 client.on_close(reason);

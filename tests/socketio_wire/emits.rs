@@ -41,7 +41,7 @@ fn emitting(emits: fn(&Socket) -> Vec<Outcome>) -> (Namespace, Told<Vec<&'static
 }
 
 #[tokio::test]
-async fn ev_10_11_what_is_volatile_is_never_kept() {
+async fn ev_10_ev_11_what_is_volatile_is_never_kept() {
     type Emits = fn(&Socket) -> Vec<Outcome>;
     let rows: [(&str, Emits, &[&str], &[&str]); 6] = [
         ("EV-10: alone", |socket| vec![socket.volatile().emit("a", &1)], &["queued"], &[r#"42["a",1]"#]),

@@ -10,6 +10,7 @@ mod data;
 mod disconnect;
 mod emits;
 mod events;
+mod limits;
 mod membership;
 mod revision3;
 mod rooms;
