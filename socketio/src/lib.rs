@@ -27,6 +27,27 @@
 //! [`Ack`], [`EventName`], [`Auth`], [`Query`], [`DisconnectReason`], and `Option` or `Result<_, Rejection>` of each.
 //! Its part before the first `.await` runs in the order in which events arrive, as in JavaScript.
 //!
+//! # Emitting
+//! To one client by its [`Socket`], to many by a [`Broadcast`], which [`SocketIo::of`], [`SocketIo::to`] and
+//! [`Socket::to`] give. Both can be `volatile`, `compress(false)`, and ask for answers with a `timeout`:
+//!
+//! ```no_run
+//! # async fn ask(io: socketio::SocketIo, socket: socketio::Socket) -> Result<(), Box<dyn std::error::Error>> {
+//! use std::time::Duration;
+//! socket.emit("hello", "you")?;
+//! socket.volatile().emit("position", &(1.5, 2.5))?; // now or never
+//! io.to("lobby").except(socket.id()).emit("joined", &socket.id())?;
+//! let ready: bool = socket.timeout(Duration::from_secs(5)).emit_with_ack("ready?", &())?.await?;
+//! let votes = io.to("lobby").timeout(Duration::from_secs(5)).emit_with_ack::<u8>("vote", &())?.await;
+//! let votes = votes.unwrap_or_else(|incomplete| incomplete.answers);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Bounds
+//! What clients may bring or make the server keep is bounded: their rooms, pending answers and events that wait here by
+//! [`Limits`], bytes and sessions by [`engineio::Config`].
+//!
 //! # Binary
 //! What serde calls bytes is binary at the client, at any depth: [`bytes::Bytes`] with its `serde` feature, or
 //! `serde_bytes`. [`Value`] and [`Args`] take whatever comes.
