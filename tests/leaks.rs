@@ -103,7 +103,7 @@ async fn unanswered() {
     const QUESTIONS: usize = 1000;
     const LIMIT: usize = 4 << 20;
     let root = Namespace::new("/").on("ask", async |socket: Socket| {
-        let ask = |_| socket.emit_with_ack::<Args>("question", &()).expect("connected").timeout(Duration::ZERO);
+        let ask = |_| socket.timeout(Duration::ZERO).emit_with_ack::<Args>("question", &()).expect("connected");
         for answer in (0..QUESTIONS).map(ask).collect::<Vec<_>>() {
             assert!(answer.await.is_err());
         }

@@ -27,12 +27,13 @@ const ENGINEIO: &str = "\
         service + answer engine handover head http origin refusal, bare + answer handover refusal, connection, \
         serve + connection service";
 const SOCKETIO: &str = "\
-    words: id, error, shape, value, data, rooms + id
+    words: id, error, limits, shape, value, data, rooms + id
     codecs: args, packet + args, decoder + args packet
-    state: acks, peer + acks, hub + peer
-    handles: broadcast, socket + broadcast
+    state: acks, changes, peer + acks, hub + changes peer
+    handles: answer, flags, encoded, broadcast + answer encoded flags, operator + answer broadcast encoded flags, \
+        socket + answer broadcast encoded flags operator
     handlers: event, extract + event, handler + event extract, namespace + event handler
-    connections: client, server + client";
+    connections: deadlines, client + deadlines, server + client, root + server";
 
 /// Layers, from the lowest, that take bytes and time as arguments and give values back.
 const WITHOUT_IO: [(&str, &str, usize); 2] = [("engineio/src", ENGINEIO, 3), ("socketio/src", SOCKETIO, 2)];

@@ -5,6 +5,8 @@
 //! The input is messages joined by `0x1e`, as in a polling body: one that begins with `b` is the binary message that
 //! follows this letter, any other a text.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use engineio::{ByteString, Message, Revision};
 use socketio::{Args, Body, DecodeError, Decoder, Incoming, Packet, Value};
@@ -21,7 +23,7 @@ pub fn decoder(data: &[u8]) {
 
 /// Gives the messages to one decoder, also those after an error: it must not mind.
 fn decode(data: &[u8], revision: Revision) {
-    let mut decoder = Decoder::new(revision);
+    let mut decoder = Decoder::new(revision, Arc::default());
     // Attachments that are due, as an independent reading of the last text has it.
     let mut due = 0;
     for unit in data.split(|byte| *byte == 0x1e) {
@@ -101,7 +103,7 @@ fn check_sent_back(namespace: &ByteString, event: Incoming, revision: Revision) 
     let items = args.strip_prefix('[').expect("a list");
     let comma = if event.args.is_empty() { "" } else { "," };
     let text = format!("2{namespace},[{name}{comma}{items}");
-    let again = Decoder::new(revision).push(Message::Text(text.into()));
+    let again = Decoder::new(revision, Arc::default()).push(Message::Text(text.into()));
     // Without the attachments, binary is a list of numbers now.
     match again {
         Ok(Some(Packet { body: Body::Event(again), .. })) => {

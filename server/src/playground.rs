@@ -69,7 +69,9 @@ fn namespace() -> Namespace {
                 Ok(room) => room,
                 Err(refusal) => return refusal,
             };
-            socket.join(&room);
+            if let Err(refusal) = socket.join(&room) {
+                return error(&refusal.to_string());
+            }
             let reply = ack(&Membership::of(&socket, &room));
             Membership::of(&socket, &room).tell(&socket, "joined");
             reply

@@ -12,9 +12,18 @@ use crate::args::Args;
 #[derive(Debug, Default)]
 pub(crate) struct Acks {
     pending: HashMap<u64, oneshot::Sender<Args>>,
+    /// Answers that nobody waits for any more, and that may yet come.
+    abandoned: u64,
+    /// Answers that came and were never asked for, or came twice.
+    unknown: u32,
 }
 
 impl Acks {
+    /// Number of answers that are due.
+    pub(crate) fn len(&self) -> usize {
+        self.pending.len()
+    }
+
     /// Expects an answer under this id.
     pub(crate) fn expect(&mut self, id: u64) -> oneshot::Receiver<Args> {
         let (sender, receiver) = oneshot::channel();
@@ -22,17 +31,22 @@ impl Acks {
         receiver
     }
 
-    /// Hands over an answer. One that nobody waits for (any more) is dropped.
-    pub(crate) fn resolve(&mut self, id: u64, args: Args) {
-        if let Some(sender) = self.pending.remove(&id) {
-            // Fails when whoever waited has just given up.
-            let _given_up = sender.send(args);
+    /// Hands over an answer; one that nobody waits for is dropped. Returns how many such came that cannot be late ones.
+    pub(crate) fn resolve(&mut self, id: u64, args: Args) -> u32 {
+        match (self.pending.remove(&id), self.abandoned.checked_sub(1)) {
+            (Some(sender), _) => {
+                // Fails when whoever waited has just given up.
+                let _given_up = sender.send(args);
+            }
+            (None, Some(abandoned)) => self.abandoned = abandoned,
+            (None, None) => self.unknown = self.unknown.saturating_add(1),
         }
+        self.unknown
     }
 
     /// Nobody waits for this answer any more.
     pub(crate) fn forget(&mut self, id: u64) {
-        self.pending.remove(&id);
+        self.abandoned += u64::from(self.pending.remove(&id).is_some());
         if self.pending.is_empty() {
             self.pending = HashMap::new();
         }

@@ -7,7 +7,7 @@ use std::{fmt, io};
 use bytes::Bytes;
 use engineio::{ByteString, Frame};
 use serde::{
-    Deserialize, Deserializer, Serialize, Serializer,
+    Deserializer, Serialize, Serializer,
     de::{self, DeserializeOwned, DeserializeSeed, IntoDeserializer, SeqAccess, Visitor, value::SeqDeserializer},
     ser::{Error, SerializeTuple},
 };
@@ -15,18 +15,13 @@ use serde_json::{ser::Formatter, value::RawValue};
 
 use crate::{
     error::{DecodeError, EmitError},
+    limits::Limits,
     shape::{self, Shape},
-    value::{Value, WithAttachments},
+    value::{PLACEHOLDER, Value, WithAttachments},
 };
 
-/// Deepest nesting of lists and objects that is read, as in serde_json.
-const MAX_DEPTH: usize = 128;
-
-/// Most arguments of one event.
-const MAX_ARGS: usize = 1024;
-
-/// Most binary values in one event: clients since 4.2.6 of their parser drop the connection above it.
-pub(crate) const MAX_ATTACHMENTS: usize = 10;
+/// Most binary values in an event of ours: clients since 4.2.6 of their parser drop the connection above it.
+const MAX_ATTACHMENTS: usize = 10;
 
 /// The arguments of an event or an ack, as they came. They can be read as types, or sent on as they are.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -38,12 +33,14 @@ pub struct Args {
 
 impl Args {
     /// Splits a JSON array into its items.
-    pub(crate) fn parse(json: &ByteString, attachments: Vec<Bytes>) -> Result<Self, DecodeError> {
+    pub(crate) fn parse(json: &ByteString, attachments: Vec<Bytes>, limits: &Limits) -> Result<Self, DecodeError> {
         // A blank before it would be valid JSON, but is no packet.
-        if !json.starts_with('[') || depth(json) > MAX_DEPTH {
+        if !json.starts_with('[') || !is_within(json, limits) {
             return Err(DecodeError::Payload);
         }
-        let Items(items) = serde_json::from_str(json).map_err(|_| DecodeError::Payload)?;
+        let mut reader = serde_json::Deserializer::from_str(json);
+        let items = Items { max: limits.max_args }.deserialize(&mut reader);
+        let items = items.and_then(|items| reader.end().map(|()| items)).map_err(|_| DecodeError::Payload)?;
         let items = items.into_iter().map(|item| json.slice_ref(item.get())).collect();
         let args = Self { items, attachments };
         if !args.attachments.is_empty() {
@@ -55,9 +52,14 @@ impl Args {
     /// Arguments from the text of a JSON array, one from each item; none of them binary.
     ///
     /// # Errors
-    /// [`DecodeError::Payload`], when the text is no JSON array, or one that no packet may hold.
+    /// [`DecodeError::Payload`], when the text is no JSON array, or one that by [`Limits::default`] no packet may hold.
     pub fn from_json(json: &str) -> Result<Self, DecodeError> {
-        Self::parse(&json.into(), Vec::new())
+        Self::parse(&json.into(), Vec::new(), &Limits::default())
+    }
+
+    /// Bytes of all arguments, attachments included.
+    pub(crate) fn size(&self) -> usize {
+        self.items.iter().map(|item| item.len()).chain(self.attachments.iter().map(Bytes::len)).sum()
     }
 
     /// Takes the first item away: the name of an event.
@@ -119,33 +121,35 @@ impl Args {
     }
 }
 
-/// The items of an array, `MAX_ARGS` at most: one more is an error, so that no list of all is made.
-struct Items<'a>(Vec<&'a RawValue>);
+/// Reads the items of an array, so many at most: one more is an error, so that no list of all is made.
+struct Items {
+    max: usize,
+}
 
-impl<'de: 'a, 'a> Deserialize<'de> for Items<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Bounded;
+impl<'de> DeserializeSeed<'de> for Items {
+    type Value = Vec<&'de RawValue>;
 
-        impl<'de> Visitor<'de> for Bounded {
-            type Value = Vec<&'de RawValue>;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "a list of {MAX_ARGS} items at most")
+impl<'de> Visitor<'de> for Items {
+    type Value = Vec<&'de RawValue>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a list of {} items at most", self.max)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = seq.next_element()? {
+            if items.len() == self.max {
+                return Err(de::Error::invalid_length(self.max + 1, &self));
             }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-                let mut items = Vec::new();
-                while let Some(item) = seq.next_element()? {
-                    if items.len() == MAX_ARGS {
-                        return Err(de::Error::invalid_length(MAX_ARGS + 1, &self));
-                    }
-                    items.push(item);
-                }
-                Ok(items)
-            }
+            items.push(item);
         }
-
-        deserializer.deserialize_seq(Bounded).map(Items)
+        Ok(items)
     }
 }
 
@@ -186,28 +190,31 @@ impl Serialize for Args {
     }
 }
 
-/// Deepest nesting of a JSON text, in one pass and without recursion.
-fn depth(json: &str) -> usize {
-    // Too short to be nested so deep: that is nearly every event.
-    if json.len() <= 2 * MAX_DEPTH {
-        return 0;
+/// Whether a JSON text is nested no deeper, and its numbers are no longer, than they may; in one pass and without
+/// recursion.
+fn is_within(json: &str, limits: &Limits) -> bool {
+    // Too short for either: that is nearly every event.
+    if json.len() <= limits.max_number.min(limits.max_depth.saturating_mul(2)) {
+        return true;
     }
-    let (mut depth, mut deepest) = (0_usize, 0);
+    let (mut depth, mut number) = (0_usize, 0_usize);
     let (mut in_string, mut escaped) = (false, false);
     for byte in json.bytes() {
+        let is_number = !in_string && matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E');
+        number = if is_number { number + 1 } else { 0 };
         match byte {
             _ if escaped => escaped = false,
             b'\\' if in_string => escaped = true,
             b'"' => in_string = !in_string,
-            b'[' | b'{' if !in_string => {
-                depth += 1;
-                deepest = deepest.max(depth);
-            }
+            b'[' | b'{' if !in_string => depth += 1,
             b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
             _ => {}
         }
+        if depth > limits.max_depth || number > limits.max_number {
+            return false;
+        }
     }
-    deepest
+    true
 }
 
 /// Arguments written down: the inside of a JSON array, and the binary values taken out of it.
@@ -239,7 +246,22 @@ pub(crate) fn write<T: Serialize + ?Sized>(args: &T) -> Result<Written, EmitErro
         return Err(EmitError::TooManyAttachments);
     }
     let json = String::from_utf8(json).expect("serde_json writes UTF-8");
+    if !attachments.is_empty() && !are_all_ours(&json, attachments.len()) {
+        return Err(EmitError::Placeholder);
+    }
     Ok(Written { json, attachments })
+}
+
+/// Whether no data look like a placeholder: beside binary, clients would take them for one.
+fn are_all_ours(json: &str, attachments: usize) -> bool {
+    // As it is written, unless JSON that came with an escape in the key is handed on.
+    if json.matches(PLACEHOLDER).count() == attachments && !json.contains("\\u") {
+        return true;
+    }
+    let list = format!("[{}]", &json[1..]);
+    let binary = vec![Bytes::new(); attachments];
+    let value = WithAttachments(&binary).deserialize(&mut serde_json::Deserializer::from_str(&list));
+    value.is_ok_and(|value| value.binaries() == attachments)
 }
 
 /// Writes compact JSON with a placeholder for each binary value (socket.io-protocol v5, "Binary").
@@ -258,7 +280,7 @@ mod tests {
     use super::*;
 
     fn parse(json: &str) -> Result<Args, DecodeError> {
-        Args::parse(&json.into(), Vec::new())
+        Args::parse(&json.into(), Vec::new(), &Limits::default())
     }
 
     #[test]
@@ -297,7 +319,9 @@ mod tests {
         let args = parse(r#"[12345678901234567890123,"\ud800",{"b":1,"a":1.0}]"#).expect("arguments");
         assert_eq!(write(&args).expect("written").json, r#",12345678901234567890123,"\ud800",{"b":1,"a":1.0}"#);
         let json = r#"[{"_placeholder":true,"num":1},[{"_placeholder":true,"num":0}]]"#;
-        let args = Args::parse(&json.into(), vec![Bytes::from_static(b"0"), Bytes::from_static(b"1")]).expect("args");
+        let args =
+            Args::parse(&json.into(), vec![Bytes::from_static(b"0"), Bytes::from_static(b"1")], &Limits::default());
+        let args = args.expect("args");
         let written = write(&args).expect("written");
         assert_eq!(written.json, r#",{"_placeholder":true,"num":0},[{"_placeholder":true,"num":1}]"#);
         assert_eq!(written.attachments, [Frame::binary(b"1"), Frame::binary(b"0")]);
@@ -316,5 +340,32 @@ mod tests {
         let binary = vec![Bytes::new(); MAX_ATTACHMENTS + 1];
         assert!(matches!(write(&binary), Err(EmitError::TooManyAttachments)));
         assert_eq!(write(&binary[1..]).expect("written").attachments.len(), 10);
+    }
+
+    #[test]
+    fn data_beside_binary_must_not_look_like_it() {
+        let binary = Bytes::from_static(b"x");
+        let data = |json| serde_json::from_str::<Box<RawValue>>(json).expect("JSON");
+        for json in [
+            r#"{"_placeholder":true,"num":0}"#,
+            r#"[{"num":0, "_placeholder" : true}]"#,
+            r#"{"\u005fplaceholder":true,"num":0}"#,
+            r#"{"_placeholder":true}"#,
+        ] {
+            assert!(matches!(write(&(data(json), &binary)), Err(EmitError::Placeholder)), "{json}");
+            assert!(write(&data(json)).is_ok(), "without binary it is data");
+        }
+        for json in [r#""what is a \"_placeholder\"?""#, r#"{"_placeholder":false,"num":0}"#, r#""\u00e9""#] {
+            assert_eq!(write(&(data(json), &binary)).expect("written").attachments.len(), 1, "{json}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_bounded_and_text_is_not() {
+        let (longest, longer) = ("1".repeat(512), format!("-{}.5e7", "1".repeat(508)));
+        assert!(parse(&format!("[{longest},{longest}]")).is_ok());
+        assert_eq!(parse(&format!("[{longer}]")), Err(DecodeError::Payload));
+        assert_eq!(parse(&format!("[{{\"a\":{longest}0}}]")), Err(DecodeError::Payload));
+        assert!(parse(&format!("[\"\\\"{longest}{longest}\"]")).is_ok());
     }
 }

@@ -2,27 +2,39 @@
 //! What it is not: stored anywhere; each step gives a new choice, which can be used many times.
 //! Who calls it: applications, by `SocketIo::of` or from a socket.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use serde::Serialize;
 
 use crate::{
-    error::EmitError,
+    answer::{Answers, Due},
+    args::FromArgs,
+    encoded::EncodedEvent,
+    error::{AckError, DisconnectReason, EmitError},
+    flags::Flags,
     hub::{Hub, Target},
+    id::SocketId,
     packet,
     rooms::Room,
 };
 
-/// The sockets of a namespace that are meant: all, or those in some rooms, less those excepted.
+/// The sockets of a namespace that are meant: all, or those in some rooms, less those excepted; and how they are
+/// emitted to. Each step gives a new choice, so that one can be kept, cloned and used many times.
 #[derive(Debug, Clone)]
 #[must_use = "nothing is sent before `emit`"]
 pub struct Broadcast {
     pub(crate) hub: Arc<Hub>,
     pub(crate) target: Target,
+    pub(crate) flags: Flags,
 }
 
 impl Broadcast {
-    /// Adds the members of a room, or the socket with this id. Nobody is meant twice.
+    /// Everybody.
+    pub(crate) fn new(hub: Arc<Hub>) -> Self {
+        Self { hub, target: Target::default(), flags: Flags::default() }
+    }
+
+    /// Adds the members of a room, or the socket with this id. Nobody is meant twice. (`to` and `in`.)
     pub fn to(mut self, room: impl Into<Room>) -> Self {
         self.target.rooms.push(room.into());
         self
@@ -34,12 +46,127 @@ impl Broadcast {
         self
     }
 
-    /// Emits an event to all who are meant, and returns to how many. It is encoded once; arguments are those of
-    /// [`Socket::emit`](crate::Socket::emit).
+    /// Drops the event for each client that cannot take it at once, see
+    /// [`SocketOperator::volatile`](crate::SocketOperator::volatile).
+    pub fn volatile(self) -> Self {
+        Self { flags: Flags { volatile: true, ..self.flags }, ..self }
+    }
+
+    /// Whether the event may be compressed where the engine's options would. Default `true`.
+    pub fn compress(self, compress: bool) -> Self {
+        Self { flags: Flags { uncompressed: !compress, ..self.flags }, ..self }
+    }
+
+    /// Gives up on the answers that have not come after this time. Default: each is waited for until its socket
+    /// leaves. Of no matter to events that want no answer.
+    pub fn timeout(self, timeout: Duration) -> Self {
+        Self { flags: Flags { timeout: Some(timeout), ..self.flags }, ..self }
+    }
+
+    /// Emits an event to all who are meant, and returns to how many: of a volatile one, without those who were not
+    /// ready. It is encoded once; arguments are those of [`Socket::emit`](crate::Socket::emit).
     ///
     /// # Errors
     /// [`EmitError`]; nobody gets anything then.
     pub fn emit<T: Serialize + ?Sized>(&self, event: &str, args: &T) -> Result<usize, EmitError> {
-        Ok(self.hub.deliver(&self.target, &packet::event(&self.hub.path, event, args, None)?))
+        let encoded = self.flags.apply(packet::event(&self.hub.path, event, args, None)?);
+        Ok(self.hub.deliver(&self.target, &encoded, self.flags.volatile))
+    }
+
+    /// Emits the event `message`.
+    ///
+    /// # Errors
+    /// As [`emit`](Self::emit).
+    pub fn send<T: Serialize + ?Sized>(&self, args: &T) -> Result<usize, EmitError> {
+        self.emit("message", args)
+    }
+
+    /// Encodes an event for this namespace, whoever is meant, to be emitted many times.
+    ///
+    /// # Errors
+    /// [`EmitError`].
+    pub fn encode<T: Serialize + ?Sized>(&self, event: &str, args: &T) -> Result<EncodedEvent, EmitError> {
+        EncodedEvent::new(&self.hub, event, args)
+    }
+
+    /// Emits an event that was encoded before to all who are meant, and returns to how many.
+    ///
+    /// # Errors
+    /// [`EmitError::OtherNamespace`].
+    pub fn emit_encoded(&self, event: &EncodedEvent) -> Result<usize, EmitError> {
+        Ok(self.hub.deliver(&self.target, &self.flags.apply(event.within(&self.hub)?), self.flags.volatile))
+    }
+
+    /// Emits an event to all who are meant and asks each for an answer, read as `R` by the rules of
+    /// [`Args::read`](crate::Args::read). It is encoded once. Who was not ready for a volatile one is not asked.
+    ///
+    /// ```no_run
+    /// # async fn ask(io: socketio::SocketIo) -> Result<(), socketio::EmitError> {
+    /// use std::time::Duration;
+    /// let players = io.to("game").timeout(Duration::from_secs(5));
+    /// match players.emit_with_ack::<bool>("ready", &())?.await {
+    ///     Ok(answers) => println!("all {} answered", answers.len()),
+    ///     Err(incomplete) => {
+    ///         for (id, why) in incomplete.missing {
+    ///             println!("{id}: {why}");
+    ///         }
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`EmitError`]; nobody gets anything then.
+    pub fn emit_with_ack<R: FromArgs>(
+        &self,
+        event: &str,
+        args: &(impl Serialize + ?Sized),
+    ) -> Result<Answers<R>, EmitError> {
+        let id = self.hub.next_ack();
+        let encoded = self.flags.apply(packet::event(&self.hub.path, event, args, Some(id))?);
+        let mut answers = Answers::new(self.flags.timeout);
+        // Not asked under a lock of the hub's tables, which comes behind a peer's.
+        for peer in self.hub.peers(&self.target) {
+            match peer.ask(id, &encoded, self.flags.volatile, self.hub.limits.max_pending_acks) {
+                Ok(Some(receiver)) => answers.expect(Due::new(peer, id, receiver)),
+                Err(EmitError::TooManyAcks) => answers.miss(peer.id.clone(), AckError::TooManyAcks),
+                // It was not ready, or has left meanwhile.
+                Ok(None) | Err(_) => {}
+            }
+        }
+        Ok(answers)
+    }
+
+    /// The ids of the sockets that are meant at this moment, in no order (`allSockets`).
+    pub fn ids(&self) -> Vec<SocketId> {
+        self.hub.peers(&self.target).iter().map(|peer| peer.id.clone()).collect()
+    }
+
+    /// Lets all who are meant join a room (`socketsJoin`). Returns how many are in it by that; the others may not, for
+    /// the reasons of [`JoinError`](crate::JoinError).
+    pub fn sockets_join(&self, room: impl Into<Room>) -> usize {
+        let room = [room.into()];
+        let peers = self.hub.peers(&self.target);
+        peers.iter().filter(|peer| self.hub.join(peer, &room, false, &[]).is_ok()).count()
+    }
+
+    /// Lets all who are meant leave a room (`socketsLeave`).
+    pub fn sockets_leave(&self, room: impl AsRef<str>) {
+        for peer in self.hub.peers(&self.target) {
+            self.hub.leave(&peer, |joined| joined.as_str() == room.as_ref());
+        }
+    }
+
+    /// Makes all who are meant leave the namespace, as [`Socket::disconnect`](crate::Socket::disconnect) does; or
+    /// closes their connections, as [`Socket::close`](crate::Socket::close) does (`disconnectSockets`).
+    pub fn disconnect_sockets(&self, close: bool) {
+        for peer in self.hub.peers(&self.target) {
+            if close {
+                peer.engine.close();
+            } else {
+                self.hub.remove(&peer, DisconnectReason::ServerNamespaceDisconnect, true);
+            }
+        }
     }
 }

@@ -8,13 +8,16 @@ use std::{
         Arc,
         atomic::{AtomicU32, Ordering},
     },
+    time::Duration,
 };
 
 use engineio::{CloseReason, Message, Revision};
 
 use crate::{
+    deadlines::Deadlines,
     decoder::{Body, Decoder, Packet},
-    error::DisconnectReason,
+    error::{ConnectError, DisconnectReason},
+    limits::Limits,
     namespace::Served,
     packet::{self, Encoded},
     peer::Peer,
@@ -22,9 +25,6 @@ use crate::{
 
 /// All namespaces that can be joined, by name.
 pub(crate) type Namespaces = HashMap<String, Served>;
-
-/// Refusals after which a connection is closed: no honest client asks again and again.
-const MAX_REFUSALS: u32 = 10;
 
 /// One connection.
 #[derive(Debug)]
@@ -36,13 +36,24 @@ pub(crate) struct Client {
     joined: Vec<(Served, Arc<Peer>)>,
     /// Counted by connect handlers, too, which may run in other tasks.
     refusals: Arc<AtomicU32>,
+    limits: Arc<Limits>,
+    /// Kept by connect handlers, too.
+    deadlines: Arc<Deadlines>,
 }
 
 impl Client {
     /// A connection that has just been opened. One of revision 3 joins `/` without asking (socket.io-protocol v4).
-    pub(crate) fn new(engine: engineio::Socket, namespaces: Arc<Namespaces>) -> Self {
-        let (revision, joined, refusals) = (engine.encoding().revision, Vec::new(), Arc::default());
-        let mut client = Self { engine, namespaces, decoder: Decoder::new(revision), joined, refusals };
+    pub(crate) fn new(
+        engine: engineio::Socket,
+        namespaces: Arc<Namespaces>,
+        limits: Arc<Limits>,
+        connect_timeout: Duration,
+    ) -> Self {
+        let revision = engine.encoding().revision;
+        let decoder = Decoder::new(revision, limits.clone());
+        let deadlines = Arc::new(Deadlines::new(engine.clone(), connect_timeout));
+        let (joined, refusals) = (Vec::new(), Arc::default());
+        let mut client = Self { engine, namespaces, decoder, joined, refusals, limits, deadlines };
         if revision == Revision::V3 {
             client.connect("/", "");
         }
@@ -51,9 +62,17 @@ impl Client {
 
     /// Takes the next message. As in the reference, a client that breaks the protocol is disconnected.
     pub(crate) fn on_message(&mut self, message: Message) {
-        let keeps_to_the_protocol = match self.decoder.push(message) {
+        let was_partial = self.decoder.awaits().is_some();
+        let decoded = self.decoder.push(message);
+        match (was_partial, self.decoder.awaits().is_some()) {
+            (false, true) => self.deadlines.begin_packet(self.limits.attachment_timeout),
+            (true, false) => self.deadlines.end_packet(),
+            _ => {}
+        }
+        let keeps_to_the_protocol = match decoded {
             Ok(Some(packet)) => self.on_packet(packet),
-            Ok(None) => true,
+            // Of a namespace that it has not joined, nothing is kept.
+            Ok(None) => self.decoder.awaits().is_some_and(|namespace| self.position(namespace).is_some()),
             Err(_) => false,
         };
         if !keeps_to_the_protocol {
@@ -71,7 +90,7 @@ impl Client {
     /// Says whether the client may send this packet now.
     fn on_packet(&mut self, packet: Packet) -> bool {
         let Packet { namespace, body } = packet;
-        let at = self.joined.iter().position(|(served, _)| served.hub().path == *namespace);
+        let at = self.position(&namespace);
         match (body, at.map(|at| (at, &self.joined[at]))) {
             (Body::Connect(auth), None) => {
                 self.connect(&namespace, &auth);
@@ -90,39 +109,46 @@ impl Client {
             }
             (Body::Event(event), Some((_, (served, peer)))) => served.dispatch(peer, event),
             (Body::Ack(id, args), Some((_, (_, peer)))) => {
-                if let Some(id) = id {
-                    peer.resolve_ack(id, args);
-                }
-                true
+                id.is_none_or(|id| peer.resolve_ack(id, args) <= self.limits.max_unknown_acks)
             }
             // A second CONNECT, or anything else before the first.
             (Body::Connect(_), Some(_)) | (_, None) => false,
         }
     }
 
+    fn position(&self, namespace: &str) -> Option<usize> {
+        self.joined.iter().position(|(served, _)| served.hub().path == *namespace)
+    }
+
     fn connect(&mut self, namespace: &str, auth: &str) {
+        let (engine, refusals, max) = (self.engine.clone(), self.refusals.clone(), self.limits.max_refusals);
+        let revision = engine.encoding().revision;
         let Some(served) = self.namespaces.get(namespace) else {
-            refuse(&self.engine, &self.refusals, &packet::invalid_namespace(namespace));
+            refuse(&engine, &refusals, max, &packet::invalid_namespace(namespace));
             return;
         };
-        let (engine, refusals, hub) = (self.engine.clone(), self.refusals.clone(), served.hub().clone());
+        if auth.len() > self.limits.max_auth {
+            let error = ConnectError::new("auth payload too large");
+            refuse(&engine, &refusals, max, &packet::connect_error(namespace, &error, revision));
+            return;
+        }
+        let (deadlines, hub) = (self.deadlines.clone(), served.hub().clone());
         let peer = served.connect(self.engine.clone(), auth, move |result| match result {
             Ok(()) => {
-                engine.expire(None);
+                deadlines.joined();
                 engine.limit(None);
             }
-            Err(error) => {
-                refuse(&engine, &refusals, &packet::connect_error(&hub.path, &error, engine.encoding().revision));
-            }
+            Err(error) => refuse(&engine, &refusals, max, &packet::connect_error(&hub.path, &error, revision)),
         });
         self.joined.push((served.clone(), peer));
     }
 }
 
-fn refuse(engine: &engineio::Socket, refusals: &AtomicU32, refusal: &Encoded) {
+/// Tells the client that it may not join; closes the connection of one that asks again and again.
+fn refuse(engine: &engineio::Socket, refusals: &AtomicU32, max: u32, refusal: &Encoded) {
     // A client that is gone needs no refusal.
     let _gone = engine.send_frames(&refusal.text, &refusal.attachments);
-    if refusals.fetch_add(1, Ordering::Relaxed) + 1 >= MAX_REFUSALS {
+    if refusals.fetch_add(1, Ordering::Relaxed) + 1 >= max {
         engine.close();
     }
 }

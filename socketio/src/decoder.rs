@@ -2,7 +2,7 @@
 //! What it is not: a judge of namespaces; it knows only what is a packet.
 //! Who calls it: a connection's `client`, which owns it. The fuzzer.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 use engineio::{ByteString, Message, Revision};
@@ -10,6 +10,7 @@ use engineio::{ByteString, Message, Revision};
 use crate::{
     args::Args,
     error::DecodeError,
+    limits::Limits,
     packet::{Header, Kind, check_event_name},
 };
 
@@ -47,10 +48,18 @@ pub struct Incoming {
     pub ack: Option<u64>,
 }
 
+impl Incoming {
+    /// Bytes of its name and its arguments, attachments included.
+    pub(crate) fn size(&self) -> usize {
+        self.name.len() + self.args.size()
+    }
+}
+
 /// Puts the messages of one connection together.
 #[derive(Debug)]
 pub struct Decoder {
     revision: Revision,
+    limits: Arc<Limits>,
     partial: Option<Partial>,
 }
 
@@ -63,8 +72,13 @@ struct Partial {
 
 impl Decoder {
     /// For a connection of this revision.
-    pub fn new(revision: Revision) -> Self {
-        Self { revision, partial: None }
+    pub fn new(revision: Revision, limits: Arc<Limits>) -> Self {
+        Self { revision, limits, partial: None }
+    }
+
+    /// The namespace of the packet whose attachments are due.
+    pub fn awaits(&self) -> Option<&str> {
+        self.partial.as_ref().map(|partial| &*partial.header.namespace)
     }
 
     /// Takes the next message. `None` while attachments are due.
@@ -74,21 +88,25 @@ impl Decoder {
     pub fn push(&mut self, message: Message) -> Result<Option<Packet>, DecodeError> {
         match (message, self.partial.take()) {
             (Message::Text(text), None) => {
-                let header = Header::decode(&text, self.revision)?;
+                let header = Header::decode(&text, self.revision, &self.limits)?;
                 if header.attachments == 0 {
-                    return packet(header, Vec::new()).map(Some);
+                    return packet(header, Vec::new(), &self.limits).map(Some);
                 }
                 self.partial = Some(Partial { header, attachments: Vec::new() });
                 Ok(None)
             }
             (Message::Binary(data), Some(mut partial)) => {
+                let bytes = data.len() + partial.attachments.iter().map(Bytes::len).sum::<usize>();
+                if bytes > self.limits.max_attachment_bytes {
+                    return Err(DecodeError::AttachmentBytes);
+                }
                 // A copy frees the read buffer, which the attachment would keep for as long as the others are due.
                 partial.attachments.push(Bytes::copy_from_slice(&data));
                 if partial.attachments.len() < partial.header.attachments {
                     self.partial = Some(partial);
                     return Ok(None);
                 }
-                packet(partial.header, partial.attachments).map(Some)
+                packet(partial.header, partial.attachments, &self.limits).map(Some)
             }
             (Message::Text(_), Some(_)) => Err(DecodeError::MissingAttachments),
             (Message::Binary(_), None) => Err(DecodeError::UnexpectedAttachment),
@@ -96,30 +114,30 @@ impl Decoder {
     }
 }
 
-fn packet(header: Header, attachments: Vec<Bytes>) -> Result<Packet, DecodeError> {
+fn packet(header: Header, attachments: Vec<Bytes>, limits: &Limits) -> Result<Packet, DecodeError> {
     let Header { kind, namespace, query, ack, payload, .. } = header;
     let body = match kind {
         Kind::Connect => {
-            let auth = if payload.is_empty() { payload } else { object(payload)? };
+            let auth = if payload.is_empty() { payload } else { object(payload, limits)? };
             Body::Connect(query.map_or(auth, |query| parameters(&query)))
         }
         Kind::Disconnect if payload.is_empty() && ack.is_none() => Body::Disconnect,
         Kind::Disconnect => return Err(DecodeError::Payload),
         Kind::Event => {
-            let mut args = Args::parse(&payload, attachments)?;
+            let mut args = Args::parse(&payload, attachments, limits)?;
             let name = args.take_first().ok_or(DecodeError::Payload)?;
-            Body::Event(Incoming { name: event_name(&name)?, args, ack })
+            Body::Event(Incoming { name: event_name(&name, limits)?, args, ack })
         }
-        Kind::Ack => Body::Ack(ack, Args::parse(&payload, attachments)?),
+        Kind::Ack => Body::Ack(ack, Args::parse(&payload, attachments, limits)?),
     };
     Ok(Packet { namespace, body })
 }
 
 /// The payload of a CONNECT is an object or nothing.
-fn object(payload: ByteString) -> Result<ByteString, DecodeError> {
+fn object(payload: ByteString, limits: &Limits) -> Result<ByteString, DecodeError> {
     // Depth and syntax are those of any arguments.
     let array = ByteString::from(format!("[{payload}]"));
-    let args = Args::parse(&array, Vec::new())?;
+    let args = Args::parse(&array, Vec::new(), limits)?;
     if args.len() == 1 && payload.starts_with('{') { Ok(payload) } else { Err(DecodeError::Payload) }
 }
 
@@ -134,7 +152,7 @@ pub(crate) fn parameters(query: &str) -> ByteString {
 }
 
 /// An event is named by a string, or by a number, whose text is the name then.
-fn event_name(json: &ByteString) -> Result<ByteString, DecodeError> {
+fn event_name(json: &ByteString, limits: &Limits) -> Result<ByteString, DecodeError> {
     let name = match json.as_bytes().first() {
         Some(b'"') => match serde_json::from_str::<&str>(json) {
             Ok(name) => json.slice_ref(name),
@@ -144,7 +162,7 @@ fn event_name(json: &ByteString) -> Result<ByteString, DecodeError> {
         Some(b'-' | b'0'..=b'9') => json.clone(),
         _ => return Err(DecodeError::Payload),
     };
-    check_event_name(&name)?;
+    check_event_name(&name, limits)?;
     Ok(name)
 }
 
@@ -153,7 +171,7 @@ mod tests {
     use super::*;
 
     fn decode(messages: &[Message]) -> Result<Option<Packet>, DecodeError> {
-        let mut decoder = Decoder::new(Revision::V4);
+        let mut decoder = Decoder::new(Revision::V4, Arc::default());
         let mut last = Ok(None);
         for message in messages {
             assert_eq!(last, Ok(None), "only the last message completes a packet");
@@ -212,17 +230,21 @@ mod tests {
         ];
         for (text, namespace, auth) in rows {
             let packet = Packet { namespace: namespace.into(), body: Body::Connect(auth.into()) };
-            assert_eq!(Decoder::new(Revision::V3).push(Message::Text(text.into())), Ok(Some(packet)), "{text}");
+            assert_eq!(
+                Decoder::new(Revision::V3, Arc::default()).push(Message::Text(text.into())),
+                Ok(Some(packet)),
+                "{text}"
+            );
         }
         for text in ["0/a?b=c,[]", "0/a?b=c,d"] {
             assert_eq!(
-                Decoder::new(Revision::V3).push(Message::Text(text.into())),
+                Decoder::new(Revision::V3, Arc::default()).push(Message::Text(text.into())),
                 Err(DecodeError::Payload),
                 "{text}"
             );
         }
         let leave = Packet { namespace: "/a".into(), body: Body::Disconnect };
-        assert_eq!(Decoder::new(Revision::V3).push(text("1/a?b=c,")), Ok(Some(leave)));
+        assert_eq!(Decoder::new(Revision::V3, Arc::default()).push(text("1/a?b=c,")), Ok(Some(leave)));
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! What it is: the closed lists of what can go wrong: emitting, awaiting an ack, joining a namespace, decoding;
+//! What it is: the closed lists of what can go wrong: emitting, awaiting an ack, joining a room or
+//! a namespace, decoding;
 //! and why a socket left, which is no error.
 //! What it is not: text for logs; each value says it in one line by itself.
 //! Who calls it: every layer above.
@@ -22,6 +23,14 @@ pub enum EmitError {
     ReservedEvent,
     /// More than 10 binary values: official clients drop the connection when they receive that.
     TooManyAttachments,
+    /// It has binary values, and beside them an object with `"_placeholder": true`, which clients would take for one.
+    Placeholder,
+    /// The event was encoded for another namespace.
+    OtherNamespace,
+    /// It wants an answer, and the socket owes [`max_pending_acks`](crate::Limits::max_pending_acks) already.
+    TooManyAcks,
+    /// It wants an answer, but is volatile, and the client could not take it at once.
+    NotReady,
 }
 
 impl fmt::Display for EmitError {
@@ -31,6 +40,10 @@ impl fmt::Display for EmitError {
             Self::Encode(error) => write!(f, "the arguments cannot be encoded: {error}"),
             Self::ReservedEvent => f.write_str("the event name is reserved"),
             Self::TooManyAttachments => f.write_str("an event can have 10 binary values at most"),
+            Self::Placeholder => f.write_str("data beside binary values look like one"),
+            Self::OtherNamespace => f.write_str("the event was encoded for another namespace"),
+            Self::TooManyAcks => f.write_str("the socket owes too many answers already"),
+            Self::NotReady => f.write_str("the client was not ready for a volatile event"),
         }
     }
 }
@@ -39,7 +52,13 @@ impl error::Error for EmitError {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
             Self::Encode(error) => Some(error),
-            Self::Disconnected | Self::ReservedEvent | Self::TooManyAttachments => None,
+            Self::Disconnected
+            | Self::ReservedEvent
+            | Self::TooManyAttachments
+            | Self::Placeholder
+            | Self::OtherNamespace
+            | Self::TooManyAcks
+            | Self::NotReady => None,
         }
     }
 }
@@ -50,7 +69,7 @@ impl From<serde_json::Error> for EmitError {
     }
 }
 
-/// Why no answer came to an event that asked for one.
+/// Why no answer came to an event that asked for one. `Display` of a timeout gives the reference server's words.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum AckError {
@@ -60,6 +79,9 @@ pub enum AckError {
     Disconnected,
     /// The answer is not what was asked for.
     Decode(serde_json::Error),
+    /// Of a broadcast: the socket was not asked, as it owes [`max_pending_acks`](crate::Limits::max_pending_acks)
+    /// already.
+    TooManyAcks,
 }
 
 impl fmt::Display for AckError {
@@ -68,6 +90,7 @@ impl fmt::Display for AckError {
             Self::Timeout => f.write_str("operation has timed out"),
             Self::Disconnected => f.write_str("the socket disconnected before it answered"),
             Self::Decode(error) => write!(f, "the answer cannot be decoded: {error}"),
+            Self::TooManyAcks => f.write_str("the socket owes too many answers already"),
         }
     }
 }
@@ -76,10 +99,37 @@ impl error::Error for AckError {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
             Self::Decode(error) => Some(error),
-            Self::Timeout | Self::Disconnected => None,
+            Self::Timeout | Self::Disconnected | Self::TooManyAcks => None,
         }
     }
 }
+
+/// Why a socket did not join a room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum JoinError {
+    /// It has left its namespace, or its connection has ended.
+    Disconnected,
+    /// The name is the id of another socket: whoever joined would get what is meant for that one alone.
+    OtherSocket,
+    /// It is in [`max_rooms`](crate::Limits::max_rooms) already.
+    TooManyRooms,
+    /// The name is longer than [`max_room_name`](crate::Limits::max_room_name).
+    NameTooLong,
+}
+
+impl fmt::Display for JoinError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Disconnected => "the socket is disconnected",
+            Self::OtherSocket => "the name of the room is the id of another socket",
+            Self::TooManyRooms => "the socket is in too many rooms",
+            Self::NameTooLong => "the name of the room is too long",
+        })
+    }
+}
+
+impl error::Error for JoinError {}
 
 /// Why a client may not join a namespace. It is sent to the client, which gets it as `connect_error`:
 /// put nothing into it that a stranger should not read.
@@ -120,6 +170,13 @@ impl fmt::Display for ConnectError {
 
 impl error::Error for ConnectError {}
 
+/// A room that cannot be joined refuses the client, which is not told why.
+impl From<JoinError> for ConnectError {
+    fn from(_: JoinError) -> Self {
+        Self::refused()
+    }
+}
+
 /// Why a socket left its namespace. `Display` gives the reference server's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -148,8 +205,10 @@ impl fmt::Display for DisconnectReason {
 pub enum DecodeError {
     /// The first character is no packet type, or one that only servers send.
     UnknownType,
-    /// The number of attachments is missing, malformed, zero, or above 10.
+    /// The number of attachments is missing, malformed, zero, or too large.
     Attachments,
+    /// The attachments have too many bytes.
+    AttachmentBytes,
     /// The name of the namespace is too long.
     Namespace,
     /// The ack id is no number, or above 2^53 - 1.
@@ -171,6 +230,7 @@ impl fmt::Display for DecodeError {
         f.write_str(match self {
             Self::UnknownType => "the packet type is unknown",
             Self::Attachments => "illegal attachments",
+            Self::AttachmentBytes => "the attachments are too large",
             Self::Namespace => "the namespace is too long",
             Self::AckId => "illegal ack id",
             Self::Payload => "invalid payload",

@@ -129,9 +129,7 @@ impl<K: Kind, T: DeserializeOwned> FromEvent<K> for Auth<T> {
 /// use socketio::{Namespace, Query, Socket};
 ///
 /// let chat = Namespace::new("/chat").on_connect(async |socket: Socket, Query(query): Query<HashMap<String, String>>| {
-///     if let Some(room) = query.get("room") {
-///         socket.join(room);
-///     }
+///     socket.join(query.get("room").map_or("lobby", String::as_str))
 /// });
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -169,11 +167,19 @@ impl Ack {
 
     /// Answers with these arguments, as [`Socket::emit`] takes them; without effect when no answer is wanted.
     ///
+    /// A second answer does not compile:
+    /// ```compile_fail,E0382
+    /// # fn answer(ack: socketio::Ack) -> Result<(), socketio::EmitError> {
+    /// ack.send("first")?;
+    /// ack.send("second")
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`EmitError`]; the client gets nothing then.
     pub fn send<T: Serialize + ?Sized>(self, args: &T) -> Result<(), EmitError> {
         match self.id {
-            Some(id) => self.socket.peer.send(packet::ack(&self.socket.hub.path, id, args)?),
+            Some(id) => self.socket.peer.send(&packet::ack(&self.socket.hub.path, id, args)?),
             None => Ok(()),
         }
     }

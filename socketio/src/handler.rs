@@ -12,7 +12,7 @@ use futures_util::FutureExt;
 use serde::Serialize;
 
 use crate::{
-    error::ConnectError,
+    error::{ConnectError, JoinError},
     event::{Connect, Disconnect, Event, Kind, Message},
     extract::{Ack, FromEvent},
 };
@@ -28,7 +28,7 @@ pub(crate) type Running<K> = Pin<Box<dyn Future<Output = <K as Kind>::Outcome> +
     message = "`{Self}` cannot handle `{K}` events",
     label = "not a handler",
     note = "a handler is an async function with up to six extractors as arguments, whose future is `Send`",
-    note = "message handlers return `()`, `Reply<T>` or `Result<_, E>` of either; connect handlers `()` or `Result<(), ConnectError>`; disconnect handlers `()`"
+    note = "message handlers return `()`, `Reply<T>` or `Result<_, E>` of either; connect handlers `()`, `Result<(), ConnectError>` or `Result<(), JoinError>`; disconnect handlers `()`"
 )]
 pub trait Handler<K: Kind, A>: Send + Sync + 'static {
     /// Extracts the arguments and calls the function. `None` when an argument cannot be had.
@@ -38,7 +38,7 @@ pub trait Handler<K: Kind, A>: Send + Sync + 'static {
 /// What a handler may return.
 #[diagnostic::on_unimplemented(
     message = "a handler of `{K}` events cannot return `{Self}`",
-    note = "message handlers return `()`, `Reply<T>` or `Result<_, E>` of either; connect handlers `()` or `Result<(), ConnectError>`; disconnect handlers `()`"
+    note = "message handlers return `()`, `Reply<T>` or `Result<_, E>` of either; connect handlers `()`, `Result<(), ConnectError>` or `Result<(), JoinError>`; disconnect handlers `()`"
 )]
 pub trait Returned<K: Kind>: Send {
     /// Where the result goes, made before the handler runs.
@@ -112,6 +112,17 @@ impl Returned<Connect> for Result<(), ConnectError> {
 
     fn bring(self, (): ()) -> Self {
         self
+    }
+}
+
+/// A handler that only joins a room.
+impl Returned<Connect> for Result<(), JoinError> {
+    type Target = ();
+
+    fn target(_: &Event<'_, Connect>) {}
+
+    fn bring(self, (): ()) -> Result<(), ConnectError> {
+        Ok(self?)
     }
 }
 

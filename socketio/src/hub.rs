@@ -12,10 +12,13 @@ use std::{
 };
 
 use dashmap::DashMap;
+use engineio::Sent;
 
 use crate::{
-    error::{ConnectError, DisconnectReason},
+    changes::{Changes, Listener},
+    error::{ConnectError, DisconnectReason, JoinError},
     id::SocketId,
+    limits::Limits,
     packet::{self, Encoded},
     peer::{Peer, Stage},
     rooms::{Room, Rooms},
@@ -27,8 +30,10 @@ type OnLeave = dyn Fn(&Arc<Hub>, &Arc<Peer>, DisconnectReason) + Send + Sync;
 /// The peers and rooms of one namespace.
 pub(crate) struct Hub {
     pub(crate) path: String,
+    pub(crate) limits: Arc<Limits>,
     peers: DashMap<SocketId, Arc<Peer>>,
     rooms: Rooms<Arc<Peer>>,
+    changes: Changes,
     /// One counter for all sockets, so that an event that asks many for an ack is encoded once.
     next_ack: AtomicU64,
     on_leave: Box<OnLeave>,
@@ -46,10 +51,20 @@ pub(crate) struct Target {
 impl Hub {
     pub(crate) fn new(
         path: String,
+        limits: Arc<Limits>,
+        on_room: Option<Listener>,
         on_leave: impl Fn(&Arc<Hub>, &Arc<Peer>, DisconnectReason) + Send + Sync + 'static,
     ) -> Self {
         let on_leave = Box::new(on_leave);
-        Self { path, peers: DashMap::new(), rooms: Rooms::default(), next_ack: AtomicU64::new(0), on_leave }
+        Self {
+            path,
+            limits,
+            peers: DashMap::new(),
+            rooms: Rooms::default(),
+            changes: Changes::new(on_room),
+            next_ack: AtomicU64::new(0),
+            on_leave,
+        }
     }
 
     /// Lets a peer in: answers its CONNECT, sends what waited behind it, makes it known to rooms and broadcasts.
@@ -65,8 +80,10 @@ impl Hub {
         }
         self.peers.insert(peer.id.clone(), peer.clone());
         for room in &state.rooms {
-            self.rooms.join(room.clone(), peer.id.clone(), peer.clone());
+            self.enter(room, peer);
         }
+        drop(state);
+        self.changes.tell();
         true
     }
 
@@ -84,9 +101,10 @@ impl Hub {
         }
         self.peers.remove(&peer.id);
         for room in &state.rooms {
-            self.rooms.leave(room.as_str(), &peer.id);
+            self.exit(room, peer);
         }
         drop(state);
+        self.changes.tell();
         if farewell {
             // A connection that has ended needs no farewell.
             let _ended = peer.send_now(&packet::disconnect(&self.path));
@@ -95,35 +113,95 @@ impl Hub {
         true
     }
 
-    pub(crate) fn join(&self, peer: &Arc<Peer>, room: Room) {
-        let mut state = peer.state();
-        if state.rooms.contains(&room) {
-            return;
+    /// Lets a peer join rooms, all of them or none, and then leave others. `forced` is for a room that has the id of
+    /// another socket for its name.
+    pub(crate) fn join(
+        &self,
+        peer: &Arc<Peer>,
+        rooms: &[Room],
+        forced: bool,
+        then_leave: &[Room],
+    ) -> Result<(), JoinError> {
+        for room in rooms {
+            self.check_name(peer, room, forced)?;
         }
-        match state.stage {
-            Stage::Gone => return,
-            // Others see it in the room once it is admitted.
-            Stage::Connecting { .. } => {}
-            Stage::Draining { .. } | Stage::Connected => {
-                self.rooms.join(room.clone(), peer.id.clone(), peer.clone());
+        {
+            let mut state = peer.state();
+            if matches!(state.stage, Stage::Gone) {
+                return Err(JoinError::Disconnected);
             }
+            let mut added: Vec<Room> = Vec::new();
+            for room in rooms {
+                // In the room of its own id it is anyway.
+                let is_in = room.as_str() == peer.id.as_str() || state.rooms.contains(room) || added.contains(room);
+                if !is_in {
+                    added.push(room.clone());
+                }
+            }
+            let leaves = |room: &Room| then_leave.contains(room) && !rooms.contains(room);
+            let stays = state.rooms.iter().filter(|room| !leaves(room)).count();
+            if !added.is_empty() && stays + added.len() > self.limits.max_rooms {
+                return Err(JoinError::TooManyRooms);
+            }
+            // While its connect handler runs, others do not see it in a room.
+            if !matches!(state.stage, Stage::Connecting { .. }) {
+                added.iter().for_each(|room| self.enter(room, peer));
+                state.rooms.iter().filter(|room| leaves(room)).for_each(|room| self.exit(room, peer));
+            }
+            state.rooms.retain(|room| !leaves(room));
+            state.rooms.append(&mut added);
         }
-        state.rooms.push(room);
+        self.changes.tell();
+        Ok(())
     }
 
-    pub(crate) fn leave(&self, peer: &Peer, room: &str) {
-        let mut state = peer.state();
-        if matches!(state.stage, Stage::Gone) {
-            return;
+    fn check_name(&self, peer: &Peer, room: &Room, forced: bool) -> Result<(), JoinError> {
+        if room.as_str().len() > self.limits.max_room_name {
+            return Err(JoinError::NameTooLong);
         }
-        state.rooms.retain(|joined| joined.as_str() != room);
-        self.rooms.leave(room, &peer.id);
+        if !forced && room.as_str() != peer.id.as_str() && self.peers.contains_key(room.as_str()) {
+            return Err(JoinError::OtherSocket);
+        }
+        Ok(())
     }
 
-    /// Sends to each peer that is meant, once. Returns to how many it was sent.
-    pub(crate) fn deliver(&self, target: &Target, encoded: &Encoded) -> usize {
+    /// Lets a peer leave the rooms that are meant.
+    pub(crate) fn leave(&self, peer: &Arc<Peer>, is_meant: impl Fn(&Room) -> bool) {
+        {
+            let mut state = peer.state();
+            if matches!(state.stage, Stage::Gone) {
+                return;
+            }
+            let is_known = !matches!(state.stage, Stage::Connecting { .. });
+            state.rooms.retain(|room| {
+                let leaves = is_meant(room);
+                if leaves && is_known {
+                    self.exit(room, peer);
+                }
+                !leaves
+            });
+        }
+        self.changes.tell();
+    }
+
+    /// Others see the peer in the room.
+    fn enter(&self, room: &Room, peer: &Arc<Peer>) {
+        self.rooms.join(room, &peer.id, peer.clone(), |change| self.changes.note(change));
+    }
+
+    fn exit(&self, room: &Room, peer: &Peer) {
+        self.rooms.leave(room, &peer.id, |change| self.changes.note(change));
+    }
+
+    /// Sends to each peer that is meant, once; what is volatile only to those who are ready for it.
+    /// Returns to how many it was sent.
+    pub(crate) fn deliver(&self, target: &Target, encoded: &Encoded, volatile: bool) -> usize {
         let mut sent = 0;
-        self.select(target, |peer| sent += usize::from(peer.send_now(encoded).is_ok()));
+        self.select(target, |peer| {
+            let queued =
+                if volatile { peer.send_volatile(encoded) == Ok(Sent::Queued) } else { peer.send_now(encoded).is_ok() };
+            sent += usize::from(queued);
+        });
         sent
     }
 
@@ -160,17 +238,19 @@ impl Hub {
         }
     }
 
-    /// The members of a room, or the socket with that id: each socket is alone in the room of its own id.
+    /// The members of a room, and the socket with that id: each socket is in the room of its own id, and few others
+    /// are (`forced`).
     fn select_room(&self, room: &str, except: &HashSet<SocketId>, mut each: impl FnMut(&SocketId, &Arc<Peer>)) {
-        match self.peer(room) {
-            Some(peer) if except.contains(&peer.id) => {}
-            Some(peer) => each(&peer.id, &peer),
-            None => self.rooms.for_each(room, except, each),
+        if let Some(peer) = self.peer(room).filter(|peer| !except.contains(&peer.id)) {
+            each(&peer.id, &peer);
         }
+        self.rooms.for_each(room, except, each);
     }
 
     fn ids(&self, room: &str) -> Vec<SocketId> {
-        self.peer(room).map_or_else(|| self.rooms.ids(room), |peer| vec![peer.id.clone()])
+        let mut ids = self.rooms.ids(room);
+        ids.extend(self.peer(room).map(|peer| peer.id.clone()));
+        ids
     }
 
     fn peer(&self, id: &str) -> Option<Arc<Peer>> {

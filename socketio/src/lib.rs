@@ -27,6 +27,27 @@
 //! [`Ack`], [`EventName`], [`Auth`], [`Query`], [`DisconnectReason`], and `Option` or `Result<_, Rejection>` of each.
 //! Its part before the first `.await` runs in the order in which events arrive, as in JavaScript.
 //!
+//! # Emitting
+//! To one client by its [`Socket`], to many by a [`Broadcast`], which [`SocketIo::of`], [`SocketIo::to`] and
+//! [`Socket::to`] give. Both can be `volatile`, `compress(false)`, and ask for answers with a `timeout`:
+//!
+//! ```no_run
+//! # async fn ask(io: socketio::SocketIo, socket: socketio::Socket) -> Result<(), Box<dyn std::error::Error>> {
+//! use std::time::Duration;
+//! socket.emit("hello", "you")?;
+//! socket.volatile().emit("position", &(1.5, 2.5))?; // now or never
+//! io.to("lobby").except(socket.id()).emit("joined", &socket.id())?;
+//! let ready: bool = socket.timeout(Duration::from_secs(5)).emit_with_ack("ready?", &())?.await?;
+//! let votes = io.to("lobby").timeout(Duration::from_secs(5)).emit_with_ack::<u8>("vote", &())?.await;
+//! let votes = votes.unwrap_or_else(|incomplete| incomplete.answers);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Bounds
+//! What clients may bring or make the server keep is bounded: their rooms, pending answers and events that wait here by
+//! [`Limits`], bytes and sessions by [`engineio::Config`].
+//!
 //! # Binary
 //! What serde calls bytes is binary at the client, at any depth: [`bytes::Bytes`] with its `serde` feature, or
 //! `serde_bytes`. [`Value`] and [`Args`] take whatever comes.
@@ -43,43 +64,56 @@
 //! [`Socket::revision`] tells them apart.
 //!
 //! # Layers
-//! A file uses files of lower layers only: words (`id`, `error`, `shape`, `value`, `data`, `rooms`), codecs (`args`,
-//! `packet`, `decoder`), state (`acks`, `peer`, `hub`), handles (`broadcast`, `socket`), handlers (`event`,
-//! `extract`, `handler`, `namespace`), connections (`client`, `server`).
+//! A file uses files of lower layers only: words (`id`, `error`, `limits`, `shape`, `value`, `data`, `rooms`), codecs
+//! (`args`, `packet`, `decoder`), state (`acks`, `changes`, `peer`, `hub`), handles (`answer`, `flags`, `encoded`,
+//! `broadcast`, `operator`, `socket`), handlers (`event`, `extract`, `handler`, `namespace`), connections
+//! (`deadlines`, `client`, `server`, `root`).
 
 mod acks;
+mod answer;
 mod args;
 mod broadcast;
+mod changes;
 mod client;
 mod data;
+mod deadlines;
 mod decoder;
+mod encoded;
 mod error;
 mod event;
 mod extract;
+mod flags;
 mod handler;
 mod hub;
 mod id;
+mod limits;
 mod namespace;
+mod operator;
 mod packet;
 mod peer;
 mod rooms;
+mod root;
 mod server;
 mod shape;
 mod socket;
 mod value;
 
-pub use engineio::{CloseReason, Handshake, Revision, TransportFault};
+pub use engineio::{CloseReason, Handshake, Revision, Sent, TransportFault};
 
+pub use answer::{Answer, Answers, Incomplete};
 pub use args::{Args, FromArgs};
 pub use broadcast::Broadcast;
 pub use decoder::{Body, Decoder, Incoming, Packet};
-pub use error::{AckError, ConnectError, DecodeError, DisconnectReason, EmitError};
+pub use encoded::EncodedEvent;
+pub use error::{AckError, ConnectError, DecodeError, DisconnectReason, EmitError, JoinError};
 pub use event::{Connect, Disconnect, Event, Kind, Message};
 pub use extract::{Ack, Auth, Data, EventName, FromEvent, Query, Rejection};
 pub use handler::{Handler, Reply, Returned};
 pub use id::SocketId;
+pub use limits::Limits;
 pub use namespace::Namespace;
-pub use rooms::Room;
+pub use operator::SocketOperator;
+pub use rooms::{Room, RoomChange};
 pub use server::{Config, SocketIo};
-pub use socket::{Answer, Socket};
+pub use socket::Socket;
 pub use value::Value;

@@ -7,13 +7,16 @@ use std::{collections::HashMap, fmt, sync::Arc};
 use engineio::Revision;
 
 use crate::{
+    changes::Listener,
     decoder::Incoming,
     error::{ConnectError, DisconnectReason},
     event::{Connect, Disconnect, Event, Kind, Message},
     handler::{self, Ended, Handler, Running},
     hub::Hub,
     id::SocketId,
+    limits::Limits,
     peer::{Arrival, Peer},
+    rooms::RoomChange,
     socket::Socket,
 };
 
@@ -30,7 +33,7 @@ type Erased<K> = Box<dyn Fn(&Event<'_, K>) -> Option<Running<K>> + Send + Sync>;
 ///         if user["name"].is_null() {
 ///             return Err(ConnectError::new("who are you?"));
 ///         }
-///         socket.join("lobby");
+///         socket.join("lobby")?;
 ///         Ok(())
 ///     })
 ///     .on("say", async |socket: Socket, Data(text): Data<String>| {
@@ -42,6 +45,7 @@ pub struct Namespace {
     path: String,
     on_connect: Option<Erased<Connect>>,
     on_disconnect: Option<Erased<Disconnect>>,
+    on_room: Option<Listener>,
     events: HashMap<String, Erased<Message>>,
 }
 
@@ -49,11 +53,12 @@ impl Namespace {
     /// A namespace of this name; a missing leading slash is added, so `""` is `/`.
     pub fn new(name: &str) -> Self {
         let path = if name.starts_with('/') { name.to_owned() } else { format!("/{name}") };
-        Self { path, on_connect: None, on_disconnect: None, events: HashMap::new() }
+        Self { path, on_connect: None, on_disconnect: None, on_room: None, events: HashMap::new() }
     }
 
     /// Called when a client asks to join; an error refuses it. What the handler emits to the client is sent, and
-    /// the rooms it joins count, once it has let the client in. Events that come meanwhile wait, 16 at most.
+    /// the rooms it joins count, once it has let the client in. Events that come meanwhile wait, 16 at most
+    /// ([`max_waiting_events`](crate::Limits::max_waiting_events)).
     ///
     /// Without a handler everybody is let in. A second one replaces the first.
     pub fn on_connect<A>(mut self, handler: impl Handler<Connect, A>) -> Self {
@@ -77,10 +82,20 @@ impl Namespace {
         self
     }
 
+    /// Called when a room comes or goes, and when a socket joins or leaves one (`create-room`, `delete-room`,
+    /// `join-room`, `leave-room` of the reference's adapter): to subscribe elsewhere to what somebody wants to hear.
+    ///
+    /// It is told after the fact, one change at a time and in the order in which they happened, on whatever thread
+    /// brought one; so it should not wait. A second one replaces the first.
+    pub fn on_room(mut self, listener: impl Fn(&RoomChange) + Send + Sync + 'static) -> Self {
+        self.on_room = Some(Box::new(listener));
+        self
+    }
+
     /// Freezes the namespace.
-    pub(crate) fn serve(self) -> Served {
-        let Self { path, on_connect, on_disconnect, events } = self;
-        let hub = Hub::new(path, move |hub, peer, reason| {
+    pub(crate) fn serve(self, limits: Arc<Limits>) -> Served {
+        let Self { path, on_connect, on_disconnect, on_room, events } = self;
+        let hub = Hub::new(path, limits, on_room, move |hub, peer, reason| {
             if let Some(on_disconnect) = &on_disconnect {
                 let socket = Socket { hub: hub.clone(), peer: peer.clone() };
                 call(&socket, on_disconnect, &reason, |_| {});
@@ -173,7 +188,7 @@ impl Served {
 
     /// A client of this namespace emitted an event. Says whether it may go on.
     pub(crate) fn dispatch(&self, peer: &Arc<Peer>, event: Incoming) -> bool {
-        match peer.arrive(event) {
+        match peer.arrive(event, &self.0.hub.limits) {
             Arrival::Handle(event) => {
                 self.handle(&Socket { hub: self.0.hub.clone(), peer: peer.clone() }, &event);
                 true

@@ -7,9 +7,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    args::{self, MAX_ATTACHMENTS, Written},
+    args::{self, Written},
     error::{ConnectError, DecodeError, EmitError},
     id::SocketId,
+    limits::Limits,
 };
 
 /// Event names that clients keep for themselves, so neither side may emit them.
@@ -18,9 +19,6 @@ const RESERVED_EVENTS: [&str; 6] =
 
 /// Longest name of a namespace, in bytes; it is repeated in the answer to a client that may not join it.
 const MAX_NAMESPACE: usize = 255;
-
-/// Longest name of an event, in bytes.
-const MAX_EVENT_NAME: usize = 1024;
 
 /// The largest whole number that every client can hold.
 const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;
@@ -43,7 +41,7 @@ pub(crate) enum Kind {
 pub(crate) struct Header {
     /// The type.
     pub(crate) kind: Kind,
-    /// Number of binary messages that follow; at most 10.
+    /// Number of binary messages that follow.
     pub(crate) attachments: usize,
     /// Name of the namespace, with its leading slash.
     pub(crate) namespace: ByteString,
@@ -60,7 +58,7 @@ impl Header {
     ///
     /// # Errors
     /// [`DecodeError`], when the text is no packet that a client may send.
-    pub(crate) fn decode(text: &ByteString, revision: Revision) -> Result<Self, DecodeError> {
+    pub(crate) fn decode(text: &ByteString, revision: Revision, limits: &Limits) -> Result<Self, DecodeError> {
         let (kind, binary) = match text.as_bytes().first() {
             Some(b'0') => (Kind::Connect, false),
             Some(b'1') => (Kind::Disconnect, false),
@@ -74,7 +72,7 @@ impl Header {
         let mut attachments = 0;
         if binary {
             let (count, tail) = rest.split_once('-').ok_or(DecodeError::Attachments)?;
-            attachments = attachment_count(count).ok_or(DecodeError::Attachments)?;
+            attachments = attachment_count(count, limits.max_attachments).ok_or(DecodeError::Attachments)?;
             rest = tail;
         }
         let mut namespace = "/";
@@ -104,10 +102,10 @@ impl Header {
 }
 
 /// Digits only and no leading zero, so that a count has one spelling.
-fn attachment_count(text: &str) -> Option<usize> {
+fn attachment_count(text: &str, max: usize) -> Option<usize> {
     let well_formed = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
     let count = text.parse().ok().filter(|_| well_formed)?;
-    (1..=MAX_ATTACHMENTS).contains(&count).then_some(count)
+    (1..=max).contains(&count).then_some(count)
 }
 
 fn ack_id(digits: &str) -> Result<u64, DecodeError> {
@@ -115,8 +113,8 @@ fn ack_id(digits: &str) -> Result<u64, DecodeError> {
 }
 
 /// Whether an event may have this name.
-pub(crate) fn check_event_name(name: &str) -> Result<(), DecodeError> {
-    if name.len() > MAX_EVENT_NAME || RESERVED_EVENTS.contains(&name) {
+pub(crate) fn check_event_name(name: &str, limits: &Limits) -> Result<(), DecodeError> {
+    if name.len() > limits.max_event_name || RESERVED_EVENTS.contains(&name) {
         return Err(DecodeError::EventName);
     }
     Ok(())
@@ -127,6 +125,14 @@ pub(crate) fn check_event_name(name: &str) -> Result<(), DecodeError> {
 pub(crate) struct Encoded {
     pub(crate) text: Frame,
     pub(crate) attachments: Vec<Frame>,
+}
+
+impl Encoded {
+    /// The same, never compressed on its way.
+    pub(crate) fn uncompressed(self) -> Self {
+        let attachments = self.attachments.into_iter().map(Frame::uncompressed).collect();
+        Self { text: self.text.uncompressed(), attachments }
+    }
 }
 
 /// `2`: an event, with an ack id when an answer is wanted.
@@ -234,7 +240,7 @@ mod tests {
         for (text, kind, attachments, namespace, ack, payload) in rows {
             let query = None;
             let header = Header { kind, attachments, namespace: namespace.into(), query, ack, payload: payload.into() };
-            assert_eq!(Header::decode(&text.into(), Revision::V4), Ok(header), "{text}");
+            assert_eq!(Header::decode(&text.into(), Revision::V4, &Limits::default()), Ok(header), "{text}");
         }
     }
 
@@ -252,12 +258,12 @@ mod tests {
             (&format!("0/admin{long},"), "/admin", &long[1..], ""),
         ];
         for (text, namespace, query, payload) in rows {
-            let header = Header::decode(&text.into(), Revision::V3).expect(text);
+            let header = Header::decode(&text.into(), Revision::V3, &Limits::default()).expect(text);
             assert_eq!((&*header.namespace, &*header.payload), (namespace, payload), "{text}");
             assert_eq!(header.query, Some(query.into()), "{text}");
         }
         let long = format!("0/{}?a=1,", "x".repeat(255));
-        assert_eq!(Header::decode(&long.into(), Revision::V3), Err(DecodeError::Namespace));
+        assert_eq!(Header::decode(&long.into(), Revision::V3, &Limits::default()), Err(DecodeError::Namespace));
     }
 
     #[test]
@@ -284,7 +290,7 @@ mod tests {
             (&long, DecodeError::Namespace),
         ];
         for (text, error) in rows {
-            assert_eq!(Header::decode(&text.into(), Revision::V4), Err(error), "{text}");
+            assert_eq!(Header::decode(&text.into(), Revision::V4, &Limits::default()), Err(error), "{text}");
         }
     }
 

@@ -8,16 +8,13 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use engineio::Revision;
+use engineio::{Revision, SendError, Sent};
 use tokio::sync::oneshot;
 
 use crate::{
-    acks::Acks, args::Args, data::Values, decoder::Incoming, error::EmitError, id::SocketId, packet::Encoded,
-    rooms::Room,
+    acks::Acks, args::Args, data::Values, decoder::Incoming, error::EmitError, id::SocketId, limits::Limits,
+    packet::Encoded, rooms::Room,
 };
-
-/// Events that may wait while the connect handler runs; a client that sends more is not waiting for its CONNECT.
-const MAX_WAITING: usize = 16;
 
 /// One client in one namespace.
 pub(crate) struct Peer {
@@ -27,7 +24,7 @@ pub(crate) struct Peer {
     pub(crate) auth: Box<str>,
     /// Taken for a few steps; before the locks of the hub's tables, never after them.
     state: Mutex<State>,
-    /// Taken for one step.
+    /// Taken for a few steps; behind the state, never before it.
     acks: Mutex<Acks>,
 }
 
@@ -95,16 +92,51 @@ impl Peer {
     }
 
     /// Sends a packet, or keeps it while the connect handler runs.
-    pub(crate) fn send(&self, encoded: Encoded) -> Result<(), EmitError> {
+    pub(crate) fn send(&self, encoded: &Encoded) -> Result<(), EmitError> {
+        self.send_flagged(encoded, false).map(drop)
+    }
+
+    /// Sends a packet; one that is volatile only if it can leave at once, so never while the connect handler runs.
+    pub(crate) fn send_flagged(&self, encoded: &Encoded, volatile: bool) -> Result<Sent, EmitError> {
+        self.send_in(&mut self.state().stage, encoded, volatile)
+    }
+
+    /// Sends an event and expects an answer under its id, `None` when it is volatile and was dropped.
+    pub(crate) fn ask(
+        &self,
+        id: u64,
+        encoded: &Encoded,
+        volatile: bool,
+        max_pending: usize,
+    ) -> Result<Option<oneshot::Receiver<Args>>, EmitError> {
         let mut state = self.state();
-        match &mut state.stage {
+        // Held until the answer is expected, so that it cannot come before.
+        let mut acks = self.acks();
+        if acks.len() >= max_pending {
+            return Err(EmitError::TooManyAcks);
+        }
+        let sent = self.send_in(&mut state.stage, encoded, volatile)?;
+        Ok((sent == Sent::Queued).then(|| acks.expect(id)))
+    }
+
+    fn send_in(&self, stage: &mut Stage, encoded: &Encoded, volatile: bool) -> Result<Sent, EmitError> {
+        match stage {
+            Stage::Connecting { .. } if volatile => Ok(Sent::Dropped),
             Stage::Connecting { outgoing, .. } => {
-                outgoing.push(encoded);
-                Ok(())
+                outgoing.push(encoded.clone());
+                Ok(Sent::Queued)
             }
-            Stage::Draining { .. } | Stage::Connected => self.send_now(&encoded),
+            Stage::Draining { .. } | Stage::Connected if volatile => {
+                self.send_volatile(encoded).map_err(|_| EmitError::Disconnected)
+            }
+            Stage::Draining { .. } | Stage::Connected => self.send_now(encoded).map(|()| Sent::Queued),
             Stage::Gone => Err(EmitError::Disconnected),
         }
+    }
+
+    /// Sends a packet if it can leave at once, whatever the stage: the caller knows it.
+    pub(crate) fn send_volatile(&self, encoded: &Encoded) -> Result<Sent, SendError> {
+        self.engine.send_volatile(&encoded.text, &encoded.attachments)
     }
 
     /// Sends a packet whatever the stage: the caller knows it.
@@ -113,11 +145,13 @@ impl Peer {
     }
 
     /// An event of the client arrived.
-    pub(crate) fn arrive(&self, event: Incoming) -> Arrival {
+    pub(crate) fn arrive(&self, event: Incoming, limits: &Limits) -> Arrival {
         let mut state = self.state();
         match &mut state.stage {
             Stage::Connecting { incoming, .. } | Stage::Draining { incoming } => {
-                if incoming.len() >= MAX_WAITING {
+                let bytes = event.size() + incoming.iter().map(Incoming::size).sum::<usize>();
+                // A client that sends more is not waiting for its CONNECT.
+                if incoming.len() >= limits.max_waiting_events || bytes > limits.max_waiting_bytes {
                     return Arrival::TooMany;
                 }
                 incoming.push_back(event);
@@ -155,17 +189,10 @@ impl Peer {
         mem::replace(&mut state.stage, Stage::Gone)
     }
 
-    /// Expects an answer under this id; none comes when the peer is gone.
-    pub(crate) fn expect_ack(&self, id: u64) -> oneshot::Receiver<Args> {
-        let receiver = self.acks().expect(id);
-        if self.is_gone() {
-            self.acks().clear();
-        }
-        receiver
-    }
-
-    pub(crate) fn resolve_ack(&self, id: u64, args: Args) {
-        self.acks().resolve(id, args);
+    /// An answer came. Returns how many came so far that nobody asked for.
+    pub(crate) fn resolve_ack(&self, id: u64, args: Args) -> u32 {
+        // After its end nothing was expected, but something may have been on its way.
+        if self.is_gone() { 0 } else { self.acks().resolve(id, args) }
     }
 
     pub(crate) fn forget_ack(&self, id: u64) {

@@ -9,7 +9,7 @@ use std::{
     sync::Arc,
 };
 
-use dashmap::DashMap;
+use dashmap::{DashMap, Entry};
 
 use crate::id::SocketId;
 
@@ -67,6 +67,21 @@ impl From<SocketId> for Room {
     }
 }
 
+/// What happened to a room of a namespace, in the reference's words without `-room`. The room of a socket's own id is
+/// none of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RoomChange {
+    /// It has its first member, whose joining is told next.
+    Create(Room),
+    /// A socket joined it.
+    Join(Room, SocketId),
+    /// A socket left it.
+    Leave(Room, SocketId),
+    /// Its last member has left.
+    Delete(Room),
+}
+
 /// The rooms of one namespace. A room exists while somebody is in it.
 #[derive(Debug)]
 pub(crate) struct Rooms<M> {
@@ -80,15 +95,28 @@ impl<M> Default for Rooms<M> {
 }
 
 impl<M> Rooms<M> {
-    pub(crate) fn join(&self, room: Room, id: SocketId, member: M) {
-        self.members.entry(room).or_default().insert(id, member);
+    /// Calls `note` with what that changes, while the room's table is locked.
+    pub(crate) fn join(&self, room: &Room, id: &SocketId, member: M, note: impl Fn(RoomChange)) {
+        let mut members = self.members.entry(room.clone()).or_insert_with(|| {
+            note(RoomChange::Create(room.clone()));
+            HashMap::new()
+        });
+        if members.insert(id.clone(), member).is_none() {
+            note(RoomChange::Join(room.clone(), id.clone()));
+        }
     }
 
-    pub(crate) fn leave(&self, room: &str, id: &SocketId) {
-        if let Some(mut members) = self.members.get_mut(room) {
-            members.remove(id);
+    /// Calls `note` with what that changes, while the room's table is locked.
+    pub(crate) fn leave(&self, room: &Room, id: &SocketId, note: impl Fn(RoomChange)) {
+        if let Entry::Occupied(mut members) = self.members.entry(room.clone()) {
+            if members.get_mut().remove(id).is_some() {
+                note(RoomChange::Leave(room.clone(), id.clone()));
+            }
+            if members.get().is_empty() {
+                members.remove();
+                note(RoomChange::Delete(room.clone()));
+            }
         }
-        self.members.remove_if(room, |_, members| members.is_empty());
     }
 
     /// Calls `each` for every member of a room that is not among `except`. A lock of the table is held meanwhile.
@@ -114,25 +142,34 @@ impl<M> Rooms<M> {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+
     use super::*;
 
     #[test]
     fn rooms_come_and_go_with_their_members() {
+        use RoomChange::{Create, Delete, Join, Leave};
         let rooms = Rooms::default();
         let (ann, bob) = (SocketId::draw(), SocketId::draw());
-        rooms.join("a".into(), ann.clone(), ());
-        rooms.join("a".into(), ann.clone(), ());
-        rooms.join("a".into(), bob.clone(), ());
+        let (a, b) = (Room::from("a"), Room::from("b"));
+        let noted = RefCell::new(Vec::new());
+        let note = |change| noted.borrow_mut().push(change);
+        rooms.join(&a, &ann, (), note);
+        rooms.join(&a, &ann, (), note);
+        rooms.join(&a, &bob, (), note);
         assert_eq!(rooms.ids("a").len(), 2);
         let mut seen = Vec::new();
         rooms.for_each("a", &HashSet::from([bob.clone()]), |id, ()| seen.push(id == &ann));
         rooms.for_each("b", &HashSet::new(), |id, ()| seen.push(id == &ann));
         assert_eq!(seen, [true]);
-        rooms.leave("a", &ann);
-        rooms.leave("a", &ann);
-        rooms.leave("b", &ann);
+        rooms.leave(&a, &ann, note);
+        rooms.leave(&a, &ann, note);
+        rooms.leave(&b, &ann, note);
         assert_eq!(rooms.len(), 1);
-        rooms.leave("a", &bob);
+        rooms.leave(&a, &bob, note);
         assert_eq!(rooms.len(), 0);
+        let (joined, left) = ([ann.clone(), bob.clone()].map(|id| Join(a.clone(), id)), [ann, bob]);
+        let left = left.map(|id| Leave(a.clone(), id));
+        assert_eq!(*noted.borrow(), [&[Create(a.clone())], &joined[..], &left, &[Delete(a)]].concat());
     }
 }

@@ -10,7 +10,7 @@ use hyper::{Request, body::Body};
 use crate::{
     broadcast::Broadcast,
     client::{Client, Namespaces},
-    hub::Target,
+    limits::Limits,
     namespace::Namespace,
 };
 
@@ -26,13 +26,20 @@ pub struct Config {
     pub connect_timeout: Duration,
     /// *Ours.* Bytes that a client may send before it has joined a namespace, in all. Default 64 KiB.
     pub max_bytes_before_connect: usize,
+    /// *Ours.* What one client may bring or make the server keep.
+    pub limits: Limits,
 }
 
 impl Default for Config {
     fn default() -> Self {
         let engine = engineio::Config { path: "/socket.io/".into(), ..engineio::Config::default() };
-        let http = Http::default();
-        Self { engine, http, connect_timeout: Duration::from_secs(45), max_bytes_before_connect: 64 * 1024 }
+        Self {
+            engine,
+            http: Http::default(),
+            connect_timeout: Duration::from_secs(45),
+            max_bytes_before_connect: 64 * 1024,
+            limits: Limits::default(),
+        }
     }
 }
 
@@ -47,15 +54,15 @@ pub struct SocketIo {
 impl SocketIo {
     /// A server with these namespaces and no others. Of two with the same name the last one counts.
     pub fn new(config: Config, namespaces: impl IntoIterator<Item = Namespace>) -> Self {
-        let served = namespaces.into_iter().map(Namespace::serve);
+        let limits = Arc::new(config.limits);
+        let served = namespaces.into_iter().map(|namespace| namespace.serve(limits.clone()));
         let namespaces: Arc<Namespaces> = Arc::new(served.map(|served| (served.hub().path.clone(), served)).collect());
         let (connect_timeout, max_bytes) = (config.connect_timeout, config.max_bytes_before_connect);
         let joinable = namespaces.clone();
         let engine = Engine::new(config.engine, move |socket, driver| {
             // Until it joins a namespace; `client` takes that back.
-            socket.expire(Some(connect_timeout));
             socket.limit(Some(max_bytes));
-            let mut client = Client::new(socket, joinable.clone());
+            let mut client = Client::new(socket, joinable.clone(), limits.clone(), connect_timeout);
             tokio::spawn(async move {
                 let reason = driver.run(|message| client.on_message(message)).await;
                 client.on_close(reason);
@@ -67,7 +74,7 @@ impl SocketIo {
     /// Everybody in a namespace, to emit to; `None` when there is no such namespace.
     pub fn of(&self, namespace: &str) -> Option<Broadcast> {
         let served = self.namespaces.get(namespace)?;
-        Some(Broadcast { hub: served.hub().clone(), target: Target::default() })
+        Some(Broadcast::new(served.hub().clone()))
     }
 
     /// Number of connections now.

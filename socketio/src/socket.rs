@@ -2,26 +2,21 @@
 //! What it is not: the connection; one connection may carry sockets of several namespaces.
 //! Who calls it: applications. Clones are the same socket.
 
-use std::{
-    fmt,
-    marker::PhantomData,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use engineio::{Handshake, Revision};
 use serde::Serialize;
-use tokio::{sync::oneshot, time::Sleep};
 
 use crate::{
-    args::{Args, FromArgs},
+    answer::Answer,
+    args::FromArgs,
     broadcast::Broadcast,
-    error::{AckError, DisconnectReason, EmitError},
-    hub::{Hub, Target},
+    encoded::EncodedEvent,
+    error::{DisconnectReason, EmitError, JoinError},
+    flags::Flags,
+    hub::Hub,
     id::SocketId,
-    packet,
+    operator::SocketOperator,
     peer::Peer,
     rooms::Room,
 };
@@ -69,15 +64,31 @@ impl Socket {
     /// # Errors
     /// [`EmitError`]; the client gets nothing then.
     pub fn emit<T: Serialize + ?Sized>(&self, event: &str, args: &T) -> Result<(), EmitError> {
-        self.peer.send(packet::event(&self.hub.path, event, args, None)?)
+        self.operator().emit(event, args).map(drop)
     }
 
-    /// Emits an event and asks for an answer, read as `R` by the rules of [`Args::read`].
+    /// Emits the event `message`.
+    ///
+    /// # Errors
+    /// As [`emit`](Self::emit).
+    pub fn send<T: Serialize + ?Sized>(&self, args: &T) -> Result<(), EmitError> {
+        self.operator().send(args).map(drop)
+    }
+
+    /// Emits an event that was encoded before, by [`Broadcast::encode`].
+    ///
+    /// # Errors
+    /// [`EmitError::OtherNamespace`], [`EmitError::Disconnected`].
+    pub fn emit_encoded(&self, event: &EncodedEvent) -> Result<(), EmitError> {
+        self.operator().emit_encoded(event).map(drop)
+    }
+
+    /// Emits an event and asks for an answer, read as `R` by the rules of [`Args::read`](crate::Args::read).
     ///
     /// ```no_run
     /// # async fn ask(socket: socketio::Socket) -> Result<(), Box<dyn std::error::Error>> {
     /// use std::time::Duration;
-    /// let answer: String = socket.emit_with_ack("question", "ready?")?.timeout(Duration::from_secs(5)).await?;
+    /// let answer: String = socket.timeout(Duration::from_secs(5)).emit_with_ack("question", "ready?")?.await?;
     /// # Ok(())
     /// # }
     /// ```
@@ -91,23 +102,79 @@ impl Socket {
         event: &str,
         args: &(impl Serialize + ?Sized),
     ) -> Result<Answer<R>, EmitError> {
-        let id = self.hub.next_ack();
-        let encoded = packet::event(&self.hub.path, event, args, Some(id))?;
-        let receiver = self.peer.expect_ack(id);
-        let answer = Answer { peer: self.peer.clone(), id, receiver, timeout: None, read: PhantomData };
-        // On an error the answer is dropped, and with it what was expected.
-        self.peer.send(encoded)?;
-        Ok(answer)
+        self.operator().emit_with_ack(event, args)
     }
 
-    /// Joins a room. A socket that has left joins nothing.
-    pub fn join(&self, room: impl Into<Room>) {
-        self.hub.join(&self.peer, room.into());
+    /// This socket, sent only what it can take at once; see [`SocketOperator::volatile`].
+    pub fn volatile(&self) -> SocketOperator<'_> {
+        self.operator().volatile()
+    }
+
+    /// This socket, with or without compression; see [`SocketOperator::compress`].
+    pub fn compress(&self, compress: bool) -> SocketOperator<'_> {
+        self.operator().compress(compress)
+    }
+
+    /// This socket, with a limited time for its answer; see [`SocketOperator::timeout`].
+    pub fn timeout(&self, timeout: Duration) -> SocketOperator<'_> {
+        self.operator().timeout(timeout)
+    }
+
+    fn operator(&self) -> SocketOperator<'_> {
+        SocketOperator { hub: &self.hub, peer: &self.peer, flags: Flags::default() }
+    }
+
+    /// Joins a room. In a connect handler it counts once the client is let in.
+    ///
+    /// The name may be a client's choice: what could harm others is refused.
+    ///
+    /// # Errors
+    /// [`JoinError`]. A connect handler that returns it refuses the client.
+    pub fn join(&self, room: impl Into<Room>) -> Result<(), JoinError> {
+        self.hub.join(&self.peer, &[room.into()], false, &[])
+    }
+
+    /// Joins several rooms, all or none.
+    ///
+    /// # Errors
+    /// [`JoinError`].
+    pub fn join_all(&self, rooms: impl IntoIterator<Item = impl Into<Room>>) -> Result<(), JoinError> {
+        let rooms: Vec<Room> = rooms.into_iter().map(Into::into).collect();
+        self.hub.join(&self.peer, &rooms, false, &[])
+    }
+
+    /// Joins a room even if another socket's id is its name, to hear what that one is sent.
+    ///
+    /// # Errors
+    /// [`JoinError`], but not [`OtherSocket`](JoinError::OtherSocket).
+    pub fn force_join(&self, room: impl Into<Room>) -> Result<(), JoinError> {
+        self.hub.join(&self.peer, &[room.into()], true, &[])
+    }
+
+    /// Joins a room and leaves those for which `leaves` says so, in one step: it is in no moment in none of them.
+    ///
+    /// ```no_run
+    /// # fn turn(socket: socketio::Socket) -> Result<(), socketio::JoinError> {
+    /// socket.move_to("page:2", |room| room.as_str().starts_with("page:"))
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`JoinError`]; no room is left then.
+    pub fn move_to(&self, room: impl Into<Room>, leaves: impl Fn(&Room) -> bool) -> Result<(), JoinError> {
+        // Asked before: no lock is held while the application's code runs.
+        let left: Vec<Room> = self.rooms().into_iter().filter(leaves).collect();
+        self.hub.join(&self.peer, &[room.into()], false, &left)
     }
 
     /// Leaves a room; one it is not in is no matter.
     pub fn leave(&self, room: impl AsRef<str>) {
-        self.hub.leave(&self.peer, room.as_ref());
+        self.hub.leave(&self.peer, |joined| joined.as_str() == room.as_ref());
+    }
+
+    /// Leaves all rooms, but for that of its own id.
+    pub fn leave_all(&self) {
+        self.hub.leave(&self.peer, |_| true);
     }
 
     /// The rooms it is in, in the order of joining; in a disconnect handler those it was in.
@@ -154,12 +221,12 @@ impl Socket {
 
     /// Everybody in the namespace but this socket.
     pub fn broadcast(&self) -> Broadcast {
-        self.namespace().except(self.id())
+        self.operator().broadcast()
     }
 
     /// Everybody in the namespace, this socket too.
     pub fn namespace(&self) -> Broadcast {
-        Broadcast { hub: self.hub.clone(), target: Target::default() }
+        Broadcast::new(self.hub.clone())
     }
 
     /// Makes the socket leave its namespace with a DISCONNECT packet: the client does not come back by itself.
@@ -176,7 +243,7 @@ impl Socket {
 
 /// Here and not beside `Broadcast`, which is in a lower layer and knows no `Socket`.
 impl Broadcast {
-    /// The sockets that are meant at this moment.
+    /// The sockets that are meant at this moment, in no order (`fetchSockets`): their ids, handshakes, rooms and data.
     pub fn sockets(&self) -> Vec<Socket> {
         let peers = self.hub.peers(&self.target);
         peers.into_iter().map(|peer| Socket { hub: self.hub.clone(), peer }).collect()
@@ -194,52 +261,5 @@ impl Eq for Socket {}
 impl fmt::Debug for Socket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Socket").field("id", &self.id()).field("namespace", &self.namespace_name()).finish()
-    }
-}
-
-/// The answer to an event, to be awaited. Without a [`timeout`](Self::timeout) it waits until the socket leaves.
-#[must_use = "the answer comes when this is awaited; dropped, nobody waits for it"]
-pub struct Answer<R> {
-    peer: Arc<Peer>,
-    id: u64,
-    receiver: oneshot::Receiver<Args>,
-    timeout: Option<Pin<Box<Sleep>>>,
-    read: PhantomData<fn() -> R>,
-}
-
-impl<R> Answer<R> {
-    /// Gives up after this time, with [`AckError::Timeout`].
-    pub fn timeout(mut self, after: Duration) -> Self {
-        self.timeout = Some(Box::pin(tokio::time::sleep(after)));
-        self
-    }
-}
-
-impl<R: FromArgs> Future for Answer<R> {
-    type Output = Result<R, AckError>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if let Poll::Ready(args) = Pin::new(&mut self.receiver).poll(cx) {
-            return Poll::Ready(match args {
-                Ok(args) => R::from_args(args).map_err(AckError::Decode),
-                Err(_) => Err(AckError::Disconnected),
-            });
-        }
-        match &mut self.timeout {
-            Some(timeout) => timeout.as_mut().poll(cx).map(|()| Err(AckError::Timeout)),
-            None => Poll::Pending,
-        }
-    }
-}
-
-impl<R> Drop for Answer<R> {
-    fn drop(&mut self) {
-        self.peer.forget_ack(self.id);
-    }
-}
-
-impl<R> fmt::Debug for Answer<R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Answer").field("id", &self.id).finish_non_exhaustive()
     }
 }

@@ -16,7 +16,7 @@ use serde::{
 use serde_json::Number;
 
 /// The keys of what stands in the JSON for an attachment (socket.io-protocol v5, "Binary").
-const PLACEHOLDER: &str = "_placeholder";
+pub(crate) const PLACEHOLDER: &str = "_placeholder";
 const PLACEHOLDER_NUMBER: &str = "num";
 
 /// An argument of any kind. It keeps the order of keys, and binary is binary at any depth.
@@ -36,6 +36,18 @@ pub enum Value {
     Object(Vec<(String, Value)>),
     /// A `Buffer` or `ArrayBuffer` at the client.
     Binary(Bytes),
+}
+
+impl Value {
+    /// How many binaries there are in it.
+    pub(crate) fn binaries(&self) -> usize {
+        match self {
+            Self::Binary(_) => 1,
+            Self::Array(items) => items.iter().map(Self::binaries).sum(),
+            Self::Object(entries) => entries.iter().map(|(_key, value)| value.binaries()).sum(),
+            Self::Null | Self::Bool(_) | Self::Number(_) | Self::String(_) => 0,
+        }
+    }
 }
 
 /// Reads a value in which placeholders stand for these attachments.

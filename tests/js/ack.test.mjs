@@ -84,6 +84,38 @@ testEachWay('AK-04 questions answered in reverse order are each answered once', 
   )
 })
 
+testEachWay('AK-08 all members of a room are asked at once', async (t, way) => {
+  const members = await Promise.all([1, 2, 3].map(() => connect(t, server, way)))
+  const asker = await connect(t, server, websocket)
+  for (const [i, member] of members.entries()) {
+    await member.emitWithAck('join', `asked over ${way.name}`)
+    member.on('question', (ack) => ack(i))
+  }
+  const answered = once(asker, 'answers')
+  asker.emit('ask-room', `asked over ${way.name}`, 10_000)
+  const [complete, answers] = await answered
+  assert.deepEqual([complete, answers.sort()], [true, [0, 1, 2]])
+})
+
+testEachWay('AK-09 who answers in time is heard, though others do not', async (t, way) => {
+  const [silent, leaving, answering] = await Promise.all([1, 2, 3].map(() => connect(t, server, way)))
+  for (const member of [silent, leaving, answering]) {
+    await member.emitWithAck('join', `half asked over ${way.name}`)
+  }
+  leaving.on('question', () => leaving.disconnect())
+  answering.on('question', (ack) => ack('here'))
+  const answered = once(answering, 'answers')
+  answering.emit('ask-room', `half asked over ${way.name}`, 1000)
+  assert.deepEqual(await answered, [false, ['here']])
+})
+
+testEachWay('AK-10 nobody is asked: the answers are complete at once', async (t, way) => {
+  const socket = await connect(t, server, way)
+  const answered = once(socket, 'answers')
+  socket.emit('ask-room', 'nobody', 60_000)
+  assert.deepEqual(await answered, [true, []])
+})
+
 for (const way of [polling, websocket]) {
   test(`AK-05 an acknowledgement nobody waits for is ignored [${way.name}]`, async (t) => {
     const socket = await connect(t, server, way)

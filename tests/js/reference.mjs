@@ -164,6 +164,11 @@ function smoke(http) {
       socket.on('ask-ack', (...args) => {
         socket.emit('question', ...args, (...reply) => socket.emit('answer', ...reply))
       })
+      socket.on('ask-room', (room, wait) => {
+        namespace.to(room).timeout(wait).emit('question', (error, answers) => {
+          socket.emit('answers', error === null, answers)
+        })
+      })
       socket.on('join', (room, ack) => {
         socket.join(room)
         ack(true)

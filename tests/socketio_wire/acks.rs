@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use socketio::{AckError, Args, Namespace, Socket, Value};
+use futures_util::FutureExt;
+use socketio::{AckError, Args, Config, EmitError, Incomplete, Limits, Namespace, Socket, SocketId, Value};
 use tests::{
     Row,
-    frames::{Frame, WebSocket, text},
-    socket,
+    frames::{CLOSED, Frame, WebSocket, text},
+    polling::Polling,
+    server, socket, within,
 };
 use tokio::time::Instant;
 
@@ -30,8 +32,9 @@ fn asking(name: &str) -> (Namespace, Told<Outcome>) {
         .on("ask soon", move |socket: Socket| {
             let told = sender.clone();
             async move {
-                let answer = socket.emit_with_ack::<Args>("question", &()).expect("connected");
-                told.send(outcome(answer.timeout(Duration::from_millis(50)).await)).expect("the test waits");
+                let soon = socket.timeout(Duration::from_millis(50));
+                let answer = soon.emit_with_ack::<Args>("question", &()).expect("connected").await;
+                told.send(outcome(answer)).expect("the test waits");
             }
         });
     (namespace, told)
@@ -142,7 +145,7 @@ async fn ak_06_with_no_time_at_all_it_times_out() {
     let root = namespace("/").on("ask", move |socket: Socket| {
         let told = sender.clone();
         async move {
-            let answer = socket.emit_with_ack::<Args>("question", &()).expect("connected").timeout(Duration::ZERO);
+            let answer = socket.timeout(Duration::ZERO).emit_with_ack::<Args>("question", &()).expect("connected");
             told.send(outcome(answer.await)).expect("the test waits");
         }
     });
@@ -198,4 +201,192 @@ async fn an_answer_of_another_type_is_an_error() {
         client.send(answer).await;
         assert!(told.next().await, "{answer}");
     }
+}
+
+/// What became of a question to many: the answers, sorted, and how many are missing for which reason.
+fn outcomes(answers: Result<Vec<(SocketId, u8)>, Incomplete<u8>>) -> (Vec<u8>, Vec<String>) {
+    let (answers, missing) = match answers {
+        Ok(answers) => (answers, Vec::new()),
+        Err(incomplete) => (incomplete.answers, incomplete.missing),
+    };
+    let mut answers: Vec<_> = answers.into_iter().map(|(_id, answer)| answer).collect();
+    answers.sort_unstable();
+    (answers, missing.iter().map(|(_id, why)| why.to_string()).collect())
+}
+
+#[tokio::test]
+async fn ak_08_11_all_who_are_asked_answer() {
+    let (server, io) = serve([namespace("/")]).await;
+    let (mut ann, ann_id) = socket::connect(server.endpoint, "/").await;
+    let (mut bob, bob_id) = socket::connect(server.endpoint, "/").await;
+    let (mut other, _id) = socket::connect(server.endpoint, "/").await;
+    let asked = io.to(&ann_id).to(&bob_id);
+    let answers = asked.emit_with_ack::<u8>("question", &Value::Binary(b"q".to_vec().into())).expect("emitted");
+    for client in [&mut ann, &mut bob] {
+        let question = r#"451-0["question",{"_placeholder":true,"num":0}]"#;
+        assert_eq!(client.frame().await, text(question), "one id, so that it is encoded once");
+        assert_eq!(client.frame().await, Frame::Binary(b"q".into()));
+    }
+    assert_eq!(heard(&mut other).await, []);
+    other.send("430[9]").await;
+    bob.send("430[2]").await;
+    bob.send("430[3]").await;
+    ann.send("430[1]").await;
+    let mut answers = within(answers).await.expect("all answered");
+    answers.sort_by_key(|(_id, answer)| *answer);
+    let answers: Vec<_> = answers.iter().map(|(id, answer)| (id.as_str(), *answer)).collect();
+    assert_eq!(answers, [(&*ann_id, 1), (&*bob_id, 2)]);
+}
+
+#[tokio::test]
+async fn ak_09_some_are_missing() {
+    let (server, io) = serve([namespace("/")]).await;
+    let mut clients = Vec::new();
+    for _ in 0..5 {
+        clients.push(socket::connect(server.endpoint, "/").await);
+    }
+    let soon = io.timeout(Duration::from_secs(1));
+    let asking = tokio::spawn(soon.emit_with_ack::<u8>("question", &()).expect("emitted"));
+    for (client, _id) in &mut clients {
+        assert_eq!(client.frame().await, text(r#"420["question"]"#));
+    }
+    let [(answering, answering_id), (leaving, leaving_id), (odd, odd_id), (_gone, gone_id), (silent, silent_id)] =
+        clients.as_mut_slice()
+    else {
+        panic!("five clients");
+    };
+    answering.send("430[7]").await;
+    leaving.send("41").await;
+    odd.send(r#"430["x"]"#).await;
+    io.to(&*gone_id).sockets()[0].close();
+    let incomplete = within(asking).await.expect("no panic").expect_err("not all answered");
+    let answers: Vec<_> = incomplete.answers.iter().map(|(id, answer)| (id.as_str(), *answer)).collect();
+    assert_eq!(answers, [(&**answering_id, 7)]);
+    assert_eq!(incomplete.to_string(), "4 of 5 sockets gave no answer");
+    let why = |id: &str| {
+        let (_id, why) = incomplete.missing.iter().find(|(missing, _why)| missing.as_str() == id).expect("missing");
+        why
+    };
+    assert!(matches!(why(leaving_id), AckError::Disconnected));
+    assert!(matches!(why(gone_id), AckError::Disconnected));
+    assert!(matches!(why(odd_id), AckError::Decode(_)));
+    assert_eq!(why(silent_id).to_string(), "operation has timed out");
+
+    silent.send("430[8]").await;
+    assert_eq!(heard(silent).await, [], "too late");
+}
+
+#[tokio::test]
+async fn ak_10_with_nobody_to_ask_there_is_nothing_to_wait_for() {
+    let (server, io) = serve([namespace("/"), namespace("/other")]).await;
+    let (mut client, id) = socket::connect(server.endpoint, "/").await;
+    for nobody in [io.to("nobody"), io.of("/other").expect("served"), io.except(&id)] {
+        let answers = nobody.emit_with_ack::<u8>("question", &()).expect("emitted");
+        assert_eq!(answers.now_or_never().map(outcomes), Some((vec![], vec![])));
+    }
+    assert_eq!(heard(&mut client).await, []);
+}
+
+#[tokio::test]
+async fn ak_06_09_with_no_time_at_all_everybody_is_missing() {
+    let (server, io) = serve([namespace("/")]).await;
+    let (mut ann, _id) = socket::connect(server.endpoint, "/").await;
+    let (mut bob, _id) = socket::connect(server.endpoint, "/").await;
+    let answers = io.timeout(Duration::ZERO).emit_with_ack::<u8>("question", &()).expect("emitted");
+    assert_eq!(outcomes(within(answers).await), (vec![], vec!["operation has timed out".to_owned(); 2]));
+    for client in [&mut ann, &mut bob] {
+        assert_eq!(heard(client).await, [text(r#"420["question"]"#)]);
+    }
+}
+
+fn limited(limits: Limits) -> Config {
+    Config { limits, ..Config::default() }
+}
+
+/// As many may be due as the limit says, so one that is left behind would be found.
+#[tokio::test]
+async fn t17_ak_09_j20_nothing_is_left_behind_in_the_sockets() {
+    let config = limited(Limits { max_pending_acks: 1, ..Limits::default() });
+    let (server, io) = server::socketio(config, [namespace("/")]).await;
+    let (mut client, _id) = socket::connect(server.endpoint, "/").await;
+    let asked = io.of("/").expect("served").sockets().remove(0);
+    for at in 0..300_u64 {
+        let soon = io.timeout(Duration::ZERO);
+        match at % 3 {
+            0 => {
+                let answers = soon.emit_with_ack::<u8>("question", &()).expect("emitted");
+                assert_eq!(outcomes(within(answers).await).1, ["operation has timed out"]);
+            }
+            1 => drop(soon.emit_with_ack::<u8>("question", &()).expect("emitted")),
+            _ => drop(asked.emit_with_ack::<u8>("question", &()).expect("emitted")),
+        }
+        assert_eq!(client.frame().await, text(format!(r#"42{at}["question"]"#)));
+    }
+    // Answers that come too late are no fault of the client's, however many they are.
+    for at in 0..300_u64 {
+        client.send(&format!("43{at}[]")).await;
+    }
+    assert_eq!(heard(&mut client).await, []);
+}
+
+#[tokio::test]
+async fn j20_a_socket_owes_so_many_answers_and_no_more() {
+    let config = limited(Limits { max_pending_acks: 2, ..Limits::default() });
+    let (server, io) = server::socketio(config, [namespace("/")]).await;
+    let (mut client, _id) = socket::connect(server.endpoint, "/").await;
+    let asked = io.of("/").expect("served").sockets().remove(0);
+    let first = asked.emit_with_ack::<u8>("question", &()).expect("emitted");
+    let second = io.emit_with_ack::<u8>("question", &()).expect("emitted");
+    assert!(matches!(asked.emit_with_ack::<u8>("question", &()), Err(EmitError::TooManyAcks)));
+    let third = io.emit_with_ack::<u8>("question", &()).expect("emitted");
+    assert_eq!(outcomes(within(third).await), (vec![], vec!["the socket owes too many answers already".into()]));
+    assert_eq!(heard(&mut client).await, [r#"420["question"]"#, r#"421["question"]"#].map(text));
+
+    client.send("431[5]").await;
+    assert_eq!(outcomes(within(second).await), (vec![5], vec![]));
+    let again = asked.emit_with_ack::<u8>("question", &()).expect("there is room again");
+    assert_eq!(client.frame().await, text(r#"424["question"]"#));
+    client.send("434[6]").await;
+    client.send("430[4]").await;
+    assert_eq!((within(again).await.ok(), within(first).await.ok()), (Some(6), Some(4)));
+}
+
+#[tokio::test]
+async fn j12_answers_that_nobody_asked_for_are_ignored_until_they_are_too_many() {
+    let config = limited(Limits { max_unknown_acks: 3, ..Limits::default() });
+    let (server, io) = server::socketio(config, [namespace("/")]).await;
+    let (mut client, _id) = socket::connect(server.endpoint, "/").await;
+    let answer = io.of("/").expect("served").sockets()[0].emit_with_ack::<u8>("question", &()).expect("emitted");
+    assert_eq!(client.frame().await, text(r#"420["question"]"#));
+    for ack in ["430[1]", "430[2]", "437[]", "438[]"] {
+        client.send(ack).await;
+    }
+    assert_eq!(heard(&mut client).await, []);
+    assert_eq!(within(answer).await.ok(), Some(1));
+    client.send("430[]").await;
+    assert_eq!(client.frame().await, CLOSED);
+}
+
+/// Volatile or not: who is asked has got the question.
+#[tokio::test]
+async fn ev_10_ak_09_who_was_not_ready_is_not_asked() {
+    let (server, io) = serve([namespace("/")]).await;
+    let (mut websocket, id) = socket::connect(server.endpoint, "/").await;
+    let mut polling = Polling::open(server.endpoint).await;
+    polling.post("40").await;
+    polling.get().await;
+    let answers = io.volatile().emit_with_ack::<u8>("question", &()).expect("emitted");
+    assert_eq!(websocket.frame().await, text(r#"420["question"]"#));
+    websocket.send("430[1]").await;
+    assert_eq!(outcomes(within(answers).await), (vec![1], vec![]));
+
+    let other = io.except(&id).sockets().remove(0);
+    let answer = other.volatile().emit_with_ack::<u8>("question", &());
+    assert!(matches!(answer, Err(EmitError::NotReady)));
+    polling.send_get().await;
+    server.waiting(1).await;
+    let answer = other.volatile().emit_with_ack::<u8>("question", &()).expect("emitted");
+    assert_eq!(polling.gets.answer().await.body, r#"422["question"]"#);
+    polling.post("432[2]").await;
+    assert_eq!(within(answer).await.ok(), Some(2));
 }

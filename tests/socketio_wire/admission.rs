@@ -19,7 +19,7 @@ fn slow(decision: &Decision) -> Namespace {
     namespace("/slow").on_connect(move |socket: Socket| {
         let mut decision = decision.subscribe();
         async move {
-            socket.join("early");
+            socket.join("early").expect("connecting");
             socket.emit("first", &1).expect("kept");
             let admitted = decision.wait_for(Option::is_some).await.is_ok_and(|admitted| *admitted == Some(true));
             // A client that has left meanwhile is sent nothing.

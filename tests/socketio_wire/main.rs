@@ -8,7 +8,10 @@ mod binary;
 mod connect;
 mod data;
 mod disconnect;
+mod emits;
 mod events;
+mod limits;
+mod membership;
 mod revision3;
 mod rooms;
 mod syntax;
@@ -27,10 +30,7 @@ fn namespace(name: &str) -> Namespace {
     Namespace::new(name)
         .on("ack", async |args: Args| Reply(args))
         .on("echo", async |socket: Socket, args: Args| socket.emit("echo", &args))
-        .on("join", async |socket: Socket, Data(room): Data<String>| {
-            socket.join(room);
-            Reply(())
-        })
+        .on("join", async |socket: Socket, Data(room): Data<String>| socket.join(room).map(Reply))
         .on("leave", async |socket: Socket, Data(room): Data<String>| {
             socket.leave(room);
             Reply(())

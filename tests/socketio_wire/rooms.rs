@@ -1,6 +1,6 @@
 //! Who hears what is emitted to everybody, to rooms, to all but some, and to one.
 
-use socketio::{Broadcast, Data, Reply, Socket, Value};
+use socketio::{Broadcast, Data, JoinError, Reply, Socket, Value};
 use tests::{
     Row,
     frames::{Frame, WebSocket, text},
@@ -149,17 +149,16 @@ async fn rm_06_08_rooms_are_joined_and_left() {
 async fn rm_09_a_socket_that_left_is_in_no_room_and_joins_none() {
     let (sender, mut told) = Told::new();
     let root = namespace("/").on("go", move |socket: Socket| {
-        socket.join("a");
+        socket.join("a").expect("connected");
         socket.disconnect();
-        socket.join("b");
-        let _over = sender.send((socket.rooms(), socket.emit("news", &()).is_err()));
+        let _over = sender.send((socket.join("b"), socket.rooms(), socket.emit("news", &()).is_err()));
         async {}
     });
     let (server, io) = serve([root]).await;
     let (mut client, id) = socket::connect(server.endpoint, "/").await;
     client.send(r#"42["go"]"#).await;
     assert_eq!(client.frame().await, text("41"));
-    assert_eq!(told.next().await, (vec!["a".into()], true));
+    assert_eq!(told.next().await, (Err(JoinError::Disconnected), vec!["a".into()], true));
     for room in ["a", "b", &id] {
         assert_eq!(io.of("/").expect("served").to(room).sockets(), []);
     }

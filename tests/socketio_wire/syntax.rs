@@ -1,6 +1,6 @@
 //! Packets that look odd but keep to the protocol: each is answered, or ignored, and ends nothing.
 
-use socketio::{EventName, Reply};
+use socketio::{Data, EventName, Reply, Value};
 use tests::{
     Row,
     frames::{TEXT, masked, text},
@@ -55,7 +55,7 @@ const ROWS: &[(&str, &str, &str)] = &[
 ];
 
 #[tokio::test]
-async fn odd_packets_are_answered_or_ignored() {
+async fn ev_07_08_j5_j6_j10_j12_to_j14_j16_j17_k4_k5_k7_k8_k11_kb11_odd_packets_are_answered_or_ignored() {
     let names = [
         "1",
         "1.5",
@@ -83,10 +83,13 @@ async fn odd_packets_are_answered_or_ignored() {
 }
 
 #[tokio::test]
-async fn long_packets_are_answered() {
-    let (server, _io) = serve([namespace("/")]).await;
+async fn ev_06_j11_k1_k2_k9_k10_long_packets_are_answered() {
+    let root = namespace("/").on("read", async |Data(value): Data<Value>| Reply((value,)));
+    let (server, _io) = serve([root]).await;
     let (mut client, _id) = socket::connect(server.endpoint, "/").await;
     let nested = format!("{}{}", "[".repeat(127), "]".repeat(127));
+    client.send(&format!("421[\"read\",{nested}]")).await;
+    assert_eq!(client.frame().await, text(format!("431[{nested}]")), "K2: read, and written anew");
     let keys = (0..60_000).map(|at| format!("\"{at}\":1")).collect::<Vec<_>>().join(",");
     let rows = [
         ("K1: nested 128 deep", nested),

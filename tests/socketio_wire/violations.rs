@@ -149,7 +149,7 @@ async fn is_closed(client: &mut WebSocket, bytes: &[u8]) {
 }
 
 #[tokio::test]
-async fn strangers_who_break_the_protocol_are_closed() {
+async fn i2_i10_i13_kb12_strangers_who_break_the_protocol_are_closed() {
     let (server, io) = serve([namespace("/"), namespace("/other")]).await;
     for (label, sent) in STRANGERS {
         let _row = Row(label);
@@ -160,7 +160,7 @@ async fn strangers_who_break_the_protocol_are_closed() {
 }
 
 #[tokio::test]
-async fn cv_16_members_who_break_the_protocol_are_closed_and_leave() {
+async fn cv_16_i1_i12_j1_to_j9_j13_to_j16_kb1_to_kb9_members_who_break_the_protocol_are_closed_and_leave() {
     let (root, mut told) = telling(namespace("/"));
     let (server, io) = serve([root, namespace("/other")]).await;
     for (label, sent) in MEMBERS {
@@ -176,7 +176,7 @@ async fn cv_16_members_who_break_the_protocol_are_closed_and_leave() {
 
 /// Too long to be spelled out in the table.
 #[tokio::test]
-async fn members_who_send_too_much_are_closed() {
+async fn i8_j11_j16_k1_k3_k9_members_who_send_too_much_are_closed() {
     let (server, _io) = serve([namespace("/")]).await;
     let nested = |depth| format!("42[\"ack\",{}{}]", "[".repeat(depth), "]".repeat(depth));
     let rows = [

@@ -28,10 +28,16 @@ fn namespace(name: &str) -> Namespace {
             }
             Ok(())
         })
-        .on("join", async |socket: Socket, Data(room): Data<String>| {
-            socket.join(room);
-            Reply(true)
+        .on("ask-room", async |socket: Socket, Data((room, wait)): Data<(String, u64)>| -> Result<(), EmitError> {
+            let room = socket.namespace().to(room).timeout(Duration::from_millis(wait));
+            let (complete, answers) = match room.emit_with_ack::<Value>("question", &())?.await {
+                Ok(answers) => (true, answers),
+                Err(incomplete) => (false, incomplete.answers),
+            };
+            let answers: Vec<Value> = answers.into_iter().map(|(_id, answer)| answer).collect();
+            socket.emit("answers", &(complete, answers))
         })
+        .on("join", async |socket: Socket, Data(room): Data<String>| Reply(socket.join(room).is_ok()))
         .on("leave", async |socket: Socket, Data(room): Data<String>| {
             socket.leave(room);
             Reply(true)

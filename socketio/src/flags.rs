@@ -1,0 +1,25 @@
+//! What it is: how an event is to be sent: volatile, compressed, with how much time for an answer.
+//! What it is not: to whom; that is the business of `operator` and `broadcast`, which carry these.
+//! Who calls it: those two.
+
+use std::time::Duration;
+
+use crate::packet::Encoded;
+
+/// How an event is sent.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Flags {
+    /// Dropped for those who cannot take it at once.
+    pub(crate) volatile: bool,
+    /// Never compressed, whatever the engine's options say.
+    pub(crate) uncompressed: bool,
+    /// How long answers are waited for; `None` is until the socket leaves.
+    pub(crate) timeout: Option<Duration>,
+}
+
+impl Flags {
+    /// The event as these flags want it.
+    pub(crate) fn apply(self, encoded: Encoded) -> Encoded {
+        if self.uncompressed { encoded.uncompressed() } else { encoded }
+    }
+}
