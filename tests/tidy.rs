@@ -23,9 +23,9 @@ const ENGINEIO: &str = "\
         service + answer engine handover head http origin refusal, bare + answer handover refusal, connection, \
         serve + connection service";
 const SOCKETIO: &str = "\
-    words: id, error, shape, value, data, rooms + id
+    words: id, pid + id, error, shape, value, data, rooms + id
     codecs: args, packet + args, decoder + args packet
-    state: acks, peer + acks, hub + peer
+    state: acks, history, peer + acks, recovery + history peer, hub + peer recovery
     handles: broadcast, socket + broadcast
     handlers: event, extract + event, handler + event extract, namespace + event handler
     connections: client, server + client";

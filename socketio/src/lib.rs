@@ -42,10 +42,24 @@
 //!
 //! [`Socket::revision`] tells them apart.
 //!
+//! # Clients that come back
+//! With [`Config::connection_state_recovery`] a client that lost its connection and is back in time has its id, rooms
+//! and data again, and is sent what it missed before its CONNECT is answered; [`Socket::recovered`], and
+//! `socket.recovered` at the client, say so. Else it is new, and should load what it needs.
+//! - Events are in order, and none is left out while a client is recovered. A stock client gets what it missed twice if
+//!   its connection ends again before the CONNECT behind that. Events that ask for an ack are sent once.
+//! - Handlers run as ever: the disconnect handler when the connection ends, the connect handler when the client is
+//!   back. It can still refuse; what it does for new clients only, it does unless [`Socket::recovered`].
+//! - Events have one more argument at the client. Most handlers do not mind; optional last arguments do.
+//! - What is emitted by a [`Socket`] whose client is away waits for it.
+//! - Whom [`Socket::disconnect`] sent away, and who left, is new. After transport close, transport error, ping timeout,
+//!   forced close and server shutting down clients may come back.
+//! - It costs memory, see [`Recovery`], and emits in one namespace wait for each other.
+//!
 //! # Layers
-//! A file uses files of lower layers only: words (`id`, `error`, `shape`, `value`, `data`, `rooms`), codecs (`args`,
-//! `packet`, `decoder`), state (`acks`, `peer`, `hub`), handles (`broadcast`, `socket`), handlers (`event`,
-//! `extract`, `handler`, `namespace`), connections (`client`, `server`).
+//! A file uses files of lower layers only: words (`id`, `pid`, `error`, `shape`, `value`, `data`, `rooms`), codecs
+//! (`args`, `packet`, `decoder`), state (`acks`, `history`, `peer`, `recovery`, `hub`), handles (`broadcast`,
+//! `socket`), handlers (`event`, `extract`, `handler`, `namespace`), connections (`client`, `server`).
 
 mod acks;
 mod args;
@@ -57,11 +71,14 @@ mod error;
 mod event;
 mod extract;
 mod handler;
+mod history;
 mod hub;
 mod id;
 mod namespace;
 mod packet;
 mod peer;
+mod pid;
+mod recovery;
 mod rooms;
 mod server;
 mod shape;
@@ -79,6 +96,7 @@ pub use extract::{Ack, Auth, Data, EventName, FromEvent, Query, Rejection};
 pub use handler::{Handler, Reply, Returned};
 pub use id::SocketId;
 pub use namespace::Namespace;
+pub use recovery::Recovery;
 pub use rooms::Room;
 pub use server::{Config, SocketIo};
 pub use socket::{Answer, Socket};

@@ -10,6 +10,7 @@ use crate::{
     args::{self, MAX_ATTACHMENTS, Written},
     error::{ConnectError, DecodeError, EmitError},
     id::SocketId,
+    pid::Pid,
 };
 
 /// Event names that clients keep for themselves, so neither side may emit them.
@@ -127,6 +128,30 @@ pub(crate) fn check_event_name(name: &str) -> Result<(), DecodeError> {
 pub(crate) struct Encoded {
     pub(crate) text: Frame,
     pub(crate) attachments: Vec<Frame>,
+    /// Whether it is an event that asks for no answer: one that a client which comes back is sent again.
+    pub(crate) is_recoverable: bool,
+}
+
+impl Encoded {
+    /// The same event with an offset as one more argument at its end, of which clients take notice.
+    pub(crate) fn with_offset(&self, offset: &str) -> Self {
+        let frame = self.text.websocket();
+        // The header (RFC 6455, section 5.2), and the `4` of a message.
+        let start = 1 + match frame[1] {
+            126 => 4,
+            127 => 10,
+            _ => 2,
+        };
+        let event = str::from_utf8(&frame[start..]).expect("a text frame is UTF-8");
+        let event = event.strip_suffix(']').expect("an event is an array");
+        Self { text: Frame::text(&[event, ",\"", offset, "\"]"]), ..self.clone() }
+    }
+
+    /// Its size in bytes, frame headers included.
+    pub(crate) fn size(&self) -> usize {
+        let frames = std::iter::once(&self.text).chain(&self.attachments);
+        frames.map(|frame| size_of::<Frame>() + frame.websocket().len()).sum()
+    }
 }
 
 /// `2`: an event, with an ack id when an answer is wanted.
@@ -141,7 +166,8 @@ pub(crate) fn event<T: Serialize + ?Sized>(
     }
     let written = args::write(args)?;
     let name = serde_json::to_string(name)?;
-    Ok(encode(["2", "5"], namespace, ack, &["[", &name, &written.json, "]"], &written))
+    let encoded = encode(["2", "5"], namespace, ack, &["[", &name, &written.json, "]"], &written);
+    Ok(Encoded { is_recoverable: ack.is_none(), ..encoded })
 }
 
 /// `3`: the answer to an event.
@@ -151,11 +177,12 @@ pub(crate) fn ack<T: Serialize + ?Sized>(namespace: &str, id: u64, args: &T) -> 
     Ok(encode(["3", "6"], namespace, Some(id), &["[", items, "]"], &written))
 }
 
-/// `0`: the socket has joined. A client of revision 3 knows its id already.
-pub(crate) fn connect(namespace: &str, id: &SocketId, revision: Revision) -> Encoded {
+/// `0`: the socket has joined, and with the pid may come back. A client of revision 3 knows its id already.
+pub(crate) fn connect(namespace: &str, id: &SocketId, pid: Option<&Pid>, revision: Revision) -> Encoded {
+    let pid = pid.map(|pid| format!(",\"pid\":\"{pid}\"")).unwrap_or_default();
     match revision {
         Revision::V3 => plain("0", namespace, &[]),
-        Revision::V4 => plain("0", namespace, &["{\"sid\":\"", id.as_str(), "\"}"]),
+        Revision::V4 => plain("0", namespace, &["{\"sid\":\"", id.as_str(), "\"", &pid, "}"]),
     }
 }
 
@@ -195,7 +222,7 @@ fn encode(kinds: [&str; 2], namespace: &str, ack: Option<u64>, payload: &[&str],
     let id = ack.map(|id| id.to_string()).unwrap_or_default();
     let mut parts = vec![kind, &count, namespace, comma, &id];
     parts.extend(payload);
-    Encoded { text: Frame::text(&parts), attachments: written.attachments.clone() }
+    Encoded { text: Frame::text(&parts), attachments: written.attachments.clone(), is_recoverable: false }
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use crate::{
     client::{Client, Namespaces},
     hub::Target,
     namespace::Namespace,
+    recovery::{Recoverable, Recovery},
 };
 
 /// Options of a [`SocketIo`], with the reference server's names and defaults.
@@ -26,13 +27,21 @@ pub struct Config {
     pub connect_timeout: Duration,
     /// *Ours.* Bytes that a client may send before it has joined a namespace, in all. Default 64 KiB.
     pub max_bytes_before_connect: usize,
+    /// Lets clients that lost their connection come back as who they were, with what they missed
+    /// (`connectionStateRecovery`). Default `None`: whoever comes back is new.
+    pub connection_state_recovery: Option<Recovery>,
 }
 
 impl Default for Config {
     fn default() -> Self {
         let engine = engineio::Config { path: "/socket.io/".into(), ..engineio::Config::default() };
-        let http = Http::default();
-        Self { engine, http, connect_timeout: Duration::from_secs(45), max_bytes_before_connect: 64 * 1024 }
+        Self {
+            engine,
+            http: Http::default(),
+            connect_timeout: Duration::from_secs(45),
+            max_bytes_before_connect: 64 * 1024,
+            connection_state_recovery: None,
+        }
     }
 }
 
@@ -47,7 +56,13 @@ pub struct SocketIo {
 impl SocketIo {
     /// A server with these namespaces and no others. Of two with the same name the last one counts.
     pub fn new(config: Config, namespaces: impl IntoIterator<Item = Namespace>) -> Self {
-        let served = namespaces.into_iter().map(Namespace::serve);
+        let recovery = config.connection_state_recovery;
+        // From a ping that is answered to the end of a session that answers the next one no more. An answer may take
+        // twice its time, if another packet comes meanwhile.
+        let silence = config.engine.ping_interval.saturating_add(config.engine.ping_timeout.saturating_mul(4));
+        let served = namespaces
+            .into_iter()
+            .map(|namespace| namespace.serve(recovery.map(|options| Recoverable::new(options, silence))));
         let namespaces: Arc<Namespaces> = Arc::new(served.map(|served| (served.hub().path.clone(), served)).collect());
         let (connect_timeout, max_bytes) = (config.connect_timeout, config.max_bytes_before_connect);
         let joinable = namespaces.clone();
