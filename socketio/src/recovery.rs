@@ -23,6 +23,9 @@ use crate::{
 /// has its id, its rooms and what was [`set`](crate::Socket::set) again, and is sent what it missed.
 ///
 /// Each event without an ack then has one more argument at its end, a string, by which the client says how far it came.
+///
+/// A client is new instead when it was away for too long, when something it missed had to go, and when it missed more
+/// than [`max_outbox_bytes`](engineio::Config::max_outbox_bytes): then its connection ends once more before.
 #[derive(Debug, Clone, Copy)]
 pub struct Recovery {
     /// How long a client may be away (`maxDisconnectionDuration`). Default 2 min.

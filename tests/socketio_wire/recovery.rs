@@ -595,3 +595,82 @@ async fn v2_clients_of_protocol_4_are_never_recovered_and_see_no_offsets() {
     assert_eq!(told.next().await.0, "transport close");
     assert_eq!(root.to(&sid).sockets(), []);
 }
+
+/// Emits numbered events, each by a thread of its own, until the client has come back so often.
+fn emit_from_all_sides(io: &SocketIo, sid: &str, rounds: u32) -> Vec<std::thread::JoinHandle<()>> {
+    let broadcast = io.of("/").expect("served");
+    let socket = broadcast.clone().to(sid).sockets().remove(0);
+    let emits: [Box<dyn Fn(u32) + Send>; 3] = [
+        Box::new({
+            let all = broadcast.clone();
+            move |number| drop(all.emit("all", &number))
+        }),
+        Box::new(move |number| drop(broadcast.clone().to("room").emit("room", &number))),
+        Box::new(move |number| socket.emit("direct", &number).expect("its client comes back")),
+    ];
+    let thread = |emit: Box<dyn Fn(u32) + Send>| std::thread::spawn(move || (0..rounds).for_each(emit));
+    emits.into_iter().map(thread).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rc_04_nothing_is_lost_or_twice_or_out_of_order_however_often_a_client_is_cut() {
+    const EVENTS: u32 = 2000;
+    let root = asked(namespace("/"));
+    let (server, io) = serve_recovering([root]).await;
+    let mut client = join(server.endpoint, "").await;
+    client.ask(r#"["join","room"]"#).await;
+    let sid = client.sid.clone();
+    let threads = emit_from_all_sides(&io, &sid, EVENTS);
+    let (mut next, mut last, mut cuts) = ([0; 3], client.claim_without_offset(), 0_usize);
+    let mut see = |event: &str| {
+        let (event, offset) = split(event);
+        let (name, number) = event.strip_prefix("42[\"").and_then(|event| event.split_once("\",")).expect("an event");
+        let at = ["all", "room", "direct"].iter().position(|known| *known == name).expect("a name");
+        assert_eq!(number.strip_suffix(']').and_then(|number| number.parse().ok()), Some(next[at]), "{name}");
+        next[at] += 1;
+        (offset, next == [EVENTS; 3])
+    };
+    'all: loop {
+        // More each time, so that they are cut in the middle of bursts, too.
+        for _ in 0..cuts * 7 % 300 {
+            let (offset, is_all) = see(&client.websocket.text().await);
+            last = client.claim(&offset);
+            if is_all {
+                break 'all;
+            }
+        }
+        // The server may know of the end, or not yet.
+        client = join(server.endpoint, &last).await;
+        assert_eq!(client.sid, sid, "after {cuts} cuts");
+        cuts += 1;
+        for missed in std::mem::take(&mut client.missed) {
+            let Frame::Text(event) = missed else { panic!("not text: {missed:?}") };
+            let (offset, is_all) = see(&event);
+            last = client.claim(&offset);
+            if is_all {
+                break 'all;
+            }
+        }
+    }
+    assert!(cuts > 1);
+    threads.into_iter().for_each(|thread| thread.join().expect("no panic"));
+    assert_eq!(heard(&mut client.websocket).await, []);
+}
+
+#[tokio::test]
+async fn rc_07_who_missed_more_than_may_wait_for_it_is_new_the_next_time() {
+    let (root, mut told) = telling(namespace("/"));
+    let mut config = Config { connection_state_recovery: Some(Recovery::default()), ..Config::default() };
+    config.engine.max_outbox_bytes = 1000;
+    let (server, io) = server::socketio(config, [root]).await;
+    let client = join(server.endpoint, "").await;
+    let (claim, sid) = (client.claim_without_offset(), client.sid.clone());
+    cut(client, &mut told).await;
+    for _ in 0..2 {
+        io.of("/").expect("served").emit("much", &"x".repeat(1000)).expect("emitted");
+    }
+    let (mut websocket, _sid) = WebSocket::open(server.endpoint).await;
+    websocket.send(&format!("40{claim}")).await;
+    assert_eq!(told.next().await.0, "slow consumer");
+    assert_ne!(join(server.endpoint, &claim).await.sid, sid);
+}
