@@ -30,11 +30,11 @@ use crate::{
 pub struct Recovery {
     /// How long a client may be away (`maxDisconnectionDuration`). Default 2 min.
     pub max_disconnection_duration: Duration,
-    /// *Ours.* Bytes of events that each namespace keeps, with some 150 more for every event. Who needs one that had
-    /// to go is not recovered. Default 16 MiB.
+    /// *Ours.* Bytes that each namespace keeps: its events, with what it takes to keep them. Who needs one that had to
+    /// go is not recovered. Default 16 MiB.
     pub max_bytes: usize,
-    /// *Ours.* Sockets that each namespace keeps while they are away, of some 2 KiB each, and what was
-    /// [`set`](crate::Socket::set). Above it the one that left first is given up. Default 10,000.
+    /// *Ours.* Sockets that each namespace keeps while they are away, with the request of their connection, their rooms
+    /// and what was [`set`](crate::Socket::set). Above it the one that left first is given up. Default 10,000.
     pub max_sessions: usize,
 }
 
