@@ -27,9 +27,9 @@ const ENGINEIO: &str = "\
         service + answer engine handover head http origin refusal, bare + answer handover refusal, connection, \
         serve + connection service";
 const SOCKETIO: &str = "\
-    words: id, error, limits, shape, value, data, rooms + id
+    words: id, pid + id, error, limits, shape, value, data, rooms + id
     codecs: args, packet + args, decoder + args packet
-    state: acks, changes, peer + acks, hub + changes peer
+    state: acks, changes, history, peer + acks, recovery + history peer, hub + changes peer recovery
     handles: answer, flags, encoded, broadcast + answer encoded flags, operator + answer broadcast encoded flags, \
         socket + answer broadcast encoded flags operator
     handlers: event, extract + event, handler + event extract, namespace + event handler

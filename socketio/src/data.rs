@@ -8,7 +8,7 @@ use std::{any::Any, fmt, mem, sync::Arc};
 type Value = Arc<dyn Any + Send + Sync>;
 
 /// Values of different types; few, so that they are looked through. Empty, it owns no heap.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Values(Vec<Value>);
 
 impl Values {

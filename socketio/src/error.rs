@@ -185,8 +185,27 @@ pub enum DisconnectReason {
     ClientNamespaceDisconnect,
     /// The server made it leave. The client does not come back by itself.
     ServerNamespaceDisconnect,
+    /// *Ours.* The client came back on another connection before the end of this one was noticed.
+    TakenOver,
     /// The connection ended. The client comes back by itself.
     Closed(CloseReason),
+}
+
+impl DisconnectReason {
+    /// Whether a client that leaves so may be recovered, as in the reference.
+    pub(crate) fn is_recoverable(self) -> bool {
+        match self {
+            Self::ClientNamespaceDisconnect | Self::ServerNamespaceDisconnect | Self::TakenOver => false,
+            Self::Closed(reason) => matches!(
+                reason,
+                CloseReason::TransportClose
+                    | CloseReason::TransportError(_)
+                    | CloseReason::PingTimeout
+                    | CloseReason::ForcedClose
+                    | CloseReason::Shutdown
+            ),
+        }
+    }
 }
 
 impl fmt::Display for DisconnectReason {
@@ -194,6 +213,7 @@ impl fmt::Display for DisconnectReason {
         match self {
             Self::ClientNamespaceDisconnect => f.write_str("client namespace disconnect"),
             Self::ServerNamespaceDisconnect => f.write_str("server namespace disconnect"),
+            Self::TakenOver => f.write_str("taken over"),
             Self::Closed(reason) => reason.fmt(f),
         }
     }

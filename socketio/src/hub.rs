@@ -6,21 +6,24 @@ use std::{
     collections::HashSet,
     fmt,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicU64, Ordering},
     },
+    time::Instant,
 };
 
 use dashmap::DashMap;
-use engineio::Sent;
+use engineio::{Revision, Sent};
 
 use crate::{
     changes::{Changes, Listener},
-    error::{ConnectError, DisconnectReason, JoinError},
+    error::{ConnectError, DisconnectReason, EmitError, JoinError},
     id::SocketId,
     limits::Limits,
     packet::{self, Encoded},
     peer::{Peer, Stage},
+    pid::Claim,
+    recovery::{Greeting, Recoverable, Released},
     rooms::{Room, Rooms},
 };
 
@@ -36,6 +39,9 @@ pub(crate) struct Hub {
     changes: Changes,
     /// One counter for all sockets, so that an event that asks many for an ack is encoded once.
     next_ack: AtomicU64,
+    /// When clients can come back. Taken before all other locks, and held while an event is delivered or a peer comes,
+    /// goes, joins or leaves: so positions in the history are the order in which each peer got its events.
+    recovery: Option<Mutex<Recoverable>>,
     on_leave: Box<OnLeave>,
 }
 
@@ -53,6 +59,7 @@ impl Hub {
         path: String,
         limits: Arc<Limits>,
         on_room: Option<Listener>,
+        recovery: Option<Recoverable>,
         on_leave: impl Fn(&Arc<Hub>, &Arc<Peer>, DisconnectReason) + Send + Sync + 'static,
     ) -> Self {
         let on_leave = Box::new(on_leave);
@@ -63,26 +70,67 @@ impl Hub {
             rooms: Rooms::default(),
             changes: Changes::new(on_room),
             next_ack: AtomicU64::new(0),
+            recovery: recovery.map(Mutex::new),
             on_leave,
         }
+    }
+
+    fn recovery(&self) -> Option<MutexGuard<'_, Recoverable>> {
+        let recovery = self.recovery.as_ref()?;
+        Some(recovery.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The peer for a client that comes back and can be recovered: that of its id, with its rooms and data.
+    pub(crate) fn restore(self: &Arc<Self>, engine: &engineio::Socket, auth: &str) -> Option<Arc<Peer>> {
+        if engine.encoding().revision == Revision::V3 {
+            return None;
+        }
+        let claim = self.recovery.as_ref().and_then(|_| Claim::parse(auth))?;
+        let heir = |id| Arc::new(Peer::recovered(id, engine.clone(), auth));
+        let (heir, before) = self.recovery()?.claim(&claim, heir, Instant::now())?;
+        // A client has one connection: whatever else there is on this one will not be heard.
+        self.remove(&before, DisconnectReason::TakenOver, false);
+        before.engine.close();
+        let (rooms, data) = {
+            let state = before.state();
+            (state.rooms.clone(), state.data.clone())
+        };
+        let mut state = heir.state();
+        (state.rooms, state.data) = (rooms, data);
+        drop(state);
+        Some(heir)
     }
 
     /// Lets a peer in: answers its CONNECT, sends what waited behind it, makes it known to rooms and broadcasts.
     /// Says whether it was still there.
     pub(crate) fn admit(&self, peer: &Arc<Peer>) -> bool {
+        let mut recovery = self.recovery();
         let mut state = peer.state();
         let Stage::Connecting { outgoing, incoming } = &mut state.stage else { return false };
         let (outgoing, incoming) = (std::mem::take(outgoing), std::mem::take(incoming));
+        let admitted = recovery.as_mut().map(|recovery| recovery.admit(peer, &state.rooms, Instant::now()));
+        let Ok(Greeting { missed, pid }) = admitted.unwrap_or(Ok(Greeting::default())) else {
+            // Its handler was told that it is recovered, which is no longer true: it has to come again.
+            peer.depart(&mut state);
+            recovery.map(|mut recovery| recovery.release(peer, false, Instant::now()));
+            peer.engine.close();
+            return false;
+        };
         state.stage = Stage::Draining { incoming };
-        for encoded in std::iter::once(packet::connect(&self.path, &peer.id, peer.revision())).chain(outgoing) {
+        let connect = packet::connect(&self.path, &peer.id, pid.as_ref(), peer.revision());
+        for encoded in missed.into_iter().chain([connect]) {
             // A connection that has just ended is about to say so; the peer leaves then.
             let _ended = peer.send_now(&encoded);
+        }
+        for encoded in outgoing {
+            let kept = recovery.as_mut().and_then(|recovery| recovery.emit_to(&encoded, &peer.id, Instant::now()));
+            let _ended = peer.send_now(kept.as_ref().unwrap_or(&encoded));
         }
         self.peers.insert(peer.id.clone(), peer.clone());
         for room in &state.rooms {
             self.enter(room, peer);
         }
-        drop(state);
+        drop((state, recovery));
         self.changes.tell();
         true
     }
@@ -90,20 +138,31 @@ impl Hub {
     /// Takes a peer out of the namespace. `farewell` is sent when it had joined, after the last broadcast it gets.
     /// Says whether it had joined; only then is `on_leave` called, and only the first time.
     pub(crate) fn remove(self: &Arc<Self>, peer: &Arc<Peer>, reason: DisconnectReason, farewell: bool) -> bool {
+        let mut recovery = self.recovery();
         let mut state = peer.state();
         let stage = peer.depart(&mut state);
+        let released =
+            recovery.as_mut().map(|recovery| recovery.release(peer, reason.is_recoverable(), Instant::now()));
         if farewell && matches!(stage, Stage::Connecting { .. }) {
             // Its connect handler sent it away: that is a refusal, which its client waits for.
             let _ended = peer.send_now(&packet::connect_error(&self.path, &ConnectError::refused(), peer.revision()));
         }
-        if !matches!(stage, Stage::Draining { .. } | Stage::Connected) {
+        let had_joined = matches!(stage, Stage::Draining { .. } | Stage::Connected);
+        if had_joined {
+            self.peers.remove(&peer.id);
+            for room in &state.rooms {
+                self.exit(room, peer);
+            }
+        }
+        drop((state, recovery));
+        let Released { given_up, expire_at } = released.unwrap_or_default();
+        drop(given_up);
+        if let Some(at) = expire_at {
+            tokio::spawn(expire(Arc::downgrade(self), at));
+        }
+        if !had_joined {
             return false;
         }
-        self.peers.remove(&peer.id);
-        for room in &state.rooms {
-            self.exit(room, peer);
-        }
-        drop(state);
         self.changes.tell();
         if farewell {
             // A connection that has ended needs no farewell.
@@ -126,6 +185,7 @@ impl Hub {
             self.check_name(peer, room, forced)?;
         }
         {
+            let mut recovery = self.recovery();
             let mut state = peer.state();
             if matches!(state.stage, Stage::Gone) {
                 return Err(JoinError::Disconnected);
@@ -147,6 +207,11 @@ impl Hub {
             if !matches!(state.stage, Stage::Connecting { .. }) {
                 added.iter().for_each(|room| self.enter(room, peer));
                 state.rooms.iter().filter(|room| leaves(room)).for_each(|room| self.exit(room, peer));
+                if let Some(recovery) = &mut recovery {
+                    let now = Instant::now();
+                    added.iter().for_each(|room| recovery.join(&peer.id, room, now));
+                    state.rooms.iter().filter(|room| leaves(room)).for_each(|room| recovery.leave(&peer.id, room, now));
+                }
             }
             state.rooms.retain(|room| !leaves(room));
             state.rooms.append(&mut added);
@@ -168,6 +233,7 @@ impl Hub {
     /// Lets a peer leave the rooms that are meant.
     pub(crate) fn leave(&self, peer: &Arc<Peer>, is_meant: impl Fn(&Room) -> bool) {
         {
+            let mut recovery = self.recovery();
             let mut state = peer.state();
             if matches!(state.stage, Stage::Gone) {
                 return;
@@ -177,6 +243,9 @@ impl Hub {
                 let leaves = is_meant(room);
                 if leaves && is_known {
                     self.exit(room, peer);
+                    if let Some(recovery) = &mut recovery {
+                        recovery.leave(&peer.id, room, Instant::now());
+                    }
                 }
                 !leaves
             });
@@ -196,13 +265,41 @@ impl Hub {
     /// Sends to each peer that is meant, once; what is volatile only to those who are ready for it.
     /// Returns to how many it was sent.
     pub(crate) fn deliver(&self, target: &Target, encoded: &Encoded, volatile: bool) -> usize {
+        let mut recovery = self.recovery();
+        let kept = recovery.as_mut().and_then(|recovery| match volatile {
+            true => recovery.pass(encoded),
+            false => recovery.emit(encoded, &target.rooms, &target.except, Instant::now()),
+        });
         let mut sent = 0;
         self.select(target, |peer| {
+            let encoded = kept.as_ref().filter(|_| peer.revision() == Revision::V4).unwrap_or(encoded);
             let queued =
                 if volatile { peer.send_volatile(encoded) == Ok(Sent::Queued) } else { peer.send_now(encoded).is_ok() };
             sent += usize::from(queued);
         });
         sent
+    }
+
+    /// Sends to one peer, or keeps it while its connect handler runs. If the peer is gone and its client may come back,
+    /// or has, it is for that client. What is volatile is only for a client that is there and ready for it.
+    pub(crate) fn send(&self, peer: &Arc<Peer>, encoded: &Encoded, volatile: bool) -> Result<Sent, EmitError> {
+        // Held to the end: meanwhile nobody is let in, and nobody leaves.
+        let Some(mut recovery) = self.recovery() else { return peer.send_flagged(encoded, volatile) };
+        if peer.is_connecting() || peer.revision() == Revision::V3 {
+            return peer.send_flagged(encoded, volatile);
+        }
+        if volatile {
+            let passed = recovery.pass(encoded);
+            return peer.send_flagged(passed.as_ref().unwrap_or(encoded), true);
+        }
+        let Some(kept) = recovery.emit_to(encoded, &peer.id, Instant::now()) else {
+            return peer.send_flagged(encoded, false);
+        };
+        if let Some(peer) = self.peer(peer.id.as_str()) {
+            // If its connection has just ended, the event waits for its client.
+            let _ended = peer.send_now(&kept);
+        }
+        Ok(Sent::Queued)
     }
 
     /// All peers that are meant.
@@ -260,6 +357,17 @@ impl Hub {
     /// A new id for an event that wants an answer.
     pub(crate) fn next_ack(&self) -> u64 {
         self.next_ack.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+/// Gives up, again and again, those who have been away for long enough, until nobody is away.
+async fn expire(hub: Weak<Hub>, mut at: Instant) {
+    loop {
+        tokio::time::sleep_until(at.into()).await;
+        let Some(hub) = hub.upgrade() else { return };
+        let expired = hub.recovery().map(|mut recovery| recovery.expire(Instant::now()));
+        let Some((_given_up, Some(next))) = expired else { return };
+        at = next;
     }
 }
 

@@ -63,11 +63,25 @@
 //!
 //! [`Socket::revision`] tells them apart.
 //!
+//! # Clients that come back
+//! With [`Config::connection_state_recovery`] a client that lost its connection and is back in time has its id, rooms
+//! and data again, and is sent what it missed before its CONNECT is answered; [`Socket::recovered`], and
+//! `socket.recovered` at the client, say so. Else it is new, and should load what it needs.
+//! - Events are in order, and none is left out while a client is recovered. A stock client gets what it missed twice if
+//!   its connection ends again before the CONNECT behind that. Events that ask for an ack are sent once.
+//! - Handlers run as ever: the disconnect handler when the connection ends, the connect handler when the client is
+//!   back. It can still refuse; what it does for new clients only, it does unless [`Socket::recovered`].
+//! - Events have one more argument at the client. Most handlers do not mind; optional last arguments do.
+//! - What is emitted by a [`Socket`] whose client is away waits for it.
+//! - Whom [`Socket::disconnect`] sent away, and who left, is new. After transport close, transport error, ping timeout,
+//!   forced close and server shutting down clients may come back.
+//! - It costs memory, see [`Recovery`], and emits in one namespace wait for each other.
+//!
 //! # Layers
-//! A file uses files of lower layers only: words (`id`, `error`, `limits`, `shape`, `value`, `data`, `rooms`), codecs
-//! (`args`, `packet`, `decoder`), state (`acks`, `changes`, `peer`, `hub`), handles (`answer`, `flags`, `encoded`,
-//! `broadcast`, `operator`, `socket`), handlers (`event`, `extract`, `handler`, `namespace`), connections
-//! (`deadlines`, `client`, `server`, `root`).
+//! A file uses files of lower layers only: words (`id`, `pid`, `error`, `limits`, `shape`, `value`, `data`, `rooms`),
+//! codecs (`args`, `packet`, `decoder`), state (`acks`, `changes`, `history`, `peer`, `recovery`, `hub`), handles
+//! (`answer`, `flags`, `encoded`, `broadcast`, `operator`, `socket`), handlers (`event`, `extract`, `handler`,
+//! `namespace`), connections (`deadlines`, `client`, `server`, `root`).
 
 mod acks;
 mod answer;
@@ -84,6 +98,7 @@ mod event;
 mod extract;
 mod flags;
 mod handler;
+mod history;
 mod hub;
 mod id;
 mod limits;
@@ -91,6 +106,8 @@ mod namespace;
 mod operator;
 mod packet;
 mod peer;
+mod pid;
+mod recovery;
 mod rooms;
 mod root;
 mod server;
@@ -113,6 +130,7 @@ pub use id::SocketId;
 pub use limits::Limits;
 pub use namespace::Namespace;
 pub use operator::SocketOperator;
+pub use recovery::Recovery;
 pub use rooms::{Room, RoomChange};
 pub use server::{Config, SocketIo};
 pub use socket::Socket;

@@ -16,6 +16,7 @@ use crate::{
     id::SocketId,
     limits::Limits,
     peer::{Arrival, Peer},
+    recovery::Recoverable,
     rooms::RoomChange,
     socket::Socket,
 };
@@ -60,6 +61,10 @@ impl Namespace {
     /// the rooms it joins count, once it has let the client in. Events that come meanwhile wait, 16 at most
     /// ([`max_waiting_events`](crate::Limits::max_waiting_events)).
     ///
+    /// A client that comes back and is recovered asks, too: [`Socket::recovered`] tells it, its rooms and data are
+    /// there already, and what it missed is sent before all else. It may still be refused, and then is new the next
+    /// time.
+    ///
     /// Without a handler everybody is let in. A second one replaces the first.
     pub fn on_connect<A>(mut self, handler: impl Handler<Connect, A>) -> Self {
         self.on_connect = Some(erase(handler));
@@ -75,7 +80,8 @@ impl Namespace {
         self
     }
 
-    /// Called once for each socket that had joined, after it has left all its rooms.
+    /// Called once for each socket that had joined, after it has left all its rooms; at once, also if its client
+    /// may come back.
     /// A second handler replaces the first.
     pub fn on_disconnect<A>(mut self, handler: impl Handler<Disconnect, A>) -> Self {
         self.on_disconnect = Some(erase(handler));
@@ -93,9 +99,9 @@ impl Namespace {
     }
 
     /// Freezes the namespace.
-    pub(crate) fn serve(self, limits: Arc<Limits>) -> Served {
+    pub(crate) fn serve(self, limits: Arc<Limits>, recovery: Option<Recoverable>) -> Served {
         let Self { path, on_connect, on_disconnect, on_room, events } = self;
-        let hub = Hub::new(path, limits, on_room, move |hub, peer, reason| {
+        let hub = Hub::new(path, limits, on_room, recovery, move |hub, peer, reason| {
             if let Some(on_disconnect) = &on_disconnect {
                 let socket = Socket { hub: hub.clone(), peer: peer.clone() };
                 call(&socket, on_disconnect, &reason, |_| {});
@@ -149,11 +155,13 @@ impl Served {
         auth: &str,
         joined: impl FnOnce(Result<(), ConnectError>) + Send + 'static,
     ) -> Arc<Peer> {
-        let id = match engine.encoding().revision {
-            Revision::V3 => SocketId::derive(engine.sid(), &self.hub().path),
-            Revision::V4 => SocketId::draw(),
-        };
-        let peer = Arc::new(Peer::new(id, engine, auth));
+        let peer = self.hub().restore(&engine, auth).unwrap_or_else(|| {
+            let id = match engine.encoding().revision {
+                Revision::V3 => SocketId::derive(engine.sid(), &self.hub().path),
+                Revision::V4 => SocketId::draw(),
+            };
+            Arc::new(Peer::new(id, engine, auth))
+        });
         let socket = Socket { hub: self.0.hub.clone(), peer: peer.clone() };
         match &self.0.on_connect {
             None => self.admit(&socket, joined),

@@ -72,7 +72,7 @@ impl SocketOperator<'_> {
     /// [`EmitError`]; the client gets nothing then.
     pub fn emit<T: Serialize + ?Sized>(self, event: &str, args: &T) -> Result<Sent, EmitError> {
         let encoded = self.flags.apply(packet::event(&self.hub.path, event, args, None)?);
-        self.peer.send_flagged(&encoded, self.flags.volatile)
+        self.hub.send(self.peer, &encoded, self.flags.volatile)
     }
 
     /// Emits the event `message`.
@@ -88,7 +88,7 @@ impl SocketOperator<'_> {
     /// # Errors
     /// [`EmitError::OtherNamespace`], [`EmitError::Disconnected`].
     pub fn emit_encoded(self, event: &EncodedEvent) -> Result<Sent, EmitError> {
-        self.peer.send_flagged(&self.flags.apply(event.within(self.hub)?), self.flags.volatile)
+        self.hub.send(self.peer, &self.flags.apply(event.within(self.hub)?), self.flags.volatile)
     }
 
     /// Emits an event and asks for an answer, as [`Socket::emit_with_ack`](crate::Socket::emit_with_ack) does.

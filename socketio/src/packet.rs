@@ -11,6 +11,7 @@ use crate::{
     error::{ConnectError, DecodeError, EmitError},
     id::SocketId,
     limits::Limits,
+    pid::Pid,
 };
 
 /// Event names that clients keep for themselves, so neither side may emit them.
@@ -125,13 +126,37 @@ pub(crate) fn check_event_name(name: &str, limits: &Limits) -> Result<(), Decode
 pub(crate) struct Encoded {
     pub(crate) text: Frame,
     pub(crate) attachments: Vec<Frame>,
+    /// Whether it is an event that asks for no answer: one that a client which comes back is sent again.
+    pub(crate) is_recoverable: bool,
+}
+
+impl Encoded {
+    /// The same event with an offset as one more argument at its end, of which clients take notice.
+    pub(crate) fn with_offset(&self, offset: &str) -> Self {
+        let frame = self.text.websocket();
+        // The header (RFC 6455, section 5.2), and the `4` of a message.
+        let start = 1 + match frame[1] {
+            126 => 4,
+            127 => 10,
+            _ => 2,
+        };
+        let event = str::from_utf8(&frame[start..]).expect("a text frame is UTF-8");
+        let event = event.strip_suffix(']').expect("an event is an array");
+        Self { text: Frame::text(&[event, ",\"", offset, "\"]"]), ..self.clone() }
+    }
+
+    /// Its size in bytes, frame headers included.
+    pub(crate) fn size(&self) -> usize {
+        let frames = std::iter::once(&self.text).chain(&self.attachments);
+        frames.map(|frame| size_of::<Frame>() + frame.websocket().len()).sum()
+    }
 }
 
 impl Encoded {
     /// The same, never compressed on its way.
     pub(crate) fn uncompressed(self) -> Self {
         let attachments = self.attachments.into_iter().map(Frame::uncompressed).collect();
-        Self { text: self.text.uncompressed(), attachments }
+        Self { text: self.text.uncompressed(), attachments, ..self }
     }
 }
 
@@ -147,7 +172,8 @@ pub(crate) fn event<T: Serialize + ?Sized>(
     }
     let written = args::write(args)?;
     let name = serde_json::to_string(name)?;
-    Ok(encode(["2", "5"], namespace, ack, &["[", &name, &written.json, "]"], &written))
+    let encoded = encode(["2", "5"], namespace, ack, &["[", &name, &written.json, "]"], &written);
+    Ok(Encoded { is_recoverable: ack.is_none(), ..encoded })
 }
 
 /// `3`: the answer to an event.
@@ -157,11 +183,12 @@ pub(crate) fn ack<T: Serialize + ?Sized>(namespace: &str, id: u64, args: &T) -> 
     Ok(encode(["3", "6"], namespace, Some(id), &["[", items, "]"], &written))
 }
 
-/// `0`: the socket has joined. A client of revision 3 knows its id already.
-pub(crate) fn connect(namespace: &str, id: &SocketId, revision: Revision) -> Encoded {
+/// `0`: the socket has joined, and with the pid may come back. A client of revision 3 knows its id already.
+pub(crate) fn connect(namespace: &str, id: &SocketId, pid: Option<&Pid>, revision: Revision) -> Encoded {
+    let pid = pid.map(|pid| format!(",\"pid\":\"{pid}\"")).unwrap_or_default();
     match revision {
         Revision::V3 => plain("0", namespace, &[]),
-        Revision::V4 => plain("0", namespace, &["{\"sid\":\"", id.as_str(), "\"}"]),
+        Revision::V4 => plain("0", namespace, &["{\"sid\":\"", id.as_str(), "\"", &pid, "}"]),
     }
 }
 
@@ -201,7 +228,7 @@ fn encode(kinds: [&str; 2], namespace: &str, ack: Option<u64>, payload: &[&str],
     let id = ack.map(|id| id.to_string()).unwrap_or_default();
     let mut parts = vec![kind, &count, namespace, comma, &id];
     parts.extend(payload);
-    Encoded { text: Frame::text(&parts), attachments: written.attachments.clone() }
+    Encoded { text: Frame::text(&parts), attachments: written.attachments.clone(), is_recoverable: false }
 }
 
 #[cfg(test)]

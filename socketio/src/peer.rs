@@ -22,6 +22,8 @@ pub(crate) struct Peer {
     pub(crate) engine: engineio::Socket,
     /// What it sent as `auth`, a JSON object; empty when it sent nothing.
     pub(crate) auth: Box<str>,
+    /// Whether it came back, with the session of a peer before it.
+    pub(crate) is_recovered: bool,
     /// Taken for a few steps; before the locks of the hub's tables, never after them.
     state: Mutex<State>,
     /// Taken for a few steps; behind the state, never before it.
@@ -76,7 +78,12 @@ impl Peer {
     pub(crate) fn new(id: SocketId, engine: engineio::Socket, auth: &str) -> Self {
         // A copy: a slice would keep the whole read buffer for as long as the client stays.
         let auth = auth.into();
-        Self { id, engine, auth, state: Mutex::default(), acks: Mutex::default() }
+        Self { id, engine, auth, is_recovered: false, state: Mutex::default(), acks: Mutex::default() }
+    }
+
+    /// One that came back as the socket of this id.
+    pub(crate) fn recovered(id: SocketId, engine: engineio::Socket, auth: &str) -> Self {
+        Self { is_recovered: true, ..Self::new(id, engine, auth) }
     }
 
     pub(crate) fn revision(&self) -> Revision {
@@ -176,6 +183,11 @@ impl Peer {
     /// Whether it is in its namespace.
     pub(crate) fn is_connected(&self) -> bool {
         matches!(self.state().stage, Stage::Draining { .. } | Stage::Connected)
+    }
+
+    /// Whether its connect handler runs.
+    pub(crate) fn is_connecting(&self) -> bool {
+        matches!(self.state().stage, Stage::Connecting { .. })
     }
 
     /// Whether it has left, or was refused.

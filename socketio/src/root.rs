@@ -16,7 +16,7 @@ impl SocketIo {
     /// Everybody in `/`.
     fn root(&self) -> Broadcast {
         self.of("/")
-            .unwrap_or_else(|| Broadcast::new(Arc::new(Hub::new("/".into(), Arc::default(), None, |_, _, _| {}))))
+            .unwrap_or_else(|| Broadcast::new(Arc::new(Hub::new("/".into(), Arc::default(), None, None, |_, _, _| {}))))
     }
 
     /// The members of a room of `/`, see [`Broadcast::to`].

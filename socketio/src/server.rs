@@ -12,6 +12,7 @@ use crate::{
     client::{Client, Namespaces},
     limits::Limits,
     namespace::Namespace,
+    recovery::{Recoverable, Recovery},
 };
 
 /// Options of a [`SocketIo`], with the reference server's names and defaults.
@@ -28,6 +29,9 @@ pub struct Config {
     pub max_bytes_before_connect: usize,
     /// *Ours.* What one client may bring or make the server keep.
     pub limits: Limits,
+    /// Lets clients that lost their connection come back as who they were, with what they missed
+    /// (`connectionStateRecovery`). Default `None`: whoever comes back is new.
+    pub connection_state_recovery: Option<Recovery>,
 }
 
 impl Default for Config {
@@ -39,6 +43,7 @@ impl Default for Config {
             connect_timeout: Duration::from_secs(45),
             max_bytes_before_connect: 64 * 1024,
             limits: Limits::default(),
+            connection_state_recovery: None,
         }
     }
 }
@@ -55,7 +60,13 @@ impl SocketIo {
     /// A server with these namespaces and no others. Of two with the same name the last one counts.
     pub fn new(config: Config, namespaces: impl IntoIterator<Item = Namespace>) -> Self {
         let limits = Arc::new(config.limits);
-        let served = namespaces.into_iter().map(|namespace| namespace.serve(limits.clone()));
+        let recovery = config.connection_state_recovery;
+        // From a ping that is answered to the end of a session that answers the next one no more. An answer may take
+        // twice its time, if another packet comes meanwhile.
+        let silence = config.engine.ping_interval.saturating_add(config.engine.ping_timeout.saturating_mul(4));
+        let served = namespaces.into_iter().map(|namespace| {
+            namespace.serve(limits.clone(), recovery.map(|options| Recoverable::new(options, silence)))
+        });
         let namespaces: Arc<Namespaces> = Arc::new(served.map(|served| (served.hub().path.clone(), served)).collect());
         let (connect_timeout, max_bytes) = (config.connect_timeout, config.max_bytes_before_connect);
         let joinable = namespaces.clone();

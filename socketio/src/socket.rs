@@ -45,6 +45,12 @@ impl Socket {
         self.peer.is_connected()
     }
 
+    /// Whether the client came back after it had lost its connection, and was recovered: with its id, its rooms and
+    /// data, and with what it missed. `false` on its first connection, and without [`Recovery`](crate::Recovery).
+    pub fn recovered(&self) -> bool {
+        self.peer.is_recovered
+    }
+
     /// The request that opened the connection.
     pub fn handshake(&self) -> &Handshake {
         self.peer.engine.handshake()
@@ -59,7 +65,9 @@ impl Socket {
     /// Emits an event to this client. It is queued and leaves with whatever else waits. A tuple or an array is
     /// several arguments, `()` none, any other type one; what serde calls bytes (such as `bytes::Bytes`) is binary.
     ///
-    /// In a connect handler it waits until the client has joined, and is dropped if that is refused.
+    /// In a connect handler it waits until the client has joined, and is dropped if that is refused. With
+    /// [`Recovery`](crate::Recovery), what is emitted while the client is away waits for it, and once it is back goes
+    /// to it, also by a handle from before.
     ///
     /// # Errors
     /// [`EmitError`]; the client gets nothing then.
@@ -230,7 +238,7 @@ impl Socket {
     }
 
     /// Makes the socket leave its namespace with a DISCONNECT packet: the client does not come back by itself.
-    /// The connection and its other namespaces stay.
+    /// The connection and its other namespaces stay. A client that is away can no longer be recovered.
     pub fn disconnect(&self) {
         self.hub.remove(&self.peer, DisconnectReason::ServerNamespaceDisconnect, true);
     }

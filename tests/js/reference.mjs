@@ -97,6 +97,7 @@ function sio(http, allowEIO3 = false) {
 function sioClient(http) {
   const io = new SocketServer(http, {
     pingInterval: 2000,
+    connectionStateRecovery: {},
     allowRequest: (_request, done) => setTimeout(() => done(null, true), 10),
   })
   const buffer = Buffer.from('asdfasdf')
@@ -146,12 +147,13 @@ function sioClient(http) {
   }
 }
 
-function smoke(http) {
+function smoke(http, connectionStateRecovery) {
   const io = new SocketServer(http, {
     pingInterval: 1000,
     pingTimeout: 2000,
     maxHttpBufferSize: 10_000_000,
     allowEIO3: true,
+    connectionStateRecovery,
   })
   for (const name of ['/', '/custom']) {
     const namespace = io.of(name)
@@ -210,7 +212,8 @@ const profiles = {
   sio,
   sio3: (http) => sio(http, true),
   'sio-client': sioClient,
-  smoke,
+  smoke: (http) => smoke(http),
+  'smoke-recovery': (http) => smoke(http, {}),
   bench,
 }
 const defaultPorts = {
@@ -223,6 +226,7 @@ const defaultPorts = {
   sio3: 4106,
   bench: 4107,
   'eio-options': 4108,
+  'smoke-recovery': 4110,
 }
 
 const profile = process.env.PROFILE ?? 'smoke'

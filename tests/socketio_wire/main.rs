@@ -12,6 +12,7 @@ mod emits;
 mod events;
 mod limits;
 mod membership;
+mod recovery;
 mod revision3;
 mod rooms;
 mod syntax;

@@ -1,5 +1,6 @@
 // The official client, over each way of connecting.
 
+import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Manager } from 'socket.io-client'
 import { once } from './events.mjs'
@@ -81,4 +82,11 @@ export function comparable(value) {
     return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, comparable(each)]))
   }
   return value
+}
+
+/** The arguments of an event from a server with connection state recovery: the last one is an offset. */
+export function withoutOffset(args) {
+  assert.equal(typeof args.at(-1), 'string')
+  assert.notEqual(args.at(-1), '')
+  return args.slice(0, -1)
 }

@@ -1,5 +1,5 @@
 // Proxies that stand for bad networks: one that makes WebSockets slow and leaves HTTP fast, so that upgrades take
-// a while, and one that delays, splits, joins and cuts whatever passes.
+// a while, one that breaks when it is told, and one that delays, splits, joins and cuts whatever passes.
 
 import { connect, createServer } from 'node:net'
 import { once } from './events.mjs'
@@ -32,6 +32,58 @@ export async function slowWebSockets(t, server, delay) {
     proxy.close()
   })
   return { origin: `http://127.0.0.1:${proxy.address().port}` }
+}
+
+/**
+ * Passes everything on until it is told otherwise: `cut` breaks all connections, `abandon` breaks them on the client's
+ * side only, so that the server hears no end of them. New ones fail until `mend`. To be used as a server.
+ */
+export async function brittleNetwork(t, server) {
+  const connections = new Set()
+  let broken = false
+  const proxy = createServer((near) => {
+    near.on('error', () => {})
+    if (broken) {
+      near.destroy()
+      return
+    }
+    const far = connect(server.port, '127.0.0.1')
+    far.on('error', () => {})
+    const connection = { near, far }
+    connections.add(connection)
+    for (const [from, to] of [
+      [near, far],
+      [far, near],
+    ]) {
+      from.on('data', (chunk) => to.write(chunk))
+      from.on('close', () => connections.has(connection) && to.destroy())
+    }
+  })
+  proxy.listen(0, '127.0.0.1')
+  await once(proxy, 'listening')
+  const breakEach = (action) => () => {
+    broken = true
+    connections.forEach(action)
+  }
+  const cut = breakEach(({ near, far }) => {
+    near.destroy()
+    far.destroy()
+  })
+  const mend = () => {
+    broken = false
+  }
+  const abandoned = []
+  const abandon = breakEach((connection) => {
+    connections.delete(connection)
+    abandoned.push(connection.far)
+    connection.near.destroy()
+  })
+  t.after(() => {
+    cut()
+    abandoned.forEach((far) => far.destroy())
+    proxy.close()
+  })
+  return { origin: `http://127.0.0.1:${proxy.address().port}`, cut, mend, abandon }
 }
 
 /** Bytes of the frames `2probe`, which is masked, and `3probe`. */

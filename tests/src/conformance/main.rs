@@ -12,7 +12,7 @@ mod smoke;
 
 use std::{env, io, process::ExitCode};
 
-use socketio::SocketIo;
+use socketio::{Recovery, SocketIo};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -40,7 +40,8 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
         "sio" => serve(sio::server(false), 4101).await?,
         "sio3" => serve(sio::server(true), 4106).await?,
         "sio-client" => serve(sio_client::server(), 4102).await?,
-        "smoke" => serve(smoke::server(), 4104).await?,
+        "smoke" => serve(smoke::server(None), 4104).await?,
+        "smoke-recovery" => serve(smoke::server(Some(Recovery::default())), 4110).await?,
         "bench" => serve(bench::server(), 4107).await?,
         other => return Err(format!("PROFILE={other} is no profile").into()),
     }

@@ -1,4 +1,4 @@
-//! Profile `sio-client`: what socket.io-client's own tests speak to, but for connection state recovery.
+//! Profile `sio-client`: what socket.io-client's own tests speak to, with connection state recovery.
 
 use std::{
     collections::HashMap,
@@ -6,7 +6,9 @@ use std::{
 };
 
 use serde_json::json;
-use socketio::{Args, Auth, Config, ConnectError, Data, EmitError, Namespace, Query, Reply, Socket, SocketIo, Value};
+use socketio::{
+    Args, Auth, Config, ConnectError, Data, EmitError, Namespace, Query, Recovery, Reply, Socket, SocketIo, Value,
+};
 
 /// What the client's URL and its CONNECT said, as objects.
 type Said = (Query<serde_json::Value>, Auth<serde_json::Value>);
@@ -15,7 +17,7 @@ type Said = (Query<serde_json::Value>, Auth<serde_json::Value>);
 struct Came;
 
 pub(crate) fn server() -> SocketIo {
-    let mut config = Config::default();
+    let mut config = Config { connection_state_recovery: Some(Recovery::default()), ..Config::default() };
     config.engine.ping_interval = Duration::from_millis(2000);
     // Tests with a connect timeout of 0 count on the timeout coming first.
     config.http = config.http.allow_request(|_| async {

@@ -1,12 +1,13 @@
-//! Profile `smoke`: what an application does with Socket.IO, in two namespaces, and a third that refuses.
+//! Profiles `smoke` and `smoke-recovery`: what an application does with Socket.IO, in two namespaces, and a third that
+//! refuses; without connection state recovery, and with it.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use socketio::{Args, Auth, Config, ConnectError, Data, EmitError, Namespace, Reply, Socket, SocketIo};
+use socketio::{Args, Auth, Config, ConnectError, Data, EmitError, Namespace, Recovery, Reply, Socket, SocketIo};
 
-pub(crate) fn server() -> SocketIo {
-    let mut config = Config::default();
+pub(crate) fn server(recovery: Option<Recovery>) -> SocketIo {
+    let mut config = Config { connection_state_recovery: recovery, ..Config::default() };
     config.engine.allow_eio3 = true;
     config.engine.ping_interval = Duration::from_millis(1000);
     config.engine.ping_timeout = Duration::from_millis(2000);

@@ -1,0 +1,293 @@
+//! What it is: which sockets of a namespace may come back after their connection was lost, and with what.
+//! What it is not: the peers themselves, nor a clock; the time is an argument.
+//! Who calls it: a namespace's `hub`, which holds it behind one lock.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use engineio::Revision;
+
+use crate::{
+    history::History,
+    id::SocketId,
+    packet::Encoded,
+    peer::Peer,
+    pid::{Claim, Pid},
+    rooms::Room,
+};
+
+/// Connection state recovery (`connectionStateRecovery`): a client that lost its connection and comes back in time
+/// has its id, its rooms and what was [`set`](crate::Socket::set) again, and is sent what it missed.
+///
+/// Each event without an ack then has one more argument at its end, a string, by which the client says how far it came.
+///
+/// A client is new instead when it was away for too long, when something it missed had to go, and when it missed more
+/// than [`max_outbox_bytes`](engineio::Config::max_outbox_bytes): then its connection ends once more before.
+#[derive(Debug, Clone, Copy)]
+pub struct Recovery {
+    /// How long a client may be away (`maxDisconnectionDuration`). Default 2 min.
+    pub max_disconnection_duration: Duration,
+    /// *Ours.* Bytes that each namespace keeps: its events, with what it takes to keep them. Who needs one that had to
+    /// go is not recovered. Default 16 MiB.
+    pub max_bytes: usize,
+    /// *Ours.* Sockets that each namespace keeps while they are away, with the request of their connection, their rooms
+    /// and what was [`set`](crate::Socket::set). Above it the one that left first is given up. Default 10,000.
+    pub max_sessions: usize,
+}
+
+impl Default for Recovery {
+    fn default() -> Self {
+        let max_disconnection_duration = Duration::from_secs(120);
+        Self { max_disconnection_duration, max_bytes: 16 * 1024 * 1024, max_sessions: 10_000 }
+    }
+}
+
+/// The sockets that may come back to one namespace, those that are connected among them, and its history.
+#[derive(Debug)]
+pub(crate) struct Recoverable {
+    history: History,
+    sessions: HashMap<SocketId, Session>,
+    /// Those that are away, in the order in which they left, which is the order in which they expire.
+    away: BTreeMap<u64, SocketId>,
+    /// The number of the next one that leaves.
+    next_away: u64,
+    /// Whether somebody will call `expire`.
+    is_watched: bool,
+    options: Recovery,
+    /// How long a connection may be dead before it is known to be.
+    silence: Duration,
+}
+
+/// What there is of a socket from its first connection to its last.
+///
+/// ```text
+/// admit -> Held -- release, kept --> Away -- expire, or too many --> forgotten
+///            ^---------- claim ------+
+///            +-- claim: the connection before is not known to be dead
+///            +-- release, not kept --> forgotten
+/// ```
+#[derive(Debug)]
+struct Session {
+    pid: Pid,
+    /// The position up to which the client has everything, by its own word or because it was not there before.
+    seen: u64,
+    /// The peer that holds it, or held it last: its rooms and data are the session's.
+    peer: Arc<Peer>,
+    place: Place,
+}
+
+#[derive(Debug)]
+enum Place {
+    /// A peer was let in with it at this time, or is about to be.
+    Held(Option<Instant>),
+    /// As this `number` of `away`, no longer than `until`. Its connection worked as long as to bring it everything
+    /// up to the position `confirmed`.
+    Away { number: u64, until: Instant, confirmed: u64 },
+}
+
+/// What a peer is sent before anything else when it is let in.
+#[derive(Debug, Default)]
+pub(crate) struct Greeting {
+    pub(crate) missed: Vec<Encoded>,
+    pub(crate) pid: Option<Pid>,
+}
+
+/// Some of what the client missed is forgotten.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Gap;
+
+/// What is to be done when a peer was released.
+#[derive(Debug, Default)]
+pub(crate) struct Released {
+    /// Given up for it, to be dropped without locks: the application's data go with it.
+    pub(crate) given_up: Option<Arc<Peer>>,
+    /// When to call `expire`, if nobody will yet.
+    pub(crate) expire_at: Option<Instant>,
+}
+
+impl Recoverable {
+    /// Nobody yet. A connection is known to be dead after `silence`.
+    pub(crate) fn new(options: Recovery, silence: Duration) -> Self {
+        let retention = options.max_disconnection_duration.saturating_add(silence);
+        Self {
+            history: History::new(options.max_bytes, retention),
+            sessions: HashMap::new(),
+            away: BTreeMap::new(),
+            next_away: 0,
+            is_watched: false,
+            options,
+            silence,
+        }
+    }
+
+    /// Whether there is a socket with this id, connected or away.
+    pub(crate) fn knows(&self, id: &SocketId) -> bool {
+        self.sessions.contains_key(id)
+    }
+
+    /// Keeps an event for those who are meant, and returns it as those of them who are connected get it. `None` when
+    /// it is sent as it is: nobody could come back for it, or it is one that is not kept.
+    pub(crate) fn emit(&mut self, event: &Encoded, rooms: &[Room], except: &[Room], now: Instant) -> Option<Encoded> {
+        let is_kept = event.is_recoverable && !self.sessions.is_empty();
+        is_kept.then(|| self.history.emit(event, rooms.to_vec(), except.to_vec(), now))
+    }
+
+    /// A volatile event, which is not kept, as those who are ready for it get it: it says what they have seen so far,
+    /// because clients take any last argument that is text for that.
+    pub(crate) fn pass(&self, event: &Encoded) -> Option<Encoded> {
+        event.is_recoverable.then(|| self.history.pass(event))
+    }
+
+    /// The same for an event to one socket, be it away or not.
+    pub(crate) fn emit_to(&mut self, event: &Encoded, id: &SocketId, now: Instant) -> Option<Encoded> {
+        let is_kept = event.is_recoverable && self.knows(id);
+        is_kept.then(|| self.history.emit(event, vec![id.clone().into()], Vec::new(), now))
+    }
+
+    /// A peer that was let in joins a room.
+    pub(crate) fn join(&mut self, id: &SocketId, room: &Room, now: Instant) {
+        if self.knows(id) {
+            self.history.join(id.clone(), room.clone(), now);
+        }
+    }
+
+    /// A peer that was let in leaves a room.
+    pub(crate) fn leave(&mut self, id: &SocketId, room: &Room, now: Instant) {
+        if self.knows(id) {
+            self.history.leave(id.clone(), room.clone(), now);
+        }
+    }
+
+    /// A client comes back. If all that it missed is still there, its session passes to the peer that `heir` makes for
+    /// its id; returns that and the peer which had it.
+    pub(crate) fn claim(
+        &mut self,
+        claim: &Claim,
+        heir: impl FnOnce(SocketId) -> Arc<Peer>,
+        now: Instant,
+    ) -> Option<(Arc<Peer>, Arc<Peer>)> {
+        let session = self.sessions.get_mut(&claim.pid.id).filter(|session| session.pid.matches(&claim.pid))?;
+        let confirmed = match session.place {
+            Place::Held(_) => session.confirmed(&self.history, now.checked_sub(self.silence)),
+            Place::Away { until, .. } if until <= now => return None,
+            Place::Away { confirmed, .. } => confirmed,
+        };
+        let mut seen = self.history.position(claim.offset.as_deref())?.max(session.seen);
+        if !self.history.covers(seen) {
+            // It heard nothing for long, which is no loss if there was nothing for it.
+            seen = seen.max(confirmed);
+        }
+        if !self.history.covers(seen) {
+            return None;
+        }
+        if let Place::Away { number, .. } = session.place {
+            self.away.remove(&number);
+        }
+        let heir = heir(claim.pid.id.clone());
+        (session.seen, session.place) = (seen, Place::Held(None));
+        let before = std::mem::replace(&mut session.peer, heir.clone());
+        Some((heir, before))
+    }
+
+    /// A peer that is in these rooms is let in, for the first time or with a session that it claimed.
+    pub(crate) fn admit(&mut self, peer: &Arc<Peer>, rooms: &[Room], now: Instant) -> Result<Greeting, Gap> {
+        // Of protocol 4 no client comes back.
+        if peer.revision() == Revision::V3 {
+            return Ok(Greeting::default());
+        }
+        let place = Place::Held(Some(now));
+        match self.sessions.get_mut(&peer.id) {
+            Some(session) => {
+                let missed = self.history.missed(session.seen, &peer.id, rooms).ok_or(Gap)?;
+                session.place = place;
+                Ok(Greeting { missed, pid: Some(session.pid.clone()) })
+            }
+            None => {
+                let (pid, seen) = (Pid::draw(peer.id.clone()), self.history.last());
+                let session = Session { pid: pid.clone(), seen, peer: peer.clone(), place };
+                self.sessions.insert(peer.id.clone(), session);
+                Ok(Greeting { missed: Vec::new(), pid: Some(pid) })
+            }
+        }
+    }
+
+    /// A peer is gone. If its session is to be kept, its client may come back for it.
+    pub(crate) fn release(&mut self, peer: &Arc<Peer>, is_kept: bool, now: Instant) -> Released {
+        let Some(session) = self.sessions.get_mut(&peer.id).filter(|session| Arc::ptr_eq(&session.peer, peer)) else {
+            return Released::default();
+        };
+        match session.place {
+            Place::Held(_) if is_kept => {
+                let confirmed = session.confirmed(&self.history, now.checked_sub(self.silence));
+                let until = now.checked_add(self.options.max_disconnection_duration).unwrap_or(now);
+                let number = self.next_away;
+                session.place = Place::Away { number, until, confirmed };
+                self.next_away += 1;
+                self.away.insert(number, peer.id.clone());
+                let is_over = self.away.len() > self.options.max_sessions;
+                let given_up = is_over.then(|| self.give_up_first()).flatten();
+                let expire_at = (!std::mem::replace(&mut self.is_watched, true)).then_some(until);
+                Released { given_up, expire_at }
+            }
+            Place::Away { .. } if is_kept => Released::default(),
+            Place::Held(_) | Place::Away { .. } => Released { given_up: self.remove(&peer.id), expire_at: None },
+        }
+    }
+
+    /// Gives up what was kept for long enough. Returns the peers, to be dropped without locks, and when to come again.
+    pub(crate) fn expire(&mut self, now: Instant) -> (Vec<Arc<Peer>>, Option<Instant>) {
+        let mut given_up = Vec::new();
+        loop {
+            match self.first_away() {
+                Some(until) if until <= now => given_up.extend(self.give_up_first()),
+                next => {
+                    self.history.forget(now);
+                    self.is_watched = next.is_some();
+                    return (given_up, next);
+                }
+            }
+        }
+    }
+
+    /// When the one that is away for longest expires.
+    fn first_away(&self) -> Option<Instant> {
+        let (_number, id) = self.away.first_key_value()?;
+        match self.sessions.get(id)?.place {
+            Place::Away { until, .. } => Some(until),
+            Place::Held(_) => None,
+        }
+    }
+
+    fn give_up_first(&mut self) -> Option<Arc<Peer>> {
+        let (_number, id) = self.away.pop_first()?;
+        self.remove(&id)
+    }
+
+    fn remove(&mut self, id: &SocketId) -> Option<Arc<Peer>> {
+        let session = self.sessions.remove(id)?;
+        if let Place::Away { number, .. } = session.place {
+            self.away.remove(&number);
+        }
+        if self.sessions.is_empty() {
+            self.history.clear();
+        }
+        Some(session.peer)
+    }
+}
+
+impl Session {
+    /// The position up to which the client has everything if its connection worked until `alive`: what was sent
+    /// before then was ahead of a ping that it answered.
+    fn confirmed(&self, history: &History, alive: Option<Instant>) -> u64 {
+        match (&self.place, alive) {
+            // Sent on this very connection: what an earlier one lost was sent again when the peer was let in.
+            (Place::Held(Some(since)), Some(alive)) if *since <= alive => {
+                history.position_at(alive).map_or(self.seen, |position| position.max(self.seen))
+            }
+            _ => self.seen,
+        }
+    }
+}
