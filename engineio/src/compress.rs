@@ -31,8 +31,9 @@ pub fn accepts(headers: &HeaderMap, coding: &str) -> bool {
     let listed = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
     listed.flat_map(|value| value.split(',')).any(|entry| {
         let (name, parameters) = entry.split_once(';').unwrap_or((entry, ""));
-        let weight = parameters.trim().strip_prefix("q=").and_then(|weight| weight.parse::<f32>().ok());
-        name.trim().eq_ignore_ascii_case(coding) && weight != Some(0.0)
+        let mut parameters = parameters.split(';').filter_map(|parameter| parameter.trim().split_once('='));
+        let refused = parameters.any(|(name, value)| name.eq_ignore_ascii_case("q") && value.parse() == Ok(0.0_f32));
+        name.trim().eq_ignore_ascii_case(coding) && !refused
     })
 }
 
