@@ -4,6 +4,7 @@
 //! and a debugger need no fuzzer; how to run it with one is in `fuzz/README.md`.
 
 mod decoder;
+mod ending;
 mod jsonp;
 mod ledger;
 mod model;
