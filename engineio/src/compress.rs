@@ -57,7 +57,8 @@ fn listed(headers: &HeaderMap) -> Vec<(&str, f32)> {
 /// The name and the weight of one entry of the list.
 fn entry(entry: &str) -> (&str, f32) {
     let (name, parameters) = entry.split_once(';').unwrap_or((entry, ""));
-    let weight = parameters.trim().strip_prefix("q=").and_then(|weight| weight.parse().ok());
+    let mut parameters = parameters.split(';').filter_map(|parameter| parameter.trim().split_once('='));
+    let weight = parameters.find(|(name, _)| name.eq_ignore_ascii_case("q")).and_then(|(_, value)| value.parse().ok());
     (name.trim(), weight.unwrap_or(1.0))
 }
 

@@ -69,7 +69,7 @@ pub mod payload;
 mod polling;
 mod protocol;
 mod query;
-mod reader;
+pub mod reader;
 mod reason;
 mod refusal;
 mod serve;

@@ -2,7 +2,7 @@
 //! What it is not: the CORS headers that follow from that (`cors`).
 //! Who calls it: `cors` and `service`, for requests that carry an `Origin`.
 
-use std::{error, fmt};
+use std::{error, fmt, net::Ipv6Addr};
 
 /// Which pages may talk to the server. Programs, which send no `Origin`, always may.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -138,12 +138,16 @@ fn split_port(authority: &str, default: u16) -> Option<(&str, u16)> {
     };
     let (host, rest) = authority.split_at(end);
     let port = match rest.strip_prefix(':') {
-        Some(port) => port.parse().ok()?,
+        Some(port) if port.bytes().all(|digit| digit.is_ascii_digit()) => port.parse().ok()?,
+        Some(_) => return None,
         None if rest.is_empty() => default,
         None => return None,
     };
-    let well_formed =
-        !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_*[]:".contains(&byte));
+    let is_address = |host: &str| host.parse::<Ipv6Addr>().is_ok();
+    let well_formed = match host.strip_prefix('[') {
+        Some(address) => address.strip_suffix(']').is_some_and(is_address),
+        None => !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_*".contains(&byte)),
+    };
     well_formed.then_some((host, port))
 }
 
@@ -162,6 +166,7 @@ mod tests {
             ("http://good.example", "http://evilgood.example", false),
             ("http://good.example", "http://a.good.example", false),
             ("http://good.example", "http://good.example/", false),
+            ("http://good.example", "http://good.example:+80", false),
             ("http://good.example", "null", false),
             ("http://good.example", "", false),
             ("https://*.good.example", "https://a.good.example", true),
@@ -214,6 +219,11 @@ mod tests {
             "http://*.*.example",
             "ftp://a.example",
             "http://a.example:x",
+            "http://a.example:+80",
+            "http://a[b]",
+            "http://[b]",
+            "http://[::1]b",
+            "http://[::1",
             "http://a b",
         ] {
             assert_eq!(Origin::parse(text), Err(OriginError(text.to_owned())));

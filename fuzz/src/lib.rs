@@ -4,21 +4,31 @@
 //! and a debugger need no fuzzer; how to run it with one is in `fuzz/README.md`.
 
 mod decoder;
+mod ending;
+mod frames;
+mod headers;
 mod jsonp;
 mod ledger;
 mod model;
+mod offers;
+mod origins;
 mod packet;
 mod payload;
 mod pings;
 mod query;
+mod reader;
+mod reading;
 mod replay;
 mod session;
 
 pub use decoder::decoder;
+pub use frames::frames;
+pub use headers::headers;
 pub use jsonp::jsonp;
 pub use packet::packet;
 pub use payload::payload;
 pub use query::query;
+pub use reader::reader;
 pub use replay::{corpus, replay, replay_arguments};
 pub use session::session;
 
@@ -26,11 +36,14 @@ pub use session::session;
 pub type Target = fn(&[u8]);
 
 /// All targets by name, which is also the name of the corpus.
-pub const TARGETS: [(&str, Target); 6] = [
+pub const TARGETS: [(&str, Target); 9] = [
     ("packet", packet),
     ("payload", payload),
     ("jsonp", jsonp),
     ("query", query),
+    ("headers", headers),
     ("decoder", decoder),
+    ("reader", reader),
+    ("frames", frames),
     ("session", session),
 ];

@@ -9,11 +9,12 @@ use std::{
 };
 
 use engineio::{
-    CloseReason, Config, DecodeError, Encoding, Event, Message, Packet, Revision, SendError, Session, Transmit,
+    CloseReason, Config, DecodeError, Encoding, Event, HandshakeError, Packet, Revision, SendError, Session, Transmit,
     Transport, TransportFault,
 };
 
 use crate::{
+    ending::Ending,
     ledger::Ledger,
     pings::{self, Pings, Pong},
 };
@@ -51,13 +52,15 @@ pub(crate) struct Model {
     expires: Option<Instant>,
     /// Bytes of messages that the client may still send.
     budget: Option<usize>,
-    /// Why the session closes or has closed.
-    ending: Option<CloseReason>,
+    /// Whether and why the session closes or has closed.
+    ending: Ending,
     /// Bytes of the protocol's own that may wait in the outbox at most.
     control_bytes: usize,
     pings: Pings,
-    /// The WebSocket took frames and has not said that they were written.
-    writing: bool,
+    /// Frames that the WebSocket took and has not said were written.
+    writing: u64,
+    /// Frames that have left and were not told.
+    left: u64,
     /// The newcomer has sent its probe.
     probed: bool,
     /// Messages move to the WebSocket once and for good.
@@ -90,10 +93,11 @@ impl Model {
             received: 0,
             expires: None,
             budget: None,
-            ending: None,
+            ending: Ending::Open,
             control_bytes: OPEN_BYTES,
             pings: Pings::new(),
-            writing: false,
+            writing: 0,
+            left: 0,
             probed: false,
             upgraded: websocket,
             used: websocket,
@@ -108,7 +112,7 @@ impl Model {
                 self.gets += 1;
                 self.answer_get();
             }
-            Err(_) => assert!(!usable || self.gets > 0, "refused without reason"),
+            Err(error) => self.check_refusal(error, !usable || self.gets > 0),
         }
     }
 
@@ -128,8 +132,9 @@ impl Model {
 
     fn answer_get(&mut self) {
         let usable = self.is_open() && !self.upgraded;
+        let waiting = self.session.outbox_bytes();
         let Some(frames) = self.session.poll_get() else {
-            assert!(usable && self.session.outbox_bytes() == 0, "a GET waits only while there is nothing to say");
+            assert!(usable && waiting == 0, "a GET waits only while there is nothing to say");
             return;
         };
         self.gets -= 1;
@@ -143,7 +148,10 @@ impl Model {
         self.control_bytes = 0;
         self.pings.leave();
         frames.iter().for_each(|frame| self.ledger.polled(frame));
-        if self.ending.is_some() {
+        // What frees a GET, or ends the session, was never queued.
+        let queued = if self.ending.is_begun() { frames.len() - 1 } else { frames.len() };
+        self.left += if waiting > 0 { queued as u64 } else { 0 };
+        if self.ending.is_begun() {
             self.check_flushed();
         }
     }
@@ -155,8 +163,15 @@ impl Model {
                 assert!(usable, "a POST is for an open polling session");
                 self.posts += 1;
             }
-            Err(_) => assert!(!usable || self.posts > 0, "refused without reason"),
+            Err(error) => self.check_refusal(error, !usable || self.posts > 0),
         }
+    }
+
+    /// A request was refused. Of a session that had ended before, nobody knows any more.
+    fn check_refusal(&self, error: HandshakeError, has_reason: bool) {
+        assert!(has_reason, "refused without reason");
+        let known = if self.ending.is_over() { HandshakeError::UnknownSid } else { HandshakeError::BadRequest };
+        assert_eq!(error, known);
     }
 
     pub(crate) fn posted(&mut self) {
@@ -176,32 +191,27 @@ impl Model {
     /// A WebSocket opens on the session.
     pub(crate) fn probe(&mut self) {
         let wanted = self.session.handle_probe(self.now);
-        assert!(!wanted || self.is_open() && self.ending.is_none() && !self.upgraded);
+        assert!(!wanted || self.is_open() && !self.ending.is_begun() && !self.upgraded);
         self.websocket |= wanted;
         self.probed &= !wanted;
     }
 
-    /// A packet arrives, by a POST or a WebSocket that there is.
-    pub(crate) fn packet(&mut self, via: Transport, letter: u8) {
+    /// What the next message of the client says; each is different.
+    pub(crate) fn next_message(&mut self) -> String {
+        self.received += 1;
+        format!("{:0MESSAGE_BYTES$}", self.received % 10_000)
+    }
+
+    /// A packet arrives, by a POST or a WebSocket that there is; or something that is none.
+    pub(crate) fn packet(&mut self, via: Transport, packet: Result<Packet, DecodeError>) {
         if via == Transport::Polling && self.posts == 0 || via == Transport::WebSocket && !self.websocket {
             return;
         }
-        self.received += 1;
-        let number = format!("{:0MESSAGE_BYTES$}", self.received % 10_000);
-        let packet = match letter {
-            b'o' => Packet::Open,
-            b'c' => Packet::Close,
-            b'i' => Packet::Ping("".into()),
-            b'b' => Packet::Ping("probe".into()),
-            b'n' => Packet::Pong,
-            b'm' => Packet::Message(Message::Text(number.into())),
-            b'y' => Packet::Message(Message::Binary(number.into())),
-            b'u' => Packet::Upgrade,
-            b'z' => Packet::Noop,
-            b'x' => return self.session.handle_error(via, DecodeError::Empty),
-            _ => return,
+        let packet = match packet {
+            Ok(packet) => packet,
+            Err(error) => return self.session.handle_error(via, error),
         };
-        let usable = self.is_open() && self.ending.is_none() && (via == Transport::Polling || self.upgraded);
+        let usable = self.is_open() && !self.ending.is_begun() && (via == Transport::Polling || self.upgraded);
         let probing = self.is_open() && !self.upgraded && via == Transport::WebSocket;
         let is_v3 = self.is_v3();
         let too_much = match &packet {
@@ -227,10 +237,11 @@ impl Model {
             };
         let harmless = packet == Packet::Pong && self.is_open() && !ends;
         let upgrade = packet == Packet::Upgrade && self.probed;
-        self.probed |= probing && letter == b'b';
+        let probe = probing && packet == Packet::Ping("probe".into());
+        self.probed |= probe;
         match self.session.handle_packet(self.now, via, packet) {
-            Some(Event::Upgrading(_)) => assert!(probing && letter == b'b', "only a probe begins an upgrade"),
-            Some(Event::Upgrade(_)) => assert!(upgrade && probing && self.ending.is_none(), "only `5` upgrades"),
+            Some(Event::Upgrading(_)) => assert!(probe, "only a probe begins an upgrade"),
+            Some(Event::Upgrade(_)) => assert!(upgrade && probing && !self.ending.is_begun(), "only `5` upgrades"),
             event => {
                 assert_eq!(event, expected, "a message comes out once, and only of an open session");
                 if let Some(event) = event.filter(|_| via == Transport::Polling) {
@@ -242,7 +253,7 @@ impl Model {
         assert!(!ends || !self.is_open(), "a client that closes, breaks the rules or sends too much is heard no more");
         assert!(!harmless || self.is_open(), "one pong too many is more than {}", pings::MAX_UNSOLICITED);
         if self.is_open() && self.session.transport() == Transport::WebSocket && !self.upgraded {
-            assert!(upgrade && probing && self.ending.is_none(), "only `5` of a newcomer that probed upgrades");
+            assert!(upgrade && probing && !self.ending.is_begun(), "only `5` of a newcomer that probed upgrades");
             self.upgraded = true;
             self.control_bytes += MOST_PROBES * PROBE_ANSWER_BYTES;
         }
@@ -306,7 +317,7 @@ impl Model {
         }
         if packet.is_none_or(|packet| packet != "3probe") {
             assert!(self.upgraded, "a newcomer gets only answers to its probes");
-            self.writing = true;
+            self.writing += 1;
             self.used = true;
         }
     }
@@ -315,11 +326,11 @@ impl Model {
     pub(crate) fn send(&mut self, sizes: &[usize]) {
         let before = self.session.outbox_bytes();
         match self.session.send(self.ledger.enter(sizes)) {
-            Ok(()) => assert!(self.ending.is_none() && before < LIMIT, "nothing is taken by a session that closes"),
+            Ok(()) => assert!(!self.ending.is_begun() && before < LIMIT, "nothing is taken by a session that closes"),
             Err(error) => {
                 self.ledger.strike(sizes.len());
                 let slow = (before >= LIMIT).then_some(CloseReason::SlowConsumer);
-                assert_eq!(Some(error), self.ending.or(slow).map(SendError::Closed), "refused without reason");
+                assert_eq!(Some(error), self.ending.reason().or(slow).map(SendError::Closed), "refused without reason");
             }
         }
     }
@@ -329,13 +340,13 @@ impl Model {
         let before = self.session.outbox_bytes();
         match self.session.send_volatile(self.ledger.enter(&[size])) {
             Ok(true) => {
-                assert!(self.ending.is_none() && before == 0, "a volatile message waits behind nothing");
+                assert!(!self.ending.is_begun() && before == 0, "a volatile message waits behind nothing");
                 assert!(self.upgraded || self.gets > 0, "a volatile message waits for no GET");
-                assert!(!self.writing, "a volatile message waits for no WebSocket");
+                assert!(self.writing == 0, "a volatile message waits for no WebSocket");
                 return;
             }
-            Ok(false) => assert!(self.ending.is_none()),
-            Err(error) => assert_eq!(Some(error), self.ending.map(SendError::Closed)),
+            Ok(false) => assert!(!self.ending.is_begun()),
+            Err(error) => assert_eq!(Some(error), self.ending.reason().map(SendError::Closed)),
         }
         self.ledger.strike(1);
         assert_eq!(self.session.outbox_bytes(), before, "what is dropped takes no room");
@@ -344,7 +355,7 @@ impl Model {
     /// The WebSocket has written all that it took.
     pub(crate) fn written_out(&mut self) {
         self.session.handle_written();
-        self.writing = false;
+        self.left += std::mem::take(&mut self.writing);
     }
 
     /// Only so many bytes of messages may come; `None` takes that back.
@@ -362,7 +373,7 @@ impl Model {
         let (ending, deadline) = (self.ending, self.session.poll_timeout());
         self.session.close(self.now, CloseReason::ForcedClose);
         self.closing();
-        assert!(ending.is_none() || self.session.poll_timeout() == deadline, "a second close gives no more time");
+        assert!(!ending.is_begun() || self.session.poll_timeout() == deadline, "a second close gives no more time");
     }
 
     pub(crate) fn shut_down(&mut self) {
@@ -372,8 +383,7 @@ impl Model {
 
     /// An orderly close has begun, if nothing ended the session before.
     fn closing(&mut self) {
-        if self.ending.is_none() {
-            self.ending = Some(CloseReason::ForcedClose);
+        if self.ending.begin() {
             self.control_bytes += SHORT_BYTES;
         }
     }
@@ -381,12 +391,10 @@ impl Model {
     /// The driver reads the inbox.
     pub(crate) fn poll_inbox(&mut self) {
         assert_eq!(self.session.poll_inbox(), std::mem::take(&mut self.inbox), "each once, in order");
-        let flushed = self.session.is_flushed(self.session.last_queued());
-        match self.session.poll_flush() {
-            [None, None] => {}
-            [Some(Event::Flush(packets)), drain] => assert!(packets > 0 && drain.is_some() == flushed),
-            other => panic!("nothing drains that was not flushed: {other:?}"),
-        }
+        let flush = Some(std::mem::take(&mut self.left)).filter(|left| *left > 0).map(Event::Flush);
+        let drains = flush.is_some() && self.session.is_flushed(self.session.last_queued());
+        let drain = drains.then_some(Event::Drain);
+        assert_eq!(self.session.poll_flush(), [flush, drain], "each that has left is told once");
     }
 
     /// Time passes, and the driver meets every deadline.
@@ -425,27 +433,20 @@ impl Model {
         }
         let queued = self.session.outbox_bytes().saturating_sub(before);
         self.control_bytes += queued.min(SHORT_BYTES);
-        if queued > 0 && self.ending.is_none() {
+        if queued > 0 && !self.ending.is_begun() {
             self.pings.queued();
         }
     }
 
     /// What holds after every event.
     pub(crate) fn check(&mut self) {
-        match (self.ending, self.session.closed()) {
-            (Some(ending), Some(closed)) => {
-                let overtaken = closed == CloseReason::Shutdown && ending == CloseReason::ForcedClose;
-                assert!(ending == closed || overtaken, "{ending} became {closed}");
-                self.ending = Some(closed);
-            }
-            (None, closed) => self.ending = closed,
-            (Some(ending), None) => assert_eq!(ending, CloseReason::ForcedClose, "only a close takes its time"),
-        }
+        self.ending.observe(self.session.closed());
         assert_eq!(self.session.poll_timeout().is_some(), self.is_open());
         let bytes = self.session.outbox_bytes();
         let flushed = self.session.is_flushed(self.session.last_queued());
         if !self.is_open() {
             assert_eq!(bytes, 0, "a closed session keeps nothing");
+            self.writing = 0;
             assert!(!flushed || self.ledger.is_flushed(), "what is lost was not flushed");
             return;
         }
@@ -455,8 +456,8 @@ impl Model {
         assert!((waiting..=waiting + self.control_bytes).contains(&bytes), "{bytes} bytes for {waiting} that wait");
         let most = LIMIT + self.ledger.last_bytes() + MOST_CONTROL_BYTES;
         assert!(bytes < most, "{bytes} bytes: a client cannot make the session queue more and more");
-        assert!(!flushed || !self.writing && waiting == 0, "what has not left was not flushed");
-        assert!(flushed || self.writing || bytes > 0, "what has left was flushed");
+        assert!(!flushed || self.writing == 0 && waiting == 0, "what has not left was not flushed");
+        assert!(flushed || self.writing > 0 || bytes > 0, "what has left was flushed");
     }
 
     /// What holds when the client has been silent for some timeouts: the session has ended, and all who wait learn it.
@@ -467,6 +468,9 @@ impl Model {
         }
         self.poll_websocket();
         assert!(!self.websocket, "a closed session closes its WebSocket");
+        self.poll_inbox();
+        self.poll_inbox();
+        self.check();
     }
 
     fn is_v3(&self) -> bool {

@@ -25,7 +25,7 @@
 
 use std::time::Duration;
 
-use engineio::{Encoding, Transport, TransportFault};
+use engineio::{DecodeError, Encoding, Message, Packet, Transport, TransportFault};
 
 use crate::model::{LIMIT, Model};
 
@@ -77,7 +77,25 @@ fn step(model: &mut Model, letter: u8) {
         b'd' => model.sleep(Duration::from_secs(1)),
         b't' => model.timeout_when_due(),
         b'h' => model.timeout(),
-        _ if letter.is_ascii_lowercase() => model.packet(Transport::Polling, letter),
-        _ => model.packet(Transport::WebSocket, letter.to_ascii_lowercase()),
+        _ if letter.is_ascii_lowercase() => packet(model, Transport::Polling, letter),
+        _ => packet(model, Transport::WebSocket, letter.to_ascii_lowercase()),
     }
+}
+
+/// A packet, or none at all, arrives.
+fn packet(model: &mut Model, via: Transport, letter: u8) {
+    let packet = match letter {
+        b'o' => Packet::Open,
+        b'c' => Packet::Close,
+        b'i' => Packet::Ping("".into()),
+        b'b' => Packet::Ping("probe".into()),
+        b'n' => Packet::Pong,
+        b'm' => Packet::Message(Message::Text(model.next_message().into())),
+        b'y' => Packet::Message(Message::Binary(model.next_message().into())),
+        b'u' => Packet::Upgrade,
+        b'z' => Packet::Noop,
+        b'x' => return model.packet(via, Err(DecodeError::Empty)),
+        _ => return,
+    };
+    model.packet(via, Ok(packet));
 }

@@ -53,6 +53,8 @@ async fn cp_01_02_the_client_chooses() {
         ("with other weights", "accept-encoding: gzip;q=0.1, deflate;q=0.9\r\n", "deflate"),
         ("not gzip", "accept-encoding: gzip;q=0, deflate\r\n", "deflate"),
         ("neither", "accept-encoding: gzip; q=0.0, deflate;q=0\r\n", ""),
+        ("a weight in capitals", "accept-encoding: GZIP;Q=0, Deflate\r\n", "deflate"),
+        ("a weight behind another parameter", "accept-encoding: gzip;x=1;q=0, deflate\r\n", "deflate"),
         ("others only", "accept-encoding: br, zstd, identity\r\n", ""),
         ("one that starts so", "accept-encoding: gzipped, xgzip\r\n", ""),
         ("no value", "accept-encoding: \r\n", ""),
