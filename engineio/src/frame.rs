@@ -164,7 +164,7 @@ impl Frame {
     }
 
     /// Whether it may be compressed on its way.
-    pub(crate) fn compress(&self) -> bool {
+    pub fn compress(&self) -> bool {
         self.compress
     }
 

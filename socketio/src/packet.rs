@@ -142,7 +142,9 @@ impl Encoded {
         };
         let event = str::from_utf8(&frame[start..]).expect("a text frame is UTF-8");
         let event = event.strip_suffix(']').expect("an event is an array");
-        Self { text: Frame::text(&[event, ",\"", offset, "\"]"]), ..self.clone() }
+        let text = Frame::text(&[event, ",\"", offset, "\"]"]);
+        let text = if self.text.compress() { text } else { text.uncompressed() };
+        Self { text, ..self.clone() }
     }
 
     /// Its size in bytes, frame headers included.

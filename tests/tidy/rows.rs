@@ -30,11 +30,9 @@ const ABUSE: [(&str, u32); 9] =
     [("A", 26), ("B", 13), ("C", 22), ("D", 10), ("E", 25), ("F", 25), ("G", 8), ("H", 15), ("T", 41)];
 
 /// Rows that cannot concern this server, and why.
-const NOT_HERE: [(&str, &str); 8] = [
+const NOT_HERE: [(&str, &str); 6] = [
     ("AT-05", "there is no attaching: options are given once"),
-    ("CP-06", "socketio has no operator for it; engineio's part is CP-04"),
     ("T14", "WebTransport is not spoken"),
-    ("T17", "socketio has no broadcast that asks for acks"),
     ("T19", "no row has this number"),
     ("T32", "there is no cluster, so nothing arrives from other nodes"),
     ("T40", "nothing that clients send is logged"),
