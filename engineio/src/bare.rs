@@ -31,7 +31,7 @@ pub struct BareWebSocket {
 impl BareWebSocket {
     /// The answer to a request, and a WebSocket if it asked for one and the answer is a 101. Of the options those
     /// of WebSockets count: `max_payload`, `max_fragments`, `message_timeout`, `max_pings_per_second` and
-    /// `per_message_deflate`.
+    /// `per_message_deflate`, of which `max_contexts` says only whether this one keeps its context: none or some.
     pub fn accept<B>(request: Request<B>, config: Config) -> (Answer, Option<Self>) {
         Self::open(request, config).unwrap_or_else(|context| (answer::refuse(&context.into()), None))
     }

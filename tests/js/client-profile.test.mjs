@@ -8,7 +8,7 @@ import { serve } from './support/server.mjs'
 
 const server = await serve('sio-client')
 
-const ask = (socket, ...args) => socket.timeout(10_000).emitWithAck(...args)
+const ask = (socket, ...args) => socket.timeout(30_000).emitWithAck(...args)
 const fence = (socket) => ask(socket, 'echo', 'fence')
 
 const answers = [

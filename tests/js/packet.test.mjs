@@ -206,7 +206,9 @@ test('NS-04 who is refused every namespace is closed after one second', async (t
 
 test('NS-04 over polling, too', async () => {
   const session = await openPolling(server)
-  assert.deepEqual(await session.poll(), ['1'])
+  // Between two GETs the close waits for the next one, behind a noop.
+  const packets = (await session.poll()).filter((packet) => packet !== '6')
+  assert.deepEqual(packets, ['1'])
   const { status, body } = await request(session.url)
   assert.deepEqual([status, body], [400, UNKNOWN_SID])
 })

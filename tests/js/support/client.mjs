@@ -64,7 +64,7 @@ export function echo(socket, ...args) {
  * So silence can be asserted without waiting.
  */
 export function fence(socket) {
-  return socket.timeout(10_000).emitWithAck('ack-me')
+  return socket.timeout(30_000).emitWithAck('ack-me')
 }
 
 /** The value with each kind of binary turned into a Buffer, to be compared. */

@@ -1,6 +1,6 @@
 // Waiting for events, always with a deadline.
 
-const DEADLINE = 10_000
+const DEADLINE = 30_000
 
 /** The arguments of the next `event`; rejects when none comes before the deadline. */
 export async function once(emitter, event, within = DEADLINE) {

@@ -11,7 +11,7 @@ const TEXT = { 'content-type': 'text/plain;charset=UTF-8' }
 
 /** Status and body of an answer, the body parsed if it is JSON. */
 export async function request(url, init) {
-  const response = await fetch(url, { signal: AbortSignal.timeout(10_000), ...init })
+  const response = await fetch(url, { signal: AbortSignal.timeout(30_000), ...init })
   const text = await response.text()
   const json = text && response.headers.get('content-type')?.startsWith('application/json')
   return {
