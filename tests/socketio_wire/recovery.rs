@@ -261,7 +261,7 @@ fn greeting(told: UnboundedSender<Found>) -> Namespace {
     asked(namespace("/")).on_connect(move |socket: Socket, Auth(auth): Auth<serde_json::Value>| {
         let refuse = auth["refuse"].is_boolean();
         let _over = told.send((socket.recovered(), socket.rooms().len(), auth["token"].to_string()));
-        socket.join("greeted");
+        socket.join("greeted").expect("one room is allowed");
         socket.emit("hello", &socket.recovered()).expect("connecting");
         async move { if refuse { Err(ConnectError::new("no")) } else { Ok(()) } }
     })
