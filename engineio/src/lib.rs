@@ -95,6 +95,7 @@ pub use handshake::Handshake;
 pub use http::Http;
 pub use id::Sid;
 pub use origin::{Origin, OriginError, Origins};
+pub use outbox::Progress;
 pub use packet::{DecodeError, Message, Packet};
 pub use protocol::{Encoding, Revision, Transport};
 pub use query::Query;

@@ -26,6 +26,10 @@ pub(crate) struct Outbox {
     queued: u64,
     /// The position of the last ping.
     ping: u64,
+    /// The position up to which the last GET was answered.
+    given: u64,
+    /// The position up to which the client has shown to have everything.
+    confirmed: u64,
     /// Frames that a WebSocket took and has yet to write.
     writing: u64,
     /// Frames that have left and were not told yet.
@@ -39,6 +43,18 @@ pub(crate) struct Outbox {
 pub(crate) struct Limit {
     pub(crate) bytes: usize,
     pub(crate) messages: usize,
+}
+
+/// How far a client has come in what it was sent: positions in the order of sending, which begin with 1.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// What was queued last, be it here, under way or there.
+    pub queued: u64,
+    /// What the client is asked to confirm, or has confirmed: everything up to a ping, or in answers to its GETs.
+    pub asked: u64,
+    /// What surely arrived, up to here: behind it a ping was answered, or a GET came after the one that brought it.
+    /// It stays when the session has ended. In revision 3 only GETs confirm, as there clients send the pings.
+    pub confirmed: u64,
 }
 
 /// The outbox holds its limit already; nothing was queued.
@@ -101,6 +117,7 @@ impl Outbox {
     /// Takes everything, for the body of one polling answer.
     pub(crate) fn take_all(&mut self) -> Vec<Frame> {
         self.left += self.queue();
+        self.given = self.queued;
         (self.bytes, self.ahead) = (0, 0);
         std::mem::take(&mut self.frames).into()
     }
@@ -134,6 +151,21 @@ impl Outbox {
     /// Whether the last ping was taken by a carrier.
     pub(crate) fn gave_ping(&self) -> bool {
         self.ping + self.queue() <= self.queued
+    }
+
+    /// The last ping was answered: what was queued before it has arrived.
+    pub(crate) fn confirm_ping(&mut self) {
+        self.confirmed = self.confirmed.max(self.ping);
+    }
+
+    /// A GET came: the answer to the one before has arrived.
+    pub(crate) fn confirm_given(&mut self) {
+        self.confirmed = self.confirmed.max(self.given);
+    }
+
+    /// How far the client has come.
+    pub(crate) fn progress(&self) -> Progress {
+        Progress { queued: self.queued, asked: self.ping.max(self.given), confirmed: self.confirmed }
     }
 
     /// Whether all frames up to this position have left.

@@ -44,7 +44,7 @@ use crate::{
     event::Event,
     frame::Frame,
     heartbeat::{Beat, Heard, Heartbeat},
-    outbox::{Limit, Outbox},
+    outbox::{Limit, Outbox, Progress},
     packet::{DecodeError, Message, Packet},
     protocol::{Encoding, Revision, Transport},
     reason::{CloseReason, HandshakeError, SendError, TransportFault},
@@ -134,7 +134,9 @@ impl Session {
     /// # Errors
     /// The answer to this GET when it may not wait; a second one ends the session.
     pub fn handle_get(&mut self) -> Result<(), HandshakeError> {
-        self.begin(|poll| &mut poll.parked, TransportFault::PollOverlap)
+        self.begin(|poll| &mut poll.parked, TransportFault::PollOverlap)?;
+        self.outbox.confirm_given();
+        Ok(())
     }
 
     /// A POST arrived; its body is read next.
@@ -224,7 +226,10 @@ impl Session {
                 let _cut_off = self.send([Frame::pong("")]);
                 return Some(Event::Heartbeat);
             }
-            Heard::Beat => return Some(Event::Heartbeat),
+            Heard::Beat => {
+                self.outbox.confirm_ping();
+                return Some(Event::Heartbeat);
+            }
             Heard::Fault(fault) => {
                 self.end(CloseReason::TransportError(fault));
                 return None;
@@ -335,6 +340,11 @@ impl Session {
     /// Whether everything up to this position has left: was given to a GET, or written to the WebSocket.
     pub fn is_flushed(&self, position: u64) -> bool {
         self.outbox.is_flushed(position)
+    }
+
+    /// How far the client has come in what was sent.
+    pub fn progress(&self) -> Progress {
+        self.outbox.progress()
     }
 
     /// Whether less than half of what may wait does.

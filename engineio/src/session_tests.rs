@@ -80,6 +80,10 @@ impl Machine {
                 self.marked = self.session.last_queued();
                 "ok".into()
             }
+            "progress" => {
+                let Progress { queued, asked, confirmed } = self.session.progress();
+                format!("{queued} {asked} {confirmed}")
+            }
             "flushed" => if self.session.is_flushed(self.marked) { "yes" } else { "no" }.into(),
             "limit" => {
                 self.session.limit(rest.parse().ok());
@@ -577,6 +581,34 @@ fn flushed() {
         "send a -> ok\nmark -> ok\nwrite -> 4a\nws lost -> closed transport close\nwritten -> ok\nflushed -> no",
     );
     polling("never: dropped", "send a -> ok\nmark -> ok\nshutdown -> closed server shutting down\nflushed -> no");
+}
+
+#[test]
+fn progress() {
+    polling(
+        "by GETs: the next one confirms the answer to the one before",
+        "progress -> 1 1 0\nsend a -> ok\nprogress -> 2 1 0\nget -> 4a\nprogress -> 2 2 1\nsend b -> ok\nget -> 4b
+         progress -> 3 3 2\nget -> parked\nprogress -> 3 3 3",
+    );
+    websocket(
+        "by pings: an answer confirms what was before its ping, and a pong that is not due nothing",
+        "send a -> ok\nwrite -> 4a\nws 3 -> websocket\nprogress -> 2 0 0\nwait 300 -> websocket\nsend b -> ok
+         write -> 2|4b\nprogress -> 4 3 0\nws 3 -> websocket\nprogress -> 4 3 3\nws lost -> closed transport close
+         progress -> 4 3 3",
+    );
+    websocket(
+        "what was before a ping that is not answered is not confirmed",
+        "send a -> ok\nwait 300 -> websocket\nwrite -> 4a|2\nws lost -> closed transport close\nprogress -> 3 3 0",
+    );
+    probing(
+        "a pong after the upgrade confirms what the last GET brought",
+        "send a -> ok\nget -> 4a\nws 2probe -> probing\nws 5 -> websocket\nprogress -> 2 2 1\nsend b -> ok
+         write -> 3probe|4b\nprogress -> 3 2 1\nwait 300 -> websocket\nwrite -> 2\nws 3 -> websocket\nprogress -> 4 4 4",
+    );
+    probing(
+        "a GET that is refused confirms nothing",
+        "send a -> ok\nget -> 4a\nws 2probe -> probing\nws 5 -> websocket\nget -> refused 3\nprogress -> 2 2 1",
+    );
 }
 
 #[test]

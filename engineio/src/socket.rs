@@ -23,6 +23,7 @@ use crate::{
     frame::Frame,
     handshake::Handshake,
     id::Sid,
+    outbox::Progress,
     packet::Message,
     protocol::{Encoding, Transport},
     reason::{CloseReason, SendError, Sent},
@@ -135,6 +136,13 @@ impl Socket {
     /// Bytes that wait for the client.
     pub fn outbox_bytes(&self) -> usize {
         self.lock().session.outbox_bytes()
+    }
+
+    /// How far the client has come in what was sent, for those who send again what a lost connection may have lost.
+    /// With `queued` of a call right behind a [`send`](Self::send), what was sent has arrived once `confirmed` is no
+    /// less.
+    pub fn progress(&self) -> Progress {
+        self.lock().session.progress()
     }
 
     /// Waits until everything that was sent before this call has left: was written to the WebSocket, or is the answer
