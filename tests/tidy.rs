@@ -29,7 +29,7 @@ const ENGINEIO: &str = "\
 const SOCKETIO: &str = "\
     words: id, pid + id, error, limits, shape, value, data, rooms + id
     codecs: args, packet + args, decoder + args packet
-    state: acks, changes, history, peer + acks, recovery + history peer, hub + changes peer recovery
+    state: acks, changes, history, marks, peer + acks marks, recovery + history peer, hub + changes peer recovery
     handles: answer, flags, encoded, broadcast + answer encoded flags, operator + answer broadcast encoded flags, \
         socket + answer broadcast encoded flags operator
     handlers: event, extract + event, handler + event extract, namespace + event handler

@@ -332,17 +332,12 @@ impl Session {
         self.outbox.handle_written();
     }
 
-    /// The position of what was queued last, for [`is_flushed`](Self::is_flushed).
-    pub fn last_queued(&self) -> u64 {
-        self.outbox.last()
-    }
-
     /// Whether everything up to this position has left: was given to a GET, or written to the WebSocket.
     pub fn is_flushed(&self, position: u64) -> bool {
         self.outbox.is_flushed(position)
     }
 
-    /// How far the client has come in what was sent.
+    /// How far the client has come in what was sent; `queued` is a position for [`is_flushed`](Self::is_flushed).
     pub fn progress(&self) -> Progress {
         self.outbox.progress()
     }

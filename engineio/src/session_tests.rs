@@ -77,7 +77,7 @@ impl Machine {
                 "ok".into()
             }
             "mark" => {
-                self.marked = self.session.last_queued();
+                self.marked = self.session.progress().queued;
                 "ok".into()
             }
             "progress" => {

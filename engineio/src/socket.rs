@@ -151,7 +151,7 @@ impl Socket {
     /// # Errors
     /// [`SendError::Closed`]: the session ended before, and what had not left is lost.
     pub fn flushed(&self) -> impl Future<Output = Result<(), SendError>> + Send + use<'_> {
-        let position = self.lock().session.last_queued();
+        let position = self.progress().queued;
         self.wait_for(move |session| session.is_flushed(position))
     }
 

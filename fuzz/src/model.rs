@@ -392,7 +392,7 @@ impl Model {
     pub(crate) fn poll_inbox(&mut self) {
         assert_eq!(self.session.poll_inbox(), std::mem::take(&mut self.inbox), "each once, in order");
         let flush = Some(std::mem::take(&mut self.left)).filter(|left| *left > 0).map(Event::Flush);
-        let drains = flush.is_some() && self.session.is_flushed(self.session.last_queued());
+        let drains = flush.is_some() && self.session.is_flushed(self.session.progress().queued);
         let drain = drains.then_some(Event::Drain);
         assert_eq!(self.session.poll_flush(), [flush, drain], "each that has left is told once");
     }
@@ -443,7 +443,7 @@ impl Model {
         self.ending.observe(self.session.closed());
         assert_eq!(self.session.poll_timeout().is_some(), self.is_open());
         let bytes = self.session.outbox_bytes();
-        let flushed = self.session.is_flushed(self.session.last_queued());
+        let flushed = self.session.is_flushed(self.session.progress().queued);
         if !self.is_open() {
             assert_eq!(bytes, 0, "a closed session keeps nothing");
             self.writing = 0;

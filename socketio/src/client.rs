@@ -127,7 +127,7 @@ impl Client {
             refuse(&engine, &refusals, max, &packet::invalid_namespace(namespace));
             return;
         };
-        if auth.len() > self.limits.max_auth {
+        if auth.len() > served.hub().max_auth() {
             let error = ConnectError::new("auth payload too large");
             refuse(&engine, &refusals, max, &packet::connect_error(namespace, &error, revision));
             return;

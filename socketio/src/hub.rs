@@ -22,7 +22,7 @@ use crate::{
     limits::Limits,
     packet::{self, Encoded},
     peer::{Peer, Stage},
-    pid::Claim,
+    pid::{Claim, MAX_CLAIM},
     recovery::{Greeting, Recoverable, Released},
     rooms::{Room, Rooms},
 };
@@ -80,6 +80,11 @@ impl Hub {
         Some(recovery.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Bytes of `auth` that a client may bring, with what it adds when it comes back.
+    pub(crate) fn max_auth(&self) -> usize {
+        self.limits.max_auth.saturating_add(if self.recovery.is_some() { MAX_CLAIM } else { 0 })
+    }
+
     /// The peer for a client that comes back and can be recovered: that of its id, with its rooms and data.
     pub(crate) fn restore(self: &Arc<Self>, engine: &engineio::Socket, auth: &str) -> Option<Arc<Peer>> {
         if engine.encoding().revision == Revision::V3 {
@@ -118,13 +123,17 @@ impl Hub {
         };
         state.stage = Stage::Draining { incoming };
         let connect = packet::connect(&self.path, &peer.id, pid.as_ref(), peer.revision());
+        // A connection that has just ended is about to say so; the peer leaves then.
+        let mut is_sent = true;
         for encoded in missed.into_iter().chain([connect]) {
-            // A connection that has just ended is about to say so; the peer leaves then.
-            let _ended = peer.send_now(&encoded);
+            is_sent &= peer.send_now(&encoded).is_ok();
         }
         for encoded in outgoing {
             let kept = recovery.as_mut().and_then(|recovery| recovery.emit_to(&encoded, &peer.id, Instant::now()));
-            let _ended = peer.send_now(kept.as_ref().unwrap_or(&encoded));
+            is_sent &= peer.send_now(kept.as_ref().unwrap_or(&encoded)).is_ok();
+        }
+        if let Some(position) = recovery.as_ref().and_then(|recovery| recovery.mark()).filter(|_| is_sent) {
+            peer.mark(position);
         }
         self.peers.insert(peer.id.clone(), peer.clone());
         for room in &state.rooms {
@@ -270,12 +279,17 @@ impl Hub {
             true => recovery.pass(encoded),
             false => recovery.emit(encoded, &target.rooms, &target.except, Instant::now()),
         });
+        let mark = recovery.as_ref().and_then(|recovery| recovery.mark());
         let mut sent = 0;
         self.select(target, |peer| {
             let encoded = kept.as_ref().filter(|_| peer.revision() == Revision::V4).unwrap_or(encoded);
             let queued =
                 if volatile { peer.send_volatile(encoded) == Ok(Sent::Queued) } else { peer.send_now(encoded).is_ok() };
             sent += usize::from(queued);
+            // What a connection that has ended did not take, the client does not have.
+            if let Some(position) = mark.filter(|_| queued) {
+                peer.mark(position);
+            }
         });
         sent
     }
@@ -297,7 +311,10 @@ impl Hub {
         };
         if let Some(peer) = self.peer(peer.id.as_str()) {
             // If its connection has just ended, the event waits for its client.
-            let _ended = peer.send_now(&kept);
+            let is_sent = peer.send_now(&kept).is_ok();
+            if let Some(position) = recovery.mark().filter(|_| is_sent) {
+                peer.mark(position);
+            }
         }
         Ok(Sent::Queued)
     }

@@ -28,7 +28,8 @@ pub struct Limits {
     pub max_number: usize,
     /// Bytes of the name of an event. Default 1024.
     pub max_event_name: usize,
-    /// Bytes of `auth`; a CONNECT with more is refused. Default 16 KiB.
+    /// Bytes of `auth`; a CONNECT with more is refused. With connection state recovery 1088 bytes more may come, for
+    /// what clients add when they come back. Default 16 KiB.
     pub max_auth: usize,
     /// Refused CONNECTs of one connection; that many close it. Default 10.
     pub max_refusals: u32,

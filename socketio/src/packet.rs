@@ -125,6 +125,7 @@ pub(crate) fn check_event_name(name: &str, limits: &Limits) -> Result<(), Decode
 #[derive(Debug, Clone)]
 pub(crate) struct Encoded {
     pub(crate) text: Frame,
+    /// What follows the text with nothing in between.
     pub(crate) attachments: Vec<Frame>,
     /// Whether it is an event that asks for no answer: one that a client which comes back is sent again.
     pub(crate) is_recoverable: bool,
@@ -133,6 +134,32 @@ pub(crate) struct Encoded {
 impl Encoded {
     /// The same event with an offset as one more argument at its end, of which clients take notice.
     pub(crate) fn with_offset(&self, offset: &str) -> Self {
+        let event = self.packet().strip_suffix(']').expect("an event is an array");
+        let text = Frame::text(&[event, ",\"", offset, "\"]"]);
+        let text = if self.text.compress() { text } else { text.uncompressed() };
+        Self { text, ..self.clone() }
+    }
+
+    /// The same event, behind it one without a name if its last item is a text of more than `max` bytes in quotes:
+    /// then what clients keep of it for their next CONNECT is short.
+    pub(crate) fn with_short_end(&self, max: usize) -> Self {
+        let event = self.packet().as_bytes();
+        let is_escaped = |at: usize| event[..at].iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 1;
+        let last = event.len() - 2;
+        let is_short =
+            event[last] != b'"' || (last.saturating_sub(max - 1)..last).any(|at| event[at] == b'"' && !is_escaped(at));
+        if is_short {
+            return self.clone();
+        }
+        let header = self.packet().trim_start_matches(|character: char| character.is_ascii_digit() || character == '-');
+        let namespace = if header.starts_with('/') { &header[..=header.find(',').unwrap_or_default()] } else { "" };
+        let mut attachments = self.attachments.clone();
+        attachments.push(Frame::text(&["2", namespace, "[\"\"]"]));
+        Self { text: self.text.clone(), attachments, is_recoverable: self.is_recoverable }
+    }
+
+    /// The text of the packet.
+    fn packet(&self) -> &str {
         let frame = self.text.websocket();
         // The header (RFC 6455, section 5.2), and the `4` of a message.
         let start = 1 + match frame[1] {
@@ -140,11 +167,7 @@ impl Encoded {
             127 => 10,
             _ => 2,
         };
-        let event = str::from_utf8(&frame[start..]).expect("a text frame is UTF-8");
-        let event = event.strip_suffix(']').expect("an event is an array");
-        let text = Frame::text(&[event, ",\"", offset, "\"]"]);
-        let text = if self.text.compress() { text } else { text.uncompressed() };
-        Self { text, ..self.clone() }
+        str::from_utf8(&frame[start..]).expect("a text frame is UTF-8")
     }
 
     /// Its size in bytes, frame headers included.

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     acks::Acks, args::Args, data::Values, decoder::Incoming, error::EmitError, id::SocketId, limits::Limits,
-    packet::Encoded, rooms::Room,
+    marks::Marks, packet::Encoded, rooms::Room,
 };
 
 /// One client in one namespace.
@@ -28,6 +28,8 @@ pub(crate) struct Peer {
     state: Mutex<State>,
     /// Taken for a few steps; behind the state, never before it.
     acks: Mutex<Acks>,
+    /// Taken for a few steps, and no other lock behind it.
+    marks: Mutex<Marks>,
 }
 
 /// The stage of a peer, the rooms it is in, and what the application keeps with it.
@@ -78,7 +80,8 @@ impl Peer {
     pub(crate) fn new(id: SocketId, engine: engineio::Socket, auth: &str) -> Self {
         // A copy: a slice would keep the whole read buffer for as long as the client stays.
         let auth = auth.into();
-        Self { id, engine, auth, is_recovered: false, state: Mutex::default(), acks: Mutex::default() }
+        let (state, acks, marks) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Self { id, engine, auth, is_recovered: false, state, acks, marks }
     }
 
     /// One that came back as the socket of this id.
@@ -149,6 +152,22 @@ impl Peer {
     /// Sends a packet whatever the stage: the caller knows it.
     pub(crate) fn send_now(&self, encoded: &Encoded) -> Result<(), EmitError> {
         self.engine.send_frames(&encoded.text, &encoded.attachments).map_err(|_| EmitError::Disconnected)
+    }
+
+    /// Its connection took everything that is for it up to this position in the history.
+    pub(crate) fn mark(&self, position: u64) {
+        let progress = self.engine.progress();
+        self.marks().note(position, progress);
+    }
+
+    /// The position in the history up to which its client has everything, by what its connection has shown.
+    pub(crate) fn confirmed(&self) -> u64 {
+        let progress = self.engine.progress();
+        self.marks().confirm(progress)
+    }
+
+    fn marks(&self) -> MutexGuard<'_, Marks> {
+        self.marks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// An event of the client arrived.

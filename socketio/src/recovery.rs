@@ -15,19 +15,19 @@ use crate::{
     id::SocketId,
     packet::Encoded,
     peer::Peer,
-    pid::{Claim, Pid},
+    pid::{Claim, MAX_OFFSET, Pid},
     rooms::Room,
 };
 
 /// Connection state recovery (`connectionStateRecovery`): a client that lost its connection and comes back in time
 /// has its id, its rooms and what was [`set`](crate::Socket::set) again, and is sent what it missed.
 ///
-/// Each event without an ack then has one more argument at its end, a string, by which the client says how far it came.
-///
 /// A client is new instead when it was away for too long, when something it missed had to go, and when it missed more
 /// than [`max_outbox_bytes`](engineio::Config::max_outbox_bytes): then its connection ends once more before.
 #[derive(Debug, Clone, Copy)]
 pub struct Recovery {
+    /// How it is found out what a client missed. Default [`RecoveryMode::Full`].
+    pub mode: RecoveryMode,
     /// How long a client may be away (`maxDisconnectionDuration`). Default 2 min.
     pub max_disconnection_duration: Duration,
     /// *Ours.* Bytes that each namespace keeps: its events, with what it takes to keep them. Who needs one that had to
@@ -38,10 +38,27 @@ pub struct Recovery {
     pub max_sessions: usize,
 }
 
+/// How a server finds out what a client missed that comes back.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum RecoveryMode {
+    /// As the reference: each event without an ack has one more argument at its end, a string, by which the client says
+    /// how far it came. It is sent what it missed, and nothing twice.
+    #[default]
+    Full,
+    /// *Ours.* Events are sent as they are. A client is sent again what it has not shown to have, by the answer to a
+    /// ping, or by a GET behind the one that brought it; so it gets some events twice, of about one
+    /// [`ping_interval`](engineio::Config::ping_interval) at most, and has to tell by itself.
+    ///
+    /// Stock clients take whatever text stands last in an event for an offset, and bring it in their CONNECT. So that
+    /// it is short, an event that ends with a text of more than 1024 bytes is followed by one without a name.
+    Buffer,
+}
+
 impl Default for Recovery {
     fn default() -> Self {
         let max_disconnection_duration = Duration::from_secs(120);
-        Self { max_disconnection_duration, max_bytes: 16 * 1024 * 1024, max_sessions: 10_000 }
+        let mode = RecoveryMode::default();
+        Self { mode, max_disconnection_duration, max_bytes: 16 * 1024 * 1024, max_sessions: 10_000 }
     }
 }
 
@@ -132,19 +149,39 @@ impl Recoverable {
     /// it is sent as it is: nobody could come back for it, or it is one that is not kept.
     pub(crate) fn emit(&mut self, event: &Encoded, rooms: &[Room], except: &[Room], now: Instant) -> Option<Encoded> {
         let is_kept = event.is_recoverable && !self.sessions.is_empty();
-        is_kept.then(|| self.history.emit(event, rooms.to_vec(), except.to_vec(), now))
+        is_kept.then(|| self.keep(event, rooms.to_vec(), except.to_vec(), now))
     }
 
     /// A volatile event, which is not kept, as those who are ready for it get it: it says what they have seen so far,
     /// because clients take any last argument that is text for that.
     pub(crate) fn pass(&self, event: &Encoded) -> Option<Encoded> {
-        event.is_recoverable.then(|| self.history.pass(event))
+        event.is_recoverable.then(|| self.as_sent(event, self.history.last()))
     }
 
     /// The same for an event to one socket, be it away or not.
     pub(crate) fn emit_to(&mut self, event: &Encoded, id: &SocketId, now: Instant) -> Option<Encoded> {
         let is_kept = event.is_recoverable && self.knows(id);
-        is_kept.then(|| self.history.emit(event, vec![id.clone().into()], Vec::new(), now))
+        is_kept.then(|| self.keep(event, vec![id.clone().into()], Vec::new(), now))
+    }
+
+    fn keep(&mut self, event: &Encoded, rooms: Vec<Room>, except: Vec<Room>, now: Instant) -> Encoded {
+        let event = self.as_sent(event, self.history.last() + 1);
+        self.history.emit(event.clone(), rooms, except, now);
+        event
+    }
+
+    /// An event as clients get it that have seen everything up to this position with it.
+    fn as_sent(&self, event: &Encoded, position: u64) -> Encoded {
+        match self.options.mode {
+            RecoveryMode::Full => event.with_offset(&self.history.offset(position)),
+            RecoveryMode::Buffer => event.with_short_end(MAX_OFFSET),
+        }
+    }
+
+    /// The position up to which a peer has been sent everything that is for it, to be kept as a mark. `None` when
+    /// clients tell by themselves.
+    pub(crate) fn mark(&self) -> Option<u64> {
+        (self.options.mode == RecoveryMode::Buffer).then(|| self.history.last())
     }
 
     /// A peer that was let in joins a room.
@@ -175,7 +212,13 @@ impl Recoverable {
             Place::Away { until, .. } if until <= now => return None,
             Place::Away { confirmed, .. } => confirmed,
         };
-        let mut seen = self.history.position(claim.offset.as_deref())?.max(session.seen);
+        let told = match (self.options.mode, &claim.offset) {
+            (RecoveryMode::Full, None) => 0,
+            (RecoveryMode::Full, Some(offset)) => self.history.position(offset.as_str()?)?,
+            // What stands there is the end of some event.
+            (RecoveryMode::Buffer, _) => session.peer.confirmed(),
+        };
+        let mut seen = told.max(session.seen);
         if !self.history.covers(seen) {
             // It heard nothing for long, which is no loss if there was nothing for it.
             seen = seen.max(confirmed);

@@ -5,6 +5,7 @@
 mod acks;
 mod admission;
 mod binary;
+mod buffer;
 mod connect;
 mod data;
 mod disconnect;

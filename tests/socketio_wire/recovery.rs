@@ -19,21 +19,24 @@ async fn serve_recovering(namespaces: impl IntoIterator<Item = Namespace>) -> (S
     serve_with(Recovery::default(), namespaces).await
 }
 
-async fn serve_with(recovery: Recovery, namespaces: impl IntoIterator<Item = Namespace>) -> (Server, SocketIo) {
+pub(crate) async fn serve_with(
+    recovery: Recovery,
+    namespaces: impl IntoIterator<Item = Namespace>,
+) -> (Server, SocketIo) {
     let config = Config { connection_state_recovery: Some(recovery), ..Config::default() };
     server::socketio(config, namespaces).await
 }
 
 /// A client in `/`, its ids, and what it was sent before it was let in.
-struct Client {
-    websocket: WebSocket,
-    sid: String,
-    pid: String,
-    missed: Vec<Frame>,
+pub(crate) struct Client {
+    pub(crate) websocket: WebSocket,
+    pub(crate) sid: String,
+    pub(crate) pid: String,
+    pub(crate) missed: Vec<Frame>,
 }
 
 /// Joins `/` on a connection of its own, with this as `auth`.
-async fn join(endpoint: Endpoint, auth: &str) -> Client {
+pub(crate) async fn join(endpoint: Endpoint, auth: &str) -> Client {
     let (mut websocket, _sid) = WebSocket::open(endpoint).await;
     websocket.send(&format!("40{auth}")).await;
     let mut missed = Vec::new();
@@ -50,7 +53,7 @@ async fn join(endpoint: Endpoint, auth: &str) -> Client {
 }
 
 /// The ids in the answer to a CONNECT.
-fn ids(answer: &str) -> (String, String) {
+pub(crate) fn ids(answer: &str) -> (String, String) {
     let ids = answer.strip_prefix(r#"40{"sid":""#).and_then(|rest| rest.strip_suffix(r#""}"#));
     let (sid, pid) =
         ids.and_then(|ids| ids.split_once(r#"","pid":""#)).unwrap_or_else(|| panic!("not two ids: {answer}"));
@@ -58,17 +61,17 @@ fn ids(answer: &str) -> (String, String) {
 }
 
 impl Client {
-    fn ids(&self) -> (&str, &str) {
+    pub(crate) fn ids(&self) -> (&str, &str) {
         (&self.sid, &self.pid)
     }
 
     /// The `auth` with which it comes back.
-    fn claim(&self, offset: &str) -> String {
+    pub(crate) fn claim(&self, offset: &str) -> String {
         format!(r#"{{"pid":"{}","offset":"{offset}"}}"#, self.pid)
     }
 
     /// The `auth` of one that has not seen an offset.
-    fn claim_without_offset(&self) -> String {
+    pub(crate) fn claim_without_offset(&self) -> String {
         format!(r#"{{"pid":"{}"}}"#, self.pid)
     }
 
@@ -78,7 +81,7 @@ impl Client {
     }
 
     /// Asks for an ack in place of what the test's server does.
-    async fn ask(&mut self, event: &str) -> String {
+    pub(crate) async fn ask(&mut self, event: &str) -> String {
         self.websocket.send(&format!("421{event}")).await;
         self.websocket.text().await
     }
@@ -102,13 +105,13 @@ fn events(frames: &[Frame]) -> Vec<Frame> {
 }
 
 /// Lets a client's connection break, and waits until the server has noticed.
-async fn cut(client: Client, told: &mut Told<(String, Vec<String>)>) {
+pub(crate) async fn cut(client: Client, told: &mut Told<(String, Vec<String>)>) {
     drop(client.websocket);
     assert_eq!(told.next().await.0, "transport close");
 }
 
 /// A namespace whose clients can ask for what the server has of them.
-fn asked(namespace: Namespace) -> Namespace {
+pub(crate) fn asked(namespace: Namespace) -> Namespace {
     namespace
         .on("state", async |socket: Socket| {
             let rooms: Vec<_> = socket.rooms().iter().map(ToString::to_string).collect();
