@@ -31,7 +31,7 @@ const SOCKETIO: &str = "\
     codecs: args, packet + args, decoder + args packet
     state: acks, changes, history, marks, peer + acks marks, recovery + history peer, hub + changes peer recovery
     handles: answer, flags, encoded, broadcast + answer encoded flags, operator + answer broadcast encoded flags, \
-        socket + answer broadcast encoded flags operator
+        socket + answer broadcast encoded flags operator, retries
     handlers: event, extract + event, handler + event extract, namespace + event handler
     connections: deadlines, client + deadlines, server + client, root + server";
 

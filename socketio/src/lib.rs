@@ -67,21 +67,24 @@
 //! With [`Config::connection_state_recovery`] a client that lost its connection and is back in time has its id, rooms
 //! and data again, and is sent what it missed before its CONNECT is answered; [`Socket::recovered`], and
 //! `socket.recovered` at the client, say so. Else it is new, and should load what it needs.
-//! - Events are in order, and none is left out while a client is recovered. A stock client gets what it missed twice if
-//!   its connection ends again before the CONNECT behind that. Events that ask for an ack are sent once.
+//! - Events are in order, and none is left out while a client is recovered. Events that ask for an ack are sent once.
 //! - Handlers run as ever: the disconnect handler when the connection ends, the connect handler when the client is
 //!   back. It can still refuse; what it does for new clients only, it does unless [`Socket::recovered`].
-//! - Events have one more argument at the client. Most handlers do not mind; optional last arguments do.
+//! - Events have one more argument at the client, or some come twice: see [`RecoveryMode`]. Most handlers do not mind
+//!   the one, optional last arguments do.
 //! - What is emitted by a [`Socket`] whose client is away waits for it.
 //! - Whom [`Socket::disconnect`] sent away, and who left, is new. After transport close, transport error, ping timeout,
 //!   forced close and server shutting down clients may come back.
 //! - It costs memory, see [`Recovery`], and emits in one namespace wait for each other.
 //!
+//! What clients send again until it is answered is done once with [`Retries`]. `docs/delivery.md` in the repository has
+//! all guarantees of delivery, and what they cost.
+//!
 //! # Layers
 //! A file uses files of lower layers only: words (`id`, `pid`, `error`, `limits`, `shape`, `value`, `data`, `rooms`),
-//! codecs (`args`, `packet`, `decoder`), state (`acks`, `changes`, `history`, `peer`, `recovery`, `hub`), handles
-//! (`answer`, `flags`, `encoded`, `broadcast`, `operator`, `socket`), handlers (`event`, `extract`, `handler`,
-//! `namespace`), connections (`deadlines`, `client`, `server`, `root`).
+//! codecs (`args`, `packet`, `decoder`), state (`acks`, `changes`, `history`, `marks`, `peer`, `recovery`, `hub`),
+//! handles (`answer`, `flags`, `encoded`, `broadcast`, `operator`, `socket`, `retries`), handlers (`event`, `extract`,
+//! `handler`, `namespace`), connections (`deadlines`, `client`, `server`, `root`).
 
 mod acks;
 mod answer;
@@ -109,6 +112,7 @@ mod packet;
 mod peer;
 mod pid;
 mod recovery;
+mod retries;
 mod rooms;
 mod root;
 mod server;
@@ -132,6 +136,7 @@ pub use limits::Limits;
 pub use namespace::Namespace;
 pub use operator::SocketOperator;
 pub use recovery::{Recovery, RecoveryMode};
+pub use retries::Retries;
 pub use rooms::{Room, RoomChange};
 pub use server::{Config, SocketIo};
 pub use socket::Socket;

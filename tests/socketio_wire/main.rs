@@ -14,6 +14,7 @@ mod events;
 mod limits;
 mod membership;
 mod recovery;
+mod retries;
 mod revision3;
 mod rooms;
 mod syntax;

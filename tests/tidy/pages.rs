@@ -126,8 +126,12 @@ fn the_page_of_differences_has_all_that_tests_know_of() {
 
 #[test]
 fn pages_are_linked_to() {
-    for page in ["docs/options.md", "docs/differences.md"] {
-        for text in ["README.md", "ARCHITECTURE.md", "engineio/src/lib.rs"] {
+    let of_engineio = ["README.md", "ARCHITECTURE.md", "engineio/src/lib.rs"];
+    let of_socketio = ["README.md", "ARCHITECTURE.md", "socketio/src/lib.rs"];
+    let pages =
+        [("docs/options.md", of_engineio), ("docs/differences.md", of_engineio), ("docs/delivery.md", of_socketio)];
+    for (page, texts) in pages {
+        for text in texts {
             assert!(read(text).contains(page), "{text} should name {page}");
         }
     }

@@ -28,10 +28,10 @@ export function differs({ ours, reference }) {
 
 /**
  * Starts the server for a whole test file: the one under test unless `official` says which.
- * Profile `eio-options` takes `options` in the words of the official server.
+ * Profile `eio-options` takes `options` in the words of the official server; `env` is for its environment.
  */
-export async function serve(profile, { options = {}, official = isReference } = {}) {
-  const server = new Server(profile, options, official)
+export async function serve(profile, { options = {}, env = {}, official = isReference } = {}) {
+  const server = new Server(profile, { ...env, OPTIONS: JSON.stringify(options) }, official)
   after(() => server.stop())
   await server.start()
   return server
@@ -42,13 +42,13 @@ const servers = []
 class Server {
   #child
   #profile
-  #options
+  #env
   #official
   #port = 0
 
-  constructor(profile, options, official) {
+  constructor(profile, env, official) {
     this.#profile = profile
-    this.#options = options
+    this.#env = env
     this.#official = official
     servers.push(this)
   }
@@ -62,9 +62,9 @@ class Server {
     this.#child = spawn(command, args, {
       env: {
         ...process.env,
+        ...this.#env,
         PROFILE: this.#profile,
         PORT: String(this.#port),
-        OPTIONS: JSON.stringify(this.#options),
       },
       stdio: ['ignore', 'pipe', 'inherit'],
     })

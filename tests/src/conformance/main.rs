@@ -6,6 +6,7 @@ mod bench;
 mod eio;
 mod eio_client;
 mod eio_options;
+mod recovery;
 mod sio;
 mod sio_client;
 mod smoke;
@@ -42,6 +43,7 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
         "sio-client" => serve(sio_client::server(), 4102).await?,
         "smoke" => serve(smoke::server(None), 4104).await?,
         "smoke-recovery" => serve(smoke::server(Some(Recovery::default())), 4110).await?,
+        "recovery" => serve(recovery::server()?, 4111).await?,
         "bench" => serve(bench::server(), 4107).await?,
         other => return Err(format!("PROFILE={other} is no profile").into()),
     }
