@@ -1,5 +1,5 @@
-//! Profile `recovery`: clients that are cut off again and again. `RECOVERY` says in which mode they come back, `full` or
-//! `buffer`.
+//! Profile `recovery`: clients that are cut off again and again. `RECOVERY` says in which mode they come back: `full`
+//! or `buffer`.
 
 use std::{
     env,
@@ -21,8 +21,8 @@ pub(crate) fn server() -> Result<SocketIo, Box<dyn std::error::Error>> {
     let recovery = Some(Recovery { mode, ..Recovery::default() });
     let mut config = Config { connection_state_recovery: recovery, ..Config::default() };
     config.engine.ping_interval = Duration::from_millis(500);
-    // Late answers of a busy machine are no cuts.
-    config.engine.ping_timeout = Duration::from_secs(20);
+    // Official clients that lose their WebSocket in the middle of an upgrade do not notice before that.
+    config.engine.ping_timeout = Duration::from_millis(2500);
     Ok(SocketIo::new(config, [namespace()]))
 }
 
