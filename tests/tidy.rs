@@ -23,12 +23,13 @@ const ENGINEIO: &str = "\
         service + answer engine handover head http origin refusal, bare + answer handover refusal, connection, \
         serve + connection service";
 const SOCKETIO: &str = "\
-    words: id, error, shape, value, data, rooms + id
+    words: id, error, shape, value, data, pattern, rooms + id
     codecs: args, packet + args, decoder + args packet
-    state: acks, peer + acks, hub + peer
+    state: acks, children, peer + acks, hub + peer
     handles: broadcast, socket + broadcast
-    handlers: event, extract + event, handler + event extract, namespace + event handler
-    connections: client, server + client";
+    handlers: event, extract + event, handler + event extract, hooks, \
+        namespace + event extract handler, served + event handler namespace
+    connections: namespaces, family + namespaces, client + namespaces, server + client family namespaces";
 
 /// Layers, from the lowest, that take bytes and time as arguments and give values back.
 const WITHOUT_IO: [(&str, &str, usize); 2] = [("engineio/src", ENGINEIO, 3), ("socketio/src", SOCKETIO, 2)];

@@ -2,12 +2,9 @@
 //! What it is not: shared; the connection's driver owns it, so nothing in it is locked.
 //! Who calls it: `server`, with every message and with the end of the connection.
 
-use std::{
-    collections::HashMap,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicU32, Ordering},
 };
 
 use engineio::{CloseReason, Message, Revision};
@@ -15,13 +12,13 @@ use engineio::{CloseReason, Message, Revision};
 use crate::{
     decoder::{Body, Decoder, Packet},
     error::DisconnectReason,
-    namespace::Served,
+    handler::{self, Ended},
+    id::SocketId,
+    namespaces::{Found, Missing, Namespaces},
     packet::{self, Encoded},
-    peer::Peer,
+    peer::{Arrival, Peer},
+    served::Served,
 };
-
-/// All namespaces that can be joined, by name.
-pub(crate) type Namespaces = HashMap<String, Served>;
 
 /// Refusals after which a connection is closed: no honest client asks again and again.
 const MAX_REFUSALS: u32 = 10;
@@ -33,16 +30,37 @@ pub(crate) struct Client {
     namespaces: Arc<Namespaces>,
     decoder: Decoder,
     /// Few: most connections join one.
-    joined: Vec<(Served, Arc<Peer>)>,
+    joined: Vec<Joined>,
     /// Counted by connect handlers, too, which may run in other tasks.
     refusals: Arc<AtomicU32>,
 }
 
+/// A namespace that the client has joined, or asks to join.
+#[derive(Debug)]
+struct Joined {
+    name: Box<str>,
+    peer: Arc<Peer>,
+    /// Empty until it is known whether there is such a namespace.
+    served: Arc<OnceLock<Served>>,
+}
+
+impl Joined {
+    fn leave(&self, reason: DisconnectReason) {
+        match self.served.get() {
+            Some(served) => {
+                served.hub().remove(&self.peer, reason, false);
+            }
+            // If its namespace is found a moment later, it is gone.
+            None => self.peer.give_up(),
+        }
+    }
+}
+
 impl Client {
     /// A connection that has just been opened. One of revision 3 joins `/` without asking (socket.io-protocol v4).
-    pub(crate) fn new(engine: engineio::Socket, namespaces: Arc<Namespaces>) -> Self {
-        let (revision, joined, refusals) = (engine.encoding().revision, Vec::new(), Arc::default());
-        let mut client = Self { engine, namespaces, decoder: Decoder::new(revision), joined, refusals };
+    pub(crate) fn new(engine: engineio::Socket, decoder: Decoder, namespaces: Arc<Namespaces>) -> Self {
+        let revision = engine.encoding().revision;
+        let mut client = Self { engine, namespaces, decoder, joined: Vec::new(), refusals: Arc::default() };
         if revision == Revision::V3 {
             client.connect("/", "");
         }
@@ -63,35 +81,42 @@ impl Client {
 
     /// The connection has ended: the client leaves all its namespaces.
     pub(crate) fn on_close(self, reason: CloseReason) {
-        for (served, peer) in self.joined {
-            served.hub().remove(&peer, DisconnectReason::Closed(reason), false);
+        for joined in self.joined {
+            joined.leave(DisconnectReason::Closed(reason));
         }
     }
 
     /// Says whether the client may send this packet now.
     fn on_packet(&mut self, packet: Packet) -> bool {
         let Packet { namespace, body } = packet;
-        let at = self.joined.iter().position(|(served, _)| served.hub().path == *namespace);
+        let at = self.joined.iter().position(|joined| *joined.name == *namespace);
         match (body, at.map(|at| (at, &self.joined[at]))) {
             (Body::Connect(auth), None) => {
                 self.connect(&namespace, &auth);
                 true
             }
             // A socket that the server made leave may come back.
-            (Body::Connect(auth), Some((at, (_, peer)))) if peer.is_gone() => {
+            (Body::Connect(auth), Some((at, joined))) if joined.peer.is_gone() => {
                 self.joined.swap_remove(at);
                 self.connect(&namespace, &auth);
                 true
             }
             (Body::Disconnect, Some((at, _))) => {
-                let (served, peer) = self.joined.swap_remove(at);
-                served.hub().remove(&peer, DisconnectReason::ClientNamespaceDisconnect, false);
+                self.joined.swap_remove(at).leave(DisconnectReason::ClientNamespaceDisconnect);
                 true
             }
-            (Body::Event(event), Some((_, (served, peer)))) => served.dispatch(peer, event),
-            (Body::Ack(id, args), Some((_, (_, peer)))) => {
+            (Body::Event(event), Some((_, joined))) => match joined.peer.arrive(event) {
+                Arrival::Handle(event) => {
+                    let served = joined.served.get().expect("a peer is let in by its namespace");
+                    served.handle(&joined.peer, &event);
+                    true
+                }
+                Arrival::Kept => true,
+                Arrival::TooMany => false,
+            },
+            (Body::Ack(id, args), Some((_, joined))) => {
                 if let Some(id) = id {
-                    peer.resolve_ack(id, args);
+                    joined.peer.resolve_ack(id, args);
                 }
                 true
             }
@@ -100,29 +125,81 @@ impl Client {
         }
     }
 
-    fn connect(&mut self, namespace: &str, auth: &str) {
-        let Some(served) = self.namespaces.get(namespace) else {
-            refuse(&self.engine, &self.refusals, &packet::invalid_namespace(namespace));
+    fn connect(&mut self, name: &str, auth: &str) {
+        let revision = self.engine.encoding().revision;
+        let answer = Answer { engine: self.engine.clone(), refusals: self.refusals.clone(), name: name.into() };
+        let max = self.namespaces.limits.max_per_connection;
+        if self.joined.len() >= max {
+            self.joined.retain(|joined| !joined.peer.is_gone());
+        }
+        if self.joined.len() >= max {
+            answer.refuse(&Missing::TooMany.refusal(name, revision));
             return;
+        }
+        let id = match revision {
+            Revision::V3 => SocketId::derive(self.engine.sid(), name),
+            Revision::V4 => SocketId::draw(),
         };
-        let (engine, refusals, hub) = (self.engine.clone(), self.refusals.clone(), served.hub().clone());
-        let peer = served.connect(self.engine.clone(), auth, move |result| match result {
-            Ok(()) => {
-                engine.expire(None);
-                engine.limit(None);
-            }
-            Err(error) => {
-                refuse(&engine, &refusals, &packet::connect_error(&hub.path, &error, engine.encoding().revision));
-            }
-        });
-        self.joined.push((served.clone(), peer));
+        let peer = Arc::new(Peer::new(id, self.engine.clone(), auth));
+        let served = Arc::new(OnceLock::new());
+        let find = self.namespaces.clone().find(name.into(), auth.into());
+        let (joining, place) = (peer.clone(), served.clone());
+        handler::run(
+            || Some(Box::pin(find)),
+            move |ended| match ended {
+                Ended::Returned(Ok(found)) => join(found, joining, &place, answer),
+                Ended::Returned(Err(missing)) => refuse(&joining, missing, answer),
+                Ended::NotCalled | Ended::Panicked => refuse(&joining, Missing::Invalid, answer),
+            },
+        );
+        // Of a name that was refused at once nothing is kept.
+        if served.get().is_some() || !peer.is_gone() {
+            self.joined.push(Joined { name: name.into(), peer, served });
+        }
     }
 }
 
-fn refuse(engine: &engineio::Socket, refusals: &AtomicU32, refusal: &Encoded) {
-    // A client that is gone needs no refusal.
-    let _gone = engine.send_frames(&refusal.text, &refusal.attachments);
-    if refusals.fetch_add(1, Ordering::Relaxed) + 1 >= MAX_REFUSALS {
-        engine.close();
+fn join(found: Found, peer: Arc<Peer>, place: &OnceLock<Served>, answer: Answer) {
+    let Found { served, stay } = found;
+    // Set first: whoever takes the peer out from here on finds where it is.
+    let served = place.get_or_init(|| served);
+    if peer.stay(stay) {
+        served.connect(peer, move |result| match result {
+            Ok(()) => answer.let_in(),
+            Err(error) => {
+                let refusal = packet::connect_error(&answer.name, &error, answer.engine.encoding().revision);
+                answer.refuse(&refusal);
+            }
+        });
+    }
+}
+
+fn refuse(peer: &Peer, missing: Missing, answer: Answer) {
+    if !peer.is_gone() {
+        peer.give_up();
+        answer.refuse(&missing.refusal(&answer.name, peer.revision()));
+    }
+}
+
+/// What follows when it is known whether a client may join.
+struct Answer {
+    engine: engineio::Socket,
+    refusals: Arc<AtomicU32>,
+    name: Box<str>,
+}
+
+impl Answer {
+    /// Its time to join a first namespace, and what it may send before, are no longer limited.
+    fn let_in(&self) {
+        self.engine.expire(None);
+        self.engine.limit(None);
+    }
+
+    fn refuse(&self, refusal: &Encoded) {
+        // A client that is gone needs no refusal.
+        let _gone = self.engine.send_frames(&refusal.text, &refusal.attachments);
+        if self.refusals.fetch_add(1, Ordering::Relaxed) + 1 >= MAX_REFUSALS {
+            self.engine.close();
+        }
     }
 }

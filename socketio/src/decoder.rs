@@ -10,7 +10,7 @@ use engineio::{ByteString, Message, Revision};
 use crate::{
     args::Args,
     error::DecodeError,
-    packet::{Header, Kind, check_event_name},
+    packet::{Header, Kind, MAX_NAMESPACE, check_event_name},
 };
 
 /// A whole packet from a client.
@@ -51,6 +51,7 @@ pub struct Incoming {
 #[derive(Debug)]
 pub struct Decoder {
     revision: Revision,
+    max_namespace_bytes: usize,
     partial: Option<Partial>,
 }
 
@@ -62,9 +63,14 @@ struct Partial {
 }
 
 impl Decoder {
-    /// For a connection of this revision.
+    /// For a connection of this revision, and namespaces whose names have 255 bytes at most.
     pub fn new(revision: Revision) -> Self {
-        Self { revision, partial: None }
+        Self { revision, max_namespace_bytes: MAX_NAMESPACE, partial: None }
+    }
+
+    /// The same with another longest name of a namespace, in bytes; a longer one is [`DecodeError::Namespace`].
+    pub fn max_namespace_bytes(self, max_namespace_bytes: usize) -> Self {
+        Self { max_namespace_bytes, ..self }
     }
 
     /// Takes the next message. `None` while attachments are due.
@@ -74,7 +80,7 @@ impl Decoder {
     pub fn push(&mut self, message: Message) -> Result<Option<Packet>, DecodeError> {
         match (message, self.partial.take()) {
             (Message::Text(text), None) => {
-                let header = Header::decode(&text, self.revision)?;
+                let header = Header::decode(&text, self.revision, self.max_namespace_bytes)?;
                 if header.attachments == 0 {
                     return packet(header, Vec::new()).map(Some);
                 }

@@ -23,7 +23,7 @@ use crate::{
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be an argument of a handler for `{K}` events",
     label = "not an extractor for `{K}` events",
-    note = "all handlers can have `Socket`, `Auth<T>` and `Query<T>`; message handlers also `Data<T>`, `Args`, `EventName`, `Ack`; disconnect handlers also `DisconnectReason`"
+    note = "all handlers can have `Socket`, `Auth<T>`, `Query<T>` and `Params<T>`; message handlers also `Data<T>`, `Args`, `EventName`, `Ack`; disconnect handlers also `DisconnectReason`"
 )]
 pub trait FromEvent<K: Kind>: Sized {
     /// Takes it from the event.
@@ -140,6 +140,37 @@ pub struct Query<T>(pub T);
 impl<K: Kind, T: DeserializeOwned> FromEvent<K> for Query<T> {
     fn from_event(event: &Event<'_, K>) -> Result<Self, Rejection> {
         object(&parameters(&event.socket.handshake().query)).map(Self)
+    }
+}
+
+/// The parameters in the name of the namespace, where that was written as a [pattern](crate::Namespace::pattern): an
+/// object of strings. In other namespaces it is empty.
+///
+/// ```
+/// use socketio::{Namespace, Params, Socket};
+///
+/// #[derive(serde::Deserialize)]
+/// struct Game {
+///     id: String,
+/// }
+///
+/// let games = Namespace::pattern("/game-{id}").on_connect(async |socket: Socket, Params(game): Params<Game>| {
+///     let _gone = socket.emit("welcome to", &game.id);
+/// });
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Params<T>(pub T);
+
+impl<K: Kind, T: DeserializeOwned> FromEvent<K> for Params<T> {
+    fn from_event(event: &Event<'_, K>) -> Result<Self, Rejection> {
+        object(&event.socket.hub.params).map(Self)
+    }
+}
+
+impl<T: DeserializeOwned> Auth<T> {
+    /// What a client sent that is not in a namespace yet.
+    pub(crate) fn read(json: &str) -> Option<Self> {
+        object(json).ok().map(Self)
     }
 }
 

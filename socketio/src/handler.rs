@@ -160,11 +160,11 @@ pub(crate) enum Ended<O> {
     Panicked,
 }
 
-/// Starts a handler: its part before the first wait runs now, so events of one socket begin in order; the rest,
-/// if there is one, in a task of its own. `done` is told how it ended; a panic goes no further than that.
-pub(crate) fn run<K: Kind>(
-    call: impl FnOnce() -> Option<Running<K>>,
-    done: impl FnOnce(Ended<K::Outcome>) + Send + 'static,
+/// Starts a handler, or anything that may wait: its part before the first wait runs now, so events of one socket begin
+/// in order; the rest, if there is one, in a task of its own. `done` is told how it ended; a panic goes no further.
+pub(crate) fn run<O: Send + 'static>(
+    call: impl FnOnce() -> Option<Pin<Box<dyn Future<Output = O> + Send>>>,
+    done: impl FnOnce(Ended<O>) + Send + 'static,
 ) {
     let first = catch_unwind(AssertUnwindSafe(|| {
         let mut running = call()?;

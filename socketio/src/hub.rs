@@ -27,6 +27,8 @@ type OnLeave = dyn Fn(&Arc<Hub>, &Arc<Peer>, DisconnectReason) + Send + Sync;
 /// The peers and rooms of one namespace.
 pub(crate) struct Hub {
     pub(crate) path: String,
+    /// The parameters in its name, a JSON object; empty where the name was not written as a pattern.
+    pub(crate) params: Box<str>,
     peers: DashMap<SocketId, Arc<Peer>>,
     rooms: Rooms<Arc<Peer>>,
     /// One counter for all sockets, so that an event that asks many for an ack is encoded once.
@@ -46,10 +48,12 @@ pub(crate) struct Target {
 impl Hub {
     pub(crate) fn new(
         path: String,
+        params: Box<str>,
         on_leave: impl Fn(&Arc<Hub>, &Arc<Peer>, DisconnectReason) + Send + Sync + 'static,
     ) -> Self {
         let on_leave = Box::new(on_leave);
-        Self { path, peers: DashMap::new(), rooms: Rooms::default(), next_ack: AtomicU64::new(0), on_leave }
+        let (peers, rooms) = (DashMap::new(), Rooms::default());
+        Self { path, params, peers, rooms, next_ack: AtomicU64::new(0), on_leave }
     }
 
     /// Lets a peer in: answers its CONNECT, sends what waited behind it, makes it known to rooms and broadcasts.
@@ -73,8 +77,11 @@ impl Hub {
     /// Takes a peer out of the namespace. `farewell` is sent when it had joined, after the last broadcast it gets.
     /// Says whether it had joined; only then is `on_leave` called, and only the first time.
     pub(crate) fn remove(self: &Arc<Self>, peer: &Arc<Peer>, reason: DisconnectReason, farewell: bool) -> bool {
+        // Dropped last: its namespace may go away with it.
+        let _stay;
         let mut state = peer.state();
         let stage = peer.depart(&mut state);
+        _stay = state.stay.take();
         if farewell && matches!(stage, Stage::Connecting { .. }) {
             // Its connect handler sent it away: that is a refusal, which its client waits for.
             let _ended = peer.send_now(&packet::connect_error(&self.path, &ConnectError::refused(), peer.revision()));

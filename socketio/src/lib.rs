@@ -27,6 +27,10 @@
 //! [`Ack`], [`EventName`], [`Auth`], [`Query`], [`DisconnectReason`], and `Option` or `Result<_, Rejection>` of each.
 //! Its part before the first `.await` runs in the order in which events arrive, as in JavaScript.
 //!
+//! # Families of namespaces
+//! A [`Namespace::pattern`] such as `/game-{id}` stands for all namespaces whose names match; each is there while
+//! somebody is in it. Handlers read the parameters as [`Params`], and [`SocketIo::family`] emits to all of them.
+//!
 //! # Binary
 //! What serde calls bytes is binary at the client, at any depth: [`bytes::Bytes`] with its `serde` feature, or
 //! `serde_bytes`. [`Value`] and [`Args`] take whatever comes.
@@ -43,26 +47,33 @@
 //! [`Socket::revision`] tells them apart.
 //!
 //! # Layers
-//! A file uses files of lower layers only: words (`id`, `error`, `shape`, `value`, `data`, `rooms`), codecs (`args`,
-//! `packet`, `decoder`), state (`acks`, `peer`, `hub`), handles (`broadcast`, `socket`), handlers (`event`,
-//! `extract`, `handler`, `namespace`), connections (`client`, `server`).
+//! A file uses files of lower layers only: words (`id`, `error`, `shape`, `value`, `data`, `pattern`, `rooms`), codecs
+//! (`args`, `packet`, `decoder`), state (`acks`, `children`, `peer`, `hub`), handles (`broadcast`, `socket`), handlers
+//! (`event`, `extract`, `handler`, `hooks`, `namespace`, `served`), connections (`namespaces`, `family`, `client`,
+//! `server`).
 
 mod acks;
 mod args;
 mod broadcast;
+mod children;
 mod client;
 mod data;
 mod decoder;
 mod error;
 mod event;
 mod extract;
+mod family;
 mod handler;
+mod hooks;
 mod hub;
 mod id;
 mod namespace;
+mod namespaces;
 mod packet;
+mod pattern;
 mod peer;
 mod rooms;
+mod served;
 mod server;
 mod shape;
 mod socket;
@@ -75,8 +86,10 @@ pub use broadcast::Broadcast;
 pub use decoder::{Body, Decoder, Incoming, Packet};
 pub use error::{AckError, ConnectError, DecodeError, DisconnectReason, EmitError};
 pub use event::{Connect, Disconnect, Event, Kind, Message};
-pub use extract::{Ack, Auth, Data, EventName, FromEvent, Query, Rejection};
+pub use extract::{Ack, Auth, Data, EventName, FromEvent, Params, Query, Rejection};
+pub use family::Family;
 pub use handler::{Handler, Reply, Returned};
+pub use hooks::Hooks;
 pub use id::SocketId;
 pub use namespace::Namespace;
 pub use rooms::Room;

@@ -16,8 +16,8 @@ use crate::{
 const RESERVED_EVENTS: [&str; 6] =
     ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
 
-/// Longest name of a namespace, in bytes; it is repeated in the answer to a client that may not join it.
-const MAX_NAMESPACE: usize = 255;
+/// Longest name of a namespace by default, in bytes; it is repeated in the answer to a client that may not join it.
+pub(crate) const MAX_NAMESPACE: usize = 255;
 
 /// Longest name of an event, in bytes.
 const MAX_EVENT_NAME: usize = 1024;
@@ -60,7 +60,7 @@ impl Header {
     ///
     /// # Errors
     /// [`DecodeError`], when the text is no packet that a client may send.
-    pub(crate) fn decode(text: &ByteString, revision: Revision) -> Result<Self, DecodeError> {
+    pub(crate) fn decode(text: &ByteString, revision: Revision, max_namespace: usize) -> Result<Self, DecodeError> {
         let (kind, binary) = match text.as_bytes().first() {
             Some(b'0') => (Kind::Connect, false),
             Some(b'1') => (Kind::Disconnect, false),
@@ -86,7 +86,7 @@ impl Header {
             let (name, tail) = namespace.split_once('?').unwrap_or((namespace, ""));
             (namespace, query) = (name, Some(tail));
         }
-        if namespace.len() > MAX_NAMESPACE {
+        if namespace.len() > max_namespace {
             return Err(DecodeError::Namespace);
         }
         let digits = rest.find(|character: char| !character.is_ascii_digit()).unwrap_or(rest.len());
@@ -234,7 +234,7 @@ mod tests {
         for (text, kind, attachments, namespace, ack, payload) in rows {
             let query = None;
             let header = Header { kind, attachments, namespace: namespace.into(), query, ack, payload: payload.into() };
-            assert_eq!(Header::decode(&text.into(), Revision::V4), Ok(header), "{text}");
+            assert_eq!(Header::decode(&text.into(), Revision::V4, MAX_NAMESPACE), Ok(header), "{text}");
         }
     }
 
@@ -252,12 +252,12 @@ mod tests {
             (&format!("0/admin{long},"), "/admin", &long[1..], ""),
         ];
         for (text, namespace, query, payload) in rows {
-            let header = Header::decode(&text.into(), Revision::V3).expect(text);
+            let header = Header::decode(&text.into(), Revision::V3, MAX_NAMESPACE).expect(text);
             assert_eq!((&*header.namespace, &*header.payload), (namespace, payload), "{text}");
             assert_eq!(header.query, Some(query.into()), "{text}");
         }
         let long = format!("0/{}?a=1,", "x".repeat(255));
-        assert_eq!(Header::decode(&long.into(), Revision::V3), Err(DecodeError::Namespace));
+        assert_eq!(Header::decode(&long.into(), Revision::V3, MAX_NAMESPACE), Err(DecodeError::Namespace));
     }
 
     #[test]
@@ -284,7 +284,7 @@ mod tests {
             (&long, DecodeError::Namespace),
         ];
         for (text, error) in rows {
-            assert_eq!(Header::decode(&text.into(), Revision::V4), Err(error), "{text}");
+            assert_eq!(Header::decode(&text.into(), Revision::V4, MAX_NAMESPACE), Err(error), "{text}");
         }
     }
 

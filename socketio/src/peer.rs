@@ -39,7 +39,12 @@ pub(crate) struct State {
     pub(crate) rooms: Vec<Room>,
     /// Kept for the same reason.
     pub(crate) data: Values,
+    /// What keeps its namespace from going away; dropped when the peer is gone.
+    pub(crate) stay: Option<Stay>,
 }
+
+/// Dropping it tells that the peer is gone.
+pub(crate) type Stay = Box<dyn fmt::Debug + Send + Sync>;
 
 /// ```text
 /// CONNECT -> Connecting -- handler Ok --> Draining -- no event waits --> Connected
@@ -147,6 +152,21 @@ impl Peer {
     /// Whether it has left, or was refused.
     pub(crate) fn is_gone(&self) -> bool {
         matches!(self.state().stage, Stage::Gone)
+    }
+
+    /// It is found that its namespace is there. Says whether it still waits for that.
+    pub(crate) fn stay(&self, stay: Option<Stay>) -> bool {
+        let mut state = self.state();
+        let is_there = !matches!(state.stage, Stage::Gone);
+        // Of one that is gone it is dropped, after the lock.
+        let _stay = if is_there { mem::replace(&mut state.stay, stay) } else { stay };
+        drop(state);
+        is_there
+    }
+
+    /// It leaves, or is refused, before it is known whether its namespace is there.
+    pub(crate) fn give_up(&self) {
+        self.depart(&mut self.state());
     }
 
     /// Marks it as gone, and says in which stage it was before.

@@ -9,9 +9,14 @@ use hyper::{Request, body::Body};
 
 use crate::{
     broadcast::Broadcast,
-    client::{Client, Namespaces},
+    client::Client,
+    decoder::Decoder,
+    family::Family,
+    hooks::Hooks,
     hub::Target,
-    namespace::Namespace,
+    namespace::{Namespace, with_slash},
+    namespaces::{Limits, Namespaces},
+    packet::MAX_NAMESPACE,
 };
 
 /// Options of a [`SocketIo`], with the reference server's names and defaults.
@@ -26,13 +31,36 @@ pub struct Config {
     pub connect_timeout: Duration,
     /// *Ours.* Bytes that a client may send before it has joined a namespace, in all. Default 64 KiB.
     pub max_bytes_before_connect: usize,
+    /// *Ours.* Namespaces that one connection may be in at a time; for one more it is told `Too many namespaces`, ten
+    /// times, before it is closed. Default 100.
+    pub max_namespaces_per_connection: usize,
+    /// *Ours.* Namespaces that may be there at a time for [patterns](Namespace::pattern), in all; for one more clients
+    /// are told `Too many namespaces`. Default 100,000.
+    pub max_dynamic_namespaces: usize,
+    /// *Ours.* Longest name of a namespace that a client may send, in bytes; a longer one closes the connection.
+    /// Default 255.
+    pub max_namespace_bytes: usize,
+    /// Whether a namespace that a [pattern](Namespace::pattern) led to goes away when its last socket has left
+    /// (`cleanupEmptyChildNamespaces`). Default `true`, while the reference's is `false`.
+    pub cleanup_empty_child_namespaces: bool,
+    /// Functions of the application that are told what happens. Default: none.
+    pub hooks: Hooks,
 }
 
 impl Default for Config {
     fn default() -> Self {
         let engine = engineio::Config { path: "/socket.io/".into(), ..engineio::Config::default() };
-        let http = Http::default();
-        Self { engine, http, connect_timeout: Duration::from_secs(45), max_bytes_before_connect: 64 * 1024 }
+        Self {
+            engine,
+            http: Http::default(),
+            connect_timeout: Duration::from_secs(45),
+            max_bytes_before_connect: 64 * 1024,
+            max_namespaces_per_connection: 100,
+            max_dynamic_namespaces: 100_000,
+            max_namespace_bytes: MAX_NAMESPACE,
+            cleanup_empty_child_namespaces: true,
+            hooks: Hooks::default(),
+        }
     }
 }
 
@@ -45,17 +73,24 @@ pub struct SocketIo {
 }
 
 impl SocketIo {
-    /// A server with these namespaces and no others. Of two with the same name the last one counts.
+    /// A server with these namespaces and families of namespaces, and no others. Of two with the same name the last
+    /// one counts; of families that match a name, the first one.
     pub fn new(config: Config, namespaces: impl IntoIterator<Item = Namespace>) -> Self {
-        let served = namespaces.into_iter().map(Namespace::serve);
-        let namespaces: Arc<Namespaces> = Arc::new(served.map(|served| (served.hub().path.clone(), served)).collect());
+        let limits = Limits {
+            max_per_connection: config.max_namespaces_per_connection,
+            max_dynamic: config.max_dynamic_namespaces,
+            cleanup: config.cleanup_empty_child_namespaces,
+        };
+        let namespaces = Arc::new(Namespaces::new(namespaces, limits, config.hooks));
+        let max_namespace_bytes = config.max_namespace_bytes;
         let (connect_timeout, max_bytes) = (config.connect_timeout, config.max_bytes_before_connect);
         let joinable = namespaces.clone();
         let engine = Engine::new(config.engine, move |socket, driver| {
             // Until it joins a namespace; `client` takes that back.
             socket.expire(Some(connect_timeout));
             socket.limit(Some(max_bytes));
-            let mut client = Client::new(socket, joinable.clone());
+            let decoder = Decoder::new(socket.encoding().revision).max_namespace_bytes(max_namespace_bytes);
+            let mut client = Client::new(socket, decoder, joinable.clone());
             tokio::spawn(async move {
                 let reason = driver.run(|message| client.on_message(message)).await;
                 client.on_close(reason);
@@ -64,10 +99,33 @@ impl SocketIo {
         Self { service: Service::with_http(engine.clone(), config.http), engine, namespaces }
     }
 
-    /// Everybody in a namespace, to emit to; `None` when there is no such namespace.
+    /// Everybody in a namespace, to emit to; `None` when there is no such namespace. One that a pattern led to is there
+    /// while somebody is in it.
     pub fn of(&self, namespace: &str) -> Option<Broadcast> {
         let served = self.namespaces.get(namespace)?;
         Some(Broadcast { hub: served.hub().clone(), target: Target::default() })
+    }
+
+    /// Everybody in all namespaces of a family, to emit to (what `io.of(/regex/)` returns in the reference): those that
+    /// its pattern led to, and fixed ones whose name matches. `None` when no family was given with this pattern.
+    ///
+    /// ```
+    /// # use socketio::{Config, Namespace, SocketIo};
+    /// let io = SocketIo::new(Config::default(), [Namespace::pattern("/game-{id}")]);
+    /// let players = io.family("/game-{id}").expect("the pattern given above");
+    /// let _told = players.to("players").emit("server stops in", &60);
+    /// ```
+    ///
+    /// Sockets cannot be fetched from a family:
+    /// ```compile_fail
+    /// # use socketio::{Config, Namespace, SocketIo};
+    /// # let io = SocketIo::new(Config::default(), [Namespace::pattern("/game-{id}")]);
+    /// io.family("/game-{id}").expect("the pattern given above").sockets();
+    /// ```
+    pub fn family(&self, pattern: &str) -> Option<Family> {
+        let pattern = with_slash(pattern);
+        let (namespaces, target) = (self.namespaces.clone(), Target::default());
+        self.namespaces.has_family(&pattern).then_some(Family { namespaces, pattern, target })
     }
 
     /// Number of connections now.

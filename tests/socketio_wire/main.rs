@@ -9,6 +9,7 @@ mod connect;
 mod data;
 mod disconnect;
 mod events;
+mod families;
 mod revision3;
 mod rooms;
 mod syntax;
