@@ -27,8 +27,9 @@ const SOCKETIO: &str = "\
     codecs: args, packet + args, decoder + args packet
     state: acks, children, peer + acks, hub + peer
     handles: broadcast, socket + broadcast
-    handlers: event, extract + event, handler + event extract, hooks, \
-        namespace + event extract handler, served + event handler namespace
+    handlers: event, extract + event, handler + event extract, hooks + extract, \
+        namespace + event extract handler, delivery + event extract handler hooks namespace, \
+        served + delivery event handler hooks namespace
     connections: namespaces, family + namespaces, client + namespaces, server + client family namespaces";
 
 /// Layers, from the lowest, that take bytes and time as arguments and give values back.

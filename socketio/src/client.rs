@@ -108,7 +108,7 @@ impl Client {
             (Body::Event(event), Some((_, joined))) => match joined.peer.arrive(event) {
                 Arrival::Handle(event) => {
                     let served = joined.served.get().expect("a peer is let in by its namespace");
-                    served.handle(&joined.peer, &event);
+                    served.handle(&joined.peer, event);
                     true
                 }
                 Arrival::Kept => true,
@@ -144,14 +144,11 @@ impl Client {
         let served = Arc::new(OnceLock::new());
         let find = self.namespaces.clone().find(name.into(), auth.into());
         let (joining, place) = (peer.clone(), served.clone());
-        handler::run(
-            || Some(Box::pin(find)),
-            move |ended| match ended {
-                Ended::Returned(Ok(found)) => join(found, joining, &place, answer),
-                Ended::Returned(Err(missing)) => refuse(&joining, missing, answer),
-                Ended::NotCalled | Ended::Panicked => refuse(&joining, Missing::Invalid, answer),
-            },
-        );
+        handler::start(|| Ok(Box::pin(find))).then(move |ended| match ended {
+            Ended::Returned(Ok(found)) => join(found, joining, &place, answer),
+            Ended::Returned(Err(missing)) => refuse(&joining, missing, answer),
+            Ended::Rejected(_) | Ended::Panicked(_) => refuse(&joining, Missing::Invalid, answer),
+        });
         // Of a name that was refused at once nothing is kept.
         if served.get().is_some() || !peer.is_gone() {
             self.joined.push(Joined { name: name.into(), peer, served });

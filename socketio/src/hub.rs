@@ -87,6 +87,8 @@ impl Hub {
             let _ended = peer.send_now(&packet::connect_error(&self.path, &ConnectError::refused(), peer.revision()));
         }
         if !matches!(stage, Stage::Draining { .. } | Stage::Connected) {
+            // Those that its middlewares joined for it.
+            state.rooms = Vec::new();
             return false;
         }
         self.peers.remove(&peer.id);

@@ -49,8 +49,8 @@
 //! # Layers
 //! A file uses files of lower layers only: words (`id`, `error`, `shape`, `value`, `data`, `pattern`, `rooms`), codecs
 //! (`args`, `packet`, `decoder`), state (`acks`, `children`, `peer`, `hub`), handles (`broadcast`, `socket`), handlers
-//! (`event`, `extract`, `handler`, `hooks`, `namespace`, `served`), connections (`namespaces`, `family`, `client`,
-//! `server`).
+//! (`event`, `extract`, `handler`, `hooks`, `namespace`, `delivery`, `served`), connections (`namespaces`, `family`,
+//! `client`, `server`).
 
 mod acks;
 mod args;
@@ -59,6 +59,7 @@ mod children;
 mod client;
 mod data;
 mod decoder;
+mod delivery;
 mod error;
 mod event;
 mod extract;
@@ -84,12 +85,12 @@ pub use engineio::{CloseReason, Handshake, Revision, TransportFault};
 pub use args::{Args, FromArgs};
 pub use broadcast::Broadcast;
 pub use decoder::{Body, Decoder, Incoming, Packet};
-pub use error::{AckError, ConnectError, DecodeError, DisconnectReason, EmitError};
-pub use event::{Connect, Disconnect, Event, Kind, Message};
+pub use error::{AckError, ConnectError, DecodeError, DisconnectReason, EmitError, EventError};
+pub use event::{Connect, Disconnect, Event, Kind, Message, Middleware, Next};
 pub use extract::{Ack, Auth, Data, EventName, FromEvent, Params, Query, Rejection};
 pub use family::Family;
 pub use handler::{Handler, Reply, Returned};
-pub use hooks::Hooks;
+pub use hooks::{Cause, Failure, Hooks};
 pub use id::SocketId;
 pub use namespace::Namespace;
 pub use rooms::Room;

@@ -7,14 +7,14 @@ use std::{collections::HashMap, fmt, pin::Pin, sync::Arc};
 use serde::de::DeserializeOwned;
 
 use crate::{
-    event::{Connect, Disconnect, Event, Kind, Message},
-    extract::Auth,
+    event::{Connect, Disconnect, Event, Kind, Message, Middleware},
+    extract::{Auth, Rejection},
     handler::{Handler, Running},
     pattern::Pattern,
 };
 
 /// A handler whose arguments are no longer part of its type.
-pub(crate) type Erased<K> = Arc<dyn Fn(&Event<'_, K>) -> Option<Running<K>> + Send + Sync>;
+pub(crate) type Erased<K> = Arc<dyn Fn(&Event<'_, K>) -> Result<Running<K>, Rejection> + Send + Sync>;
 
 /// Decides about a client that asks for this name with this `auth`.
 pub(crate) type OnlyIf = Arc<dyn Fn(&str, &str) -> Option<Pin<Box<dyn Future<Output = bool> + Send>>> + Send + Sync>;
@@ -55,6 +55,8 @@ pub(crate) enum Name {
 /// What is called for the sockets of a namespace.
 #[derive(Default)]
 pub(crate) struct Handlers {
+    pub(crate) middlewares: Vec<Erased<Connect>>,
+    pub(crate) event_middlewares: Vec<Erased<Middleware>>,
     pub(crate) on_connect: Option<Erased<Connect>>,
     pub(crate) on_disconnect: Option<Erased<Disconnect>>,
     pub(crate) events: HashMap<String, Erased<Message>>,
@@ -123,8 +125,59 @@ impl Namespace {
         self
     }
 
-    /// Called when a client asks to join; an error refuses it. What the handler emits to the client is sent, and
-    /// the rooms it joins count, once it has let the client in. Events that come meanwhile wait, 16 at most.
+    /// Adds a middleware (`namespace.use`): called when a client asks to join, before the [connect
+    /// handler](Self::on_connect) and after the middlewares added before, each when the one before has ended. It does
+    /// what a connect handler does: an error refuses the client, and the rest is not called; nor is it when the client
+    /// has gone meanwhile. What it keeps with the socket, and the rooms it joins, are there for those behind it.
+    ///
+    /// ```
+    /// use socketio::{Auth, ConnectError, Namespace, Socket};
+    ///
+    /// struct User(String);
+    ///
+    /// async fn log_in(socket: Socket, Auth(auth): Auth<serde_json::Value>) -> Result<(), ConnectError> {
+    ///     let name = auth["name"].as_str().ok_or_else(|| ConnectError::new("who are you?"))?;
+    ///     socket.set(User(name.to_owned()));
+    ///     Ok(())
+    /// }
+    ///
+    /// let chat = Namespace::new("/chat").middleware(log_in).on_connect(async |socket: Socket| {
+    ///     let user = socket.get::<User>().expect("log_in has set it");
+    ///     let _left = socket.broadcast().emit("came", &user.0);
+    /// });
+    /// ```
+    pub fn middleware<A>(mut self, middleware: impl Handler<Connect, A>) -> Self {
+        self.handlers.middlewares.push(erase(middleware));
+        self
+    }
+
+    /// Adds a middleware for events (`socket.use`): called for each event of a client, with a handler or without,
+    /// before it comes to its handler and after the middlewares added before. It sees what a handler sees, and says by
+    /// its [`Next`](crate::Next) what becomes of the event; `()` lets it pass. An error refuses it: the rest is not
+    /// called, [`Hooks::on_failure`](crate::Hooks::on_failure) is told, and the client if
+    /// [`error_acks`](crate::Config::error_acks) is on. So it is when the middleware wants an argument that is not
+    /// there.
+    ///
+    /// One that waits lets later events overtake this one.
+    ///
+    /// ```
+    /// use socketio::{EventError, EventName, Namespace, Socket};
+    ///
+    /// struct Muted;
+    ///
+    /// let chat = Namespace::new("/chat").event_middleware(async |socket: Socket, event: EventName| {
+    ///     let is_muted = socket.get::<Muted>().is_some();
+    ///     if is_muted && &*event == "say" { Err(EventError::new("you are muted")) } else { Ok(()) }
+    /// });
+    /// ```
+    pub fn event_middleware<A>(mut self, middleware: impl Handler<Middleware, A>) -> Self {
+        self.handlers.event_middlewares.push(erase(middleware));
+        self
+    }
+
+    /// Called when a client asks to join, after its middlewares; an error refuses it. What the handler emits to the
+    /// client is sent, and the rooms it joins count, once it has let the client in. Events that come meanwhile wait,
+    /// 16 at most.
     ///
     /// Without a handler everybody is let in. A second one replaces the first.
     pub fn on_connect<A>(mut self, handler: impl Handler<Connect, A>) -> Self {

@@ -9,8 +9,8 @@ use futures_util::FutureExt;
 
 use crate::{
     children::Children,
+    delivery::Settings,
     error::ConnectError,
-    hooks::Hooks,
     hub::Hub,
     namespace::{Handlers, Name, Namespace, OnlyIf},
     packet::{self, Encoded},
@@ -36,7 +36,7 @@ pub(crate) struct Namespaces {
     families: Vec<Family>,
     children: Arc<Children<Child>>,
     pub(crate) limits: Limits,
-    hooks: Hooks,
+    settings: Arc<Settings>,
 }
 
 /// A namespace that is always there.
@@ -88,21 +88,22 @@ impl Missing {
 
 impl Namespaces {
     /// Of two fixed ones with the same name the last one counts.
-    pub(crate) fn new(namespaces: impl IntoIterator<Item = Namespace>, limits: Limits, hooks: Hooks) -> Self {
+    pub(crate) fn new(namespaces: impl IntoIterator<Item = Namespace>, limits: Limits, settings: Settings) -> Self {
+        let settings = Arc::new(settings);
         let (mut fixed, mut families) = (HashMap::new(), Vec::new());
         for Namespace { name, only_if, handlers } in namespaces {
             let handlers = Arc::new(handlers);
             match name {
                 Name::Fixed(path) => {
-                    let served = Served::new(path.clone(), Box::default(), handlers);
+                    let served = Served::new(path.clone(), Box::default(), handlers, settings.clone());
                     fixed.insert(path, Fixed { served, only_if });
                 }
                 Name::Pattern(pattern) => families.push(Family { pattern, only_if, handlers }),
             }
         }
-        fixed.keys().for_each(|path: &String| hooks.new_namespace(path));
+        fixed.keys().for_each(|path: &String| settings.hooks.new_namespace(path));
         let children = Arc::new(Children::new(limits.max_dynamic, limits.cleanup));
-        Self { fixed, families, children, limits, hooks }
+        Self { fixed, families, children, limits, settings }
     }
 
     /// The namespace of this name, if it is there.
@@ -143,12 +144,15 @@ impl Namespaces {
             if !is_let_in(family.only_if.as_ref(), &name, &auth).await {
                 continue;
             }
-            let make = || Child { served: Served::new(name.to_string(), params, family.handlers.clone()), family: at };
+            let make = || {
+                let (handlers, settings) = (family.handlers.clone(), self.settings.clone());
+                Child { served: Served::new(name.to_string(), params, handlers, settings), family: at }
+            };
             let entered = self.children.enter(&name, make).ok_or(Missing::TooMany)?;
             // Another family may have been faster.
             if entered.value.family == at {
                 if entered.is_new {
-                    self.hooks.new_namespace(&name);
+                    self.settings.hooks.new_namespace(&name);
                 }
                 return Ok(Found { served: entered.value.served, stay: Some(Box::new(entered.stay)) });
             }

@@ -1,4 +1,4 @@
-//! What it is: one namespace that is being served: how clients join it, and how events reach its handlers.
+//! What it is: one namespace that is being served: how clients join it and leave, and how events reach its handlers.
 //! What it is not: who is in it; that is its `hub`.
 //! Who calls it: `namespaces` makes it; `client` brings it what clients send.
 
@@ -6,11 +6,13 @@ use std::{fmt, sync::Arc};
 
 use crate::{
     decoder::Incoming,
+    delivery::{Delivery, Settings},
     error::{ConnectError, DisconnectReason},
-    event::{Event, Kind},
+    event::Event,
     handler::{self, Ended},
+    hooks::{Cause, Failure},
     hub::Hub,
-    namespace::{Erased, Handlers},
+    namespace::Handlers,
     peer::Peer,
     socket::Socket,
 };
@@ -23,19 +25,26 @@ struct Inner {
     hub: Arc<Hub>,
     /// The same for all namespaces of a family.
     handlers: Arc<Handlers>,
+    /// The same for all namespaces of a server.
+    settings: Arc<Settings>,
 }
 
 impl Served {
     /// Serves a namespace with this name; `params` are the parameters in it.
-    pub(crate) fn new(path: String, params: Box<str>, handlers: Arc<Handlers>) -> Self {
-        let on_leave = handlers.clone();
+    pub(crate) fn new(path: String, params: Box<str>, handlers: Arc<Handlers>, settings: Arc<Settings>) -> Self {
+        let (leaving, telling) = (handlers.clone(), settings.clone());
         let hub = Hub::new(path, params, move |hub, peer, reason| {
-            if let Some(on_disconnect) = &on_leave.on_disconnect {
-                let socket = Socket { hub: hub.clone(), peer: peer.clone() };
-                call(&socket, on_disconnect, &reason, |_| {});
+            if let Some(handler) = &leaving.on_disconnect {
+                let (socket, settings) = (Socket { hub: hub.clone(), peer: peer.clone() }, telling.clone());
+                let event = Event { socket: &socket, data: &reason, answered: None };
+                handler::start(|| handler(&event)).then(move |ended| match ended {
+                    Ended::Returned(()) => {}
+                    Ended::Rejected(rejection) => fail(&settings, &socket, Cause::Rejected(rejection)),
+                    Ended::Panicked(panic) => fail(&settings, &socket, Cause::Panicked(panic)),
+                });
             }
         });
-        Self(Arc::new(Inner { hub: Arc::new(hub), handlers }))
+        Self(Arc::new(Inner { hub: Arc::new(hub), handlers, settings }))
     }
 
     pub(crate) fn hub(&self) -> &Arc<Hub> {
@@ -44,18 +53,30 @@ impl Served {
 
     /// A client asks to join. `joined` is told whether it may, perhaps later and in another task, unless it has gone.
     pub(crate) fn connect(&self, peer: Arc<Peer>, joined: impl FnOnce(Result<(), ConnectError>) + Send + 'static) {
-        let socket = Socket { hub: self.0.hub.clone(), peer };
-        match &self.0.handlers.on_connect {
-            None => self.admit(&socket, joined),
-            Some(on_connect) => {
-                let (served, admitted) = (self.clone(), socket.clone());
-                call(&socket, on_connect, &(), move |ended| match ended {
-                    Ended::Returned(Ok(())) => served.admit(&admitted, joined),
-                    Ended::Returned(Err(error)) => served.refuse(&admitted, error, joined),
-                    Ended::NotCalled | Ended::Panicked => served.refuse(&admitted, ConnectError::refused(), joined),
-                });
+        self.pass(Socket { hub: self.0.hub.clone(), peer }, 0, joined);
+    }
+
+    /// Goes on with this middleware, or the connect handler behind the last one; lets the client in behind that.
+    fn pass(&self, socket: Socket, at: usize, joined: impl FnOnce(Result<(), ConnectError>) + Send + 'static) {
+        let Handlers { middlewares, on_connect, .. } = &*self.0.handlers;
+        let Some(handler) = middlewares.iter().chain(on_connect).nth(at) else { return self.admit(&socket, joined) };
+        let event = Event { socket: &socket, data: &(), answered: None };
+        let started = handler::start(|| handler(&event));
+        let served = self.clone();
+        started.then(move |ended| match ended {
+            // Nothing more is called for one that has gone meanwhile.
+            Ended::Returned(_) if socket.peer.is_gone() => {}
+            Ended::Returned(Ok(())) => served.pass(socket, at + 1, joined),
+            Ended::Returned(Err(error)) => served.refuse(&socket, error, joined),
+            Ended::Rejected(rejection) => {
+                fail(&served.0.settings, &socket, Cause::Rejected(rejection));
+                served.refuse(&socket, ConnectError::refused(), joined);
             }
-        }
+            Ended::Panicked(panic) => {
+                fail(&served.0.settings, &socket, Cause::Panicked(panic));
+                served.refuse(&socket, ConnectError::refused(), joined);
+            }
+        });
     }
 
     fn admit(&self, socket: &Socket, joined: impl FnOnce(Result<(), ConnectError>)) {
@@ -63,7 +84,7 @@ impl Served {
         if self.0.hub.admit(&socket.peer) {
             joined(Ok(()));
             while let Some(event) = socket.peer.next_waiting() {
-                self.call_handler(socket, &event);
+                self.handle(&socket.peer, event);
             }
         }
     }
@@ -76,30 +97,15 @@ impl Served {
     }
 
     /// A client of this namespace emitted an event.
-    pub(crate) fn handle(&self, peer: &Arc<Peer>, event: &Incoming) {
-        self.call_handler(&Socket { hub: self.0.hub.clone(), peer: peer.clone() }, event);
-    }
-
-    fn call_handler(&self, socket: &Socket, event: &Incoming) {
-        if let Some(handler) = self.0.handlers.events.get(&*event.name) {
-            let panicked = socket.clone();
-            call(socket, handler, event, move |ended| {
-                // The bug may have left half of something done: the client should begin anew.
-                if ended == Ended::Panicked {
-                    panicked.disconnect();
-                }
-            });
-        }
+    pub(crate) fn handle(&self, peer: &Arc<Peer>, event: Incoming) {
+        let socket = Socket { hub: self.0.hub.clone(), peer: peer.clone() };
+        Delivery::new(self.0.handlers.clone(), self.0.settings.clone(), socket, event).begin();
     }
 }
 
-fn call<K: Kind>(
-    socket: &Socket,
-    handler: &Erased<K>,
-    data: &K::Data,
-    done: impl FnOnce(Ended<K::Outcome>) + Send + 'static,
-) {
-    handler::run(|| handler(&Event { socket, data }), done);
+/// A handler that is for no event failed.
+fn fail(settings: &Settings, socket: &Socket, cause: Cause) {
+    settings.hooks.failure(&Failure { socket, event: None, cause });
 }
 
 impl fmt::Debug for Served {

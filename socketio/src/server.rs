@@ -11,6 +11,7 @@ use crate::{
     broadcast::Broadcast,
     client::Client,
     decoder::Decoder,
+    delivery::Settings,
     family::Family,
     hooks::Hooks,
     hub::Target,
@@ -43,6 +44,10 @@ pub struct Config {
     /// Whether a namespace that a [pattern](Namespace::pattern) led to goes away when its last socket has left
     /// (`cleanupEmptyChildNamespaces`). Default `true`, while the reference's is `false`.
     pub cleanup_empty_child_namespaces: bool,
+    /// *Ours.* Whether a client that wants an answer is told that a handler or a middleware failed, with the answer
+    /// `{"error":{"message":..,"data":..}}`: what an [`EventError`](crate::EventError) says, else no more than
+    /// `Invalid arguments` or `Internal error`. Default `false`, as in the reference: nothing is answered.
+    pub error_acks: bool,
     /// Functions of the application that are told what happens. Default: none.
     pub hooks: Hooks,
 }
@@ -59,6 +64,7 @@ impl Default for Config {
             max_dynamic_namespaces: 100_000,
             max_namespace_bytes: MAX_NAMESPACE,
             cleanup_empty_child_namespaces: true,
+            error_acks: false,
             hooks: Hooks::default(),
         }
     }
@@ -81,7 +87,8 @@ impl SocketIo {
             max_dynamic: config.max_dynamic_namespaces,
             cleanup: config.cleanup_empty_child_namespaces,
         };
-        let namespaces = Arc::new(Namespaces::new(namespaces, limits, config.hooks));
+        let settings = Settings { hooks: config.hooks, error_acks: config.error_acks };
+        let namespaces = Arc::new(Namespaces::new(namespaces, limits, settings));
         let max_namespace_bytes = config.max_namespace_bytes;
         let (connect_timeout, max_bytes) = (config.connect_timeout, config.max_bytes_before_connect);
         let joinable = namespaces.clone();
