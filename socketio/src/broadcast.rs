@@ -9,7 +9,6 @@ use serde::Serialize;
 use crate::{
     error::EmitError,
     hub::{Hub, Target},
-    packet,
     rooms::Room,
 };
 
@@ -40,6 +39,6 @@ impl Broadcast {
     /// # Errors
     /// [`EmitError`]; nobody gets anything then.
     pub fn emit<T: Serialize + ?Sized>(&self, event: &str, args: &T) -> Result<usize, EmitError> {
-        Ok(self.hub.deliver(&self.target, &packet::event(&self.hub.path, event, args, None)?))
+        Ok(self.hub.deliver(&self.target, &self.hub.event(event, args, None)?))
     }
 }

@@ -34,12 +34,24 @@ pub(crate) struct Delivery {
 
 impl Delivery {
     pub(crate) fn new(handlers: Arc<Handlers>, settings: Arc<Settings>, socket: Socket, event: Incoming) -> Self {
-        let answered = (settings.error_acks && event.ack.is_some()).then(Answered::default);
+        let several_answer = settings.error_acks || handlers.on_any.is_some();
+        let answered = (several_answer && event.ack.is_some()).then(Answered::default);
         Self { handlers, settings, socket, event, answered }
     }
 
     /// Brings the event on its way.
     pub(crate) fn begin(self) {
+        if let Some(on_any) = &self.handlers.on_any {
+            let Self { handlers, settings, socket, event, answered } = &self;
+            let told = Self {
+                handlers: handlers.clone(),
+                settings: settings.clone(),
+                socket: socket.clone(),
+                event: event.clone(),
+                answered: answered.clone(),
+            };
+            self.start(on_any).then(move |ended| told.end(ended));
+        }
         self.pass(0);
     }
 
@@ -65,13 +77,18 @@ impl Delivery {
     }
 
     fn handle(self) {
-        let Some(handler) = self.handlers.events.get(&*self.event.name) else { return };
-        self.start(handler).then(move |ended| match ended {
+        let Handlers { events, on_fallback, .. } = &*self.handlers;
+        let Some(handler) = events.get(&*self.event.name).or(on_fallback.as_ref()) else { return };
+        self.start(handler).then(move |ended| self.end(ended));
+    }
+
+    fn end(self, ended: Ended<<Message as Kind>::Outcome>) {
+        match ended {
             Ended::Returned(Ok(())) => {}
             Ended::Returned(Err(error)) => self.fail(Cause::Returned(error)),
             Ended::Rejected(rejection) => self.fail(Cause::Rejected(rejection)),
             Ended::Panicked(panic) => self.fail(Cause::Panicked(panic)),
-        });
+        }
     }
 
     fn start<K: Kind<Data = Incoming>>(&self, handler: &Erased<K>) -> Started<K::Outcome> {
@@ -83,7 +100,7 @@ impl Delivery {
         let Self { settings, socket, event, answered, .. } = &self;
         let failure = Failure { socket, event: Some(&event.name), cause };
         settings.hooks.failure(&failure);
-        if answered.is_some() {
+        if settings.error_acks && answered.is_some() {
             let event = Event::<Message> { socket, data: event, answered: answered.as_ref() };
             // A client that has left needs no answer.
             let _gone = Ack::new(&event).send(&BTreeMap::from([("error", error(&failure.cause))]));

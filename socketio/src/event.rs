@@ -66,7 +66,16 @@ pub enum Next {
     Drop,
 }
 
-/// A socket has left.
+/// An event is emitted to a client.
+#[derive(Debug)]
+pub enum Outgoing {}
+
+impl Kind for Outgoing {
+    type Data = Incoming;
+    type Outcome = ();
+}
+
+/// A socket leaves, or has left.
 #[derive(Debug)]
 pub enum Disconnect {}
 

@@ -23,7 +23,7 @@ use crate::{
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be an argument of a handler for `{K}` events",
     label = "not an extractor for `{K}` events",
-    note = "all handlers can have `Socket`, `Auth<T>`, `Query<T>` and `Params<T>`; message handlers and event middlewares also `Data<T>`, `Args`, `EventName`, `Ack`; disconnect handlers also `DisconnectReason`"
+    note = "all handlers can have `Socket`, `Auth<T>`, `Query<T>` and `Params<T>`; message handlers and event middlewares also `Data<T>`, `Args`, `EventName`, `Ack`; handlers of outgoing events also `Data<T>`, `Args`, `EventName`; disconnect handlers also `DisconnectReason`"
 )]
 pub trait FromEvent<K: Kind>: Sized {
     /// Takes it from the event.

@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use crate::{
     error::{ConnectError, EmitError},
-    event::{Connect, Disconnect, Event, Kind, Message, Middleware, Next},
+    event::{Connect, Disconnect, Event, Kind, Message, Middleware, Next, Outgoing},
     extract::{Ack, FromEvent, Rejection},
 };
 
@@ -30,7 +30,7 @@ pub(crate) type Running<K> = Pin<Box<dyn Future<Output = <K as Kind>::Outcome> +
     message = "`{Self}` cannot handle `{K}` events",
     label = "not a handler",
     note = "a handler is an async function with up to six extractors as arguments, whose future is `Send`",
-    note = "message handlers return `()`, `Reply<T>` or `Result<_, E>` of either, with any error `E` that `?` makes a `Box<dyn Error + Send + Sync>` of; middlewares and connect handlers `()` or `Result<(), ConnectError>`; event middlewares `()`, `Next` or `Result<_, E>` of either; disconnect handlers `()`"
+    note = "message handlers return `()`, `Reply<T>` or `Result<_, E>` of either, with any error `E` that `?` makes a `Box<dyn Error + Send + Sync>` of; middlewares and connect handlers `()` or `Result<(), ConnectError>`; event middlewares `()`, `Next` or `Result<_, E>` of either; disconnect handlers and those for outgoing events `()`"
 )]
 pub trait Handler<K: Kind, A>: Send + Sync + 'static {
     /// Extracts the arguments and calls the function.
@@ -43,7 +43,7 @@ pub trait Handler<K: Kind, A>: Send + Sync + 'static {
 /// What a handler may return.
 #[diagnostic::on_unimplemented(
     message = "a handler of `{K}` events cannot return `{Self}`",
-    note = "message handlers return `()`, `Reply<T>` or `Result<_, E>` of either, with any error `E` that `?` makes a `Box<dyn Error + Send + Sync>` of; middlewares and connect handlers `()` or `Result<(), ConnectError>`; event middlewares `()`, `Next` or `Result<_, E>` of either; disconnect handlers `()`"
+    note = "message handlers return `()`, `Reply<T>` or `Result<_, E>` of either, with any error `E` that `?` makes a `Box<dyn Error + Send + Sync>` of; middlewares and connect handlers `()` or `Result<(), ConnectError>`; event middlewares `()`, `Next` or `Result<_, E>` of either; disconnect handlers and those for outgoing events `()`"
 )]
 pub trait Returned<K: Kind>: Send {
     /// Where the result goes, made before the handler runs.
@@ -155,6 +155,14 @@ impl Returned<Connect> for Result<(), ConnectError> {
     fn bring(self, (): ()) -> Self {
         self
     }
+}
+
+impl Returned<Outgoing> for () {
+    type Target = ();
+
+    fn target(_: &Event<'_, Outgoing>) {}
+
+    fn bring(self, (): ()) {}
 }
 
 impl Returned<Disconnect> for () {

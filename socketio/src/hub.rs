@@ -12,17 +12,29 @@ use std::{
 };
 
 use dashmap::DashMap;
+use serde::Serialize;
 
 use crate::{
-    error::{ConnectError, DisconnectReason},
+    args,
+    decoder::Incoming,
+    error::{ConnectError, DisconnectReason, EmitError},
     id::SocketId,
     packet::{self, Encoded},
     peer::{Peer, Stage},
     rooms::{Room, Rooms},
 };
 
-/// Called once for each peer that had joined and has left.
-type OnLeave = dyn Fn(&Arc<Hub>, &Arc<Peer>, DisconnectReason) + Send + Sync;
+/// What a hub tells of its peers, outside its locks.
+pub(crate) trait Observer: Send + Sync {
+    /// A peer that had joined is about to leave, but is still in its rooms; called once.
+    fn leaving(&self, hub: &Arc<Hub>, peer: &Arc<Peer>, reason: DisconnectReason);
+    /// It has left; called once.
+    fn left(&self, hub: &Arc<Hub>, peer: &Arc<Peer>, reason: DisconnectReason);
+    /// Whether `outgoing` wants to be told.
+    fn hears_outgoing(&self) -> bool;
+    /// An event is about to be sent to a peer, which may still be joining or have gone.
+    fn outgoing(&self, hub: &Arc<Hub>, peer: &Arc<Peer>, event: &Incoming);
+}
 
 /// The peers and rooms of one namespace.
 pub(crate) struct Hub {
@@ -33,7 +45,7 @@ pub(crate) struct Hub {
     rooms: Rooms<Arc<Peer>>,
     /// One counter for all sockets, so that an event that asks many for an ack is encoded once.
     next_ack: AtomicU64,
-    on_leave: Box<OnLeave>,
+    observer: Box<dyn Observer>,
 }
 
 /// Who is meant.
@@ -45,15 +57,17 @@ pub(crate) struct Target {
     pub(crate) except: Vec<Room>,
 }
 
+/// An event to be sent.
+pub(crate) struct Event {
+    encoded: Encoded,
+    /// What its recipients get, for the observer; `None` when that does not want to be told.
+    received: Option<Incoming>,
+}
+
 impl Hub {
-    pub(crate) fn new(
-        path: String,
-        params: Box<str>,
-        on_leave: impl Fn(&Arc<Hub>, &Arc<Peer>, DisconnectReason) + Send + Sync + 'static,
-    ) -> Self {
-        let on_leave = Box::new(on_leave);
+    pub(crate) fn new(path: String, params: Box<str>, observer: Box<dyn Observer>) -> Self {
         let (peers, rooms) = (DashMap::new(), Rooms::default());
-        Self { path, params, peers, rooms, next_ack: AtomicU64::new(0), on_leave }
+        Self { path, params, peers, rooms, next_ack: AtomicU64::new(0), observer }
     }
 
     /// Lets a peer in: answers its CONNECT, sends what waited behind it, makes it known to rooms and broadcasts.
@@ -75,18 +89,29 @@ impl Hub {
     }
 
     /// Takes a peer out of the namespace. `farewell` is sent when it had joined, after the last broadcast it gets.
-    /// Says whether it had joined; only then is `on_leave` called, and only the first time.
+    /// Says whether it had joined; only then is the observer told, and only the first time.
     pub(crate) fn remove(self: &Arc<Self>, peer: &Arc<Peer>, reason: DisconnectReason, farewell: bool) -> bool {
         // Dropped last: its namespace may go away with it.
         let _stay;
         let mut state = peer.state();
+        match state.stage {
+            // Whoever was first takes it out.
+            Stage::Leaving => return false,
+            Stage::Draining { .. } | Stage::Connected => {
+                state.stage = Stage::Leaving;
+                drop(state);
+                self.observer.leaving(self, peer, reason);
+                state = peer.state();
+            }
+            Stage::Connecting { .. } | Stage::Gone => {}
+        }
         let stage = peer.depart(&mut state);
         _stay = state.stay.take();
         if farewell && matches!(stage, Stage::Connecting { .. }) {
             // Its connect handler sent it away: that is a refusal, which its client waits for.
             let _ended = peer.send_now(&packet::connect_error(&self.path, &ConnectError::refused(), peer.revision()));
         }
-        if !matches!(stage, Stage::Draining { .. } | Stage::Connected) {
+        if !matches!(stage, Stage::Leaving) {
             // Those that its middlewares joined for it.
             state.rooms = Vec::new();
             return false;
@@ -100,7 +125,7 @@ impl Hub {
             // A connection that has ended needs no farewell.
             let _ended = peer.send_now(&packet::disconnect(&self.path));
         }
-        (self.on_leave)(self, peer, reason);
+        self.observer.left(self, peer, reason);
         true
     }
 
@@ -113,7 +138,7 @@ impl Hub {
             Stage::Gone => return,
             // Others see it in the room once it is admitted.
             Stage::Connecting { .. } => {}
-            Stage::Draining { .. } | Stage::Connected => {
+            Stage::Draining { .. } | Stage::Connected | Stage::Leaving => {
                 self.rooms.join(room.clone(), peer.id.clone(), peer.clone());
             }
         }
@@ -130,10 +155,43 @@ impl Hub {
     }
 
     /// Sends to each peer that is meant, once. Returns to how many it was sent.
-    pub(crate) fn deliver(&self, target: &Target, encoded: &Encoded) -> usize {
+    pub(crate) fn deliver(self: &Arc<Self>, target: &Target, event: &Event) -> usize {
+        let Event { encoded, received } = event;
         let mut sent = 0;
+        if let Some(received) = received {
+            // The application's code runs: not below the locks of the tables.
+            for peer in self.peers(target) {
+                self.observer.outgoing(self, &peer, received);
+                sent += usize::from(peer.send_now(encoded).is_ok());
+            }
+            return sent;
+        }
         self.select(target, |peer| sent += usize::from(peer.send_now(encoded).is_ok()));
         sent
+    }
+
+    /// Sends an event to one peer, or keeps it while its connect handler runs.
+    pub(crate) fn emit(self: &Arc<Self>, peer: &Arc<Peer>, event: Event) -> Result<(), EmitError> {
+        if let Some(received) = &event.received {
+            self.observer.outgoing(self, peer, received);
+        }
+        peer.send(event.encoded)
+    }
+
+    /// Encodes an event of this namespace.
+    pub(crate) fn event<T: Serialize + ?Sized>(
+        &self,
+        name: &str,
+        args: &T,
+        ack: Option<u64>,
+    ) -> Result<Event, EmitError> {
+        let encoded = packet::event(&self.path, name, args, ack)?;
+        let received = if self.observer.hears_outgoing() {
+            Some(Incoming { name: name.into(), args: args::received(args)?, ack })
+        } else {
+            None
+        };
+        Ok(Event { encoded, received })
     }
 
     /// All peers that are meant.

@@ -86,7 +86,7 @@ pub use args::{Args, FromArgs};
 pub use broadcast::Broadcast;
 pub use decoder::{Body, Decoder, Incoming, Packet};
 pub use error::{AckError, ConnectError, DecodeError, DisconnectReason, EmitError, EventError};
-pub use event::{Connect, Disconnect, Event, Kind, Message, Middleware, Next};
+pub use event::{Connect, Disconnect, Event, Kind, Message, Middleware, Next, Outgoing};
 pub use extract::{Ack, Auth, Data, EventName, FromEvent, Params, Query, Rejection};
 pub use family::Family;
 pub use handler::{Handler, Reply, Returned};

@@ -7,7 +7,7 @@ use std::{collections::HashMap, fmt, pin::Pin, sync::Arc};
 use serde::de::DeserializeOwned;
 
 use crate::{
-    event::{Connect, Disconnect, Event, Kind, Message, Middleware},
+    event::{Connect, Disconnect, Event, Kind, Message, Middleware, Outgoing},
     extract::{Auth, Rejection},
     handler::{Handler, Running},
     pattern::Pattern,
@@ -58,7 +58,11 @@ pub(crate) struct Handlers {
     pub(crate) middlewares: Vec<Erased<Connect>>,
     pub(crate) event_middlewares: Vec<Erased<Middleware>>,
     pub(crate) on_connect: Option<Erased<Connect>>,
+    pub(crate) on_disconnecting: Option<Erased<Disconnect>>,
     pub(crate) on_disconnect: Option<Erased<Disconnect>>,
+    pub(crate) on_any: Option<Erased<Message>>,
+    pub(crate) on_any_outgoing: Option<Erased<Outgoing>>,
+    pub(crate) on_fallback: Option<Erased<Message>>,
     pub(crate) events: HashMap<String, Erased<Message>>,
 }
 
@@ -191,6 +195,40 @@ impl Namespace {
     /// Events without a handler are ignored. A second handler for the same event replaces the first.
     pub fn on<A>(mut self, event: &str, handler: impl Handler<Message, A>) -> Self {
         self.handlers.events.insert(event.to_owned(), erase(handler));
+        self
+    }
+
+    /// Called for each event of a client as it came, with a handler or without, before the event middlewares and its
+    /// handler (`socket.onAny`). Of several that answer the first counts. A second one replaces the first.
+    pub fn on_any<A>(mut self, handler: impl Handler<Message, A>) -> Self {
+        self.handlers.on_any = Some(erase(handler));
+        self
+    }
+
+    /// Called for each event that has no handler under its name, behind the event middlewares. A second one replaces
+    /// the first.
+    ///
+    /// Without it such events are ignored.
+    pub fn on_fallback<A>(mut self, handler: impl Handler<Message, A>) -> Self {
+        self.handlers.on_fallback = Some(erase(handler));
+        self
+    }
+
+    /// Called for each event that is emitted to a socket, alone or by a broadcast, before it is sent
+    /// (`socket.onAnyOutgoing`); answers are no events. It must not emit to its own namespace before it waits for
+    /// something, or it is called for that again, and so on without end. A second one replaces the first.
+    ///
+    /// It costs a little for each recipient; without it, emitting costs nothing more.
+    pub fn on_any_outgoing<A>(mut self, handler: impl Handler<Outgoing, A>) -> Self {
+        self.handlers.on_any_outgoing = Some(erase(handler));
+        self
+    }
+
+    /// Called once for each socket that had joined and leaves, whoever wants that, while it is still in its rooms
+    /// (`disconnecting`). Its part before the first wait is over before the socket leaves them; events of its client
+    /// are handled no more. A second one replaces the first.
+    pub fn on_disconnecting<A>(mut self, handler: impl Handler<Disconnect, A>) -> Self {
+        self.handlers.on_disconnecting = Some(erase(handler));
         self
     }
 

@@ -49,7 +49,9 @@ pub(crate) type Stay = Box<dyn fmt::Debug + Send + Sync>;
 /// ```text
 /// CONNECT -> Connecting -- handler Ok --> Draining -- no event waits --> Connected
 ///                 |                          |                              |
-///                 +-- handler Err, or gone --+-- disconnect, either side ---+--> Gone
+///                 |                          +-- disconnect, either side ---+--> Leaving
+///                 |                                                                 |
+///                 +-- handler Err, or gone -----------------------------------------+--> Gone
 /// ```
 #[derive(Debug)]
 pub(crate) enum Stage {
@@ -59,6 +61,8 @@ pub(crate) enum Stage {
     Draining { incoming: VecDeque<Incoming> },
     /// Joined.
     Connected,
+    /// Its disconnecting handler runs: still in its rooms, but no event is handled any more.
+    Leaving,
     /// Left, or refused.
     Gone,
 }
@@ -107,7 +111,7 @@ impl Peer {
                 outgoing.push(encoded);
                 Ok(())
             }
-            Stage::Draining { .. } | Stage::Connected => self.send_now(&encoded),
+            Stage::Draining { .. } | Stage::Connected | Stage::Leaving => self.send_now(&encoded),
             Stage::Gone => Err(EmitError::Disconnected),
         }
     }
@@ -129,7 +133,7 @@ impl Peer {
                 Arrival::Kept
             }
             Stage::Connected => Arrival::Handle(event),
-            Stage::Gone => Arrival::Kept,
+            Stage::Leaving | Stage::Gone => Arrival::Kept,
         }
     }
 
@@ -146,7 +150,7 @@ impl Peer {
 
     /// Whether it is in its namespace.
     pub(crate) fn is_connected(&self) -> bool {
-        matches!(self.state().stage, Stage::Draining { .. } | Stage::Connected)
+        matches!(self.state().stage, Stage::Draining { .. } | Stage::Connected | Stage::Leaving)
     }
 
     /// Whether it has left, or was refused.

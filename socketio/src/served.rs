@@ -8,11 +8,11 @@ use crate::{
     decoder::Incoming,
     delivery::{Delivery, Settings},
     error::{ConnectError, DisconnectReason},
-    event::Event,
+    event::{Event, Kind},
     handler::{self, Ended},
     hooks::{Cause, Failure},
-    hub::Hub,
-    namespace::Handlers,
+    hub::{Hub, Observer},
+    namespace::{Erased, Handlers},
     peer::Peer,
     socket::Socket,
 };
@@ -32,19 +32,9 @@ struct Inner {
 impl Served {
     /// Serves a namespace with this name; `params` are the parameters in it.
     pub(crate) fn new(path: String, params: Box<str>, handlers: Arc<Handlers>, settings: Arc<Settings>) -> Self {
-        let (leaving, telling) = (handlers.clone(), settings.clone());
-        let hub = Hub::new(path, params, move |hub, peer, reason| {
-            if let Some(handler) = &leaving.on_disconnect {
-                let (socket, settings) = (Socket { hub: hub.clone(), peer: peer.clone() }, telling.clone());
-                let event = Event { socket: &socket, data: &reason, answered: None };
-                handler::start(|| handler(&event)).then(move |ended| match ended {
-                    Ended::Returned(()) => {}
-                    Ended::Rejected(rejection) => fail(&settings, &socket, Cause::Rejected(rejection)),
-                    Ended::Panicked(panic) => fail(&settings, &socket, Cause::Panicked(panic)),
-                });
-            }
-        });
-        Self(Arc::new(Inner { hub: Arc::new(hub), handlers, settings }))
+        let observer = Box::new(Listeners { handlers: handlers.clone(), settings: settings.clone() });
+        let hub = Arc::new(Hub::new(path, params, observer));
+        Self(Arc::new(Inner { hub, handlers, settings }))
     }
 
     pub(crate) fn hub(&self) -> &Arc<Hub> {
@@ -100,6 +90,48 @@ impl Served {
     pub(crate) fn handle(&self, peer: &Arc<Peer>, event: Incoming) {
         let socket = Socket { hub: self.0.hub.clone(), peer: peer.clone() };
         Delivery::new(self.0.handlers.clone(), self.0.settings.clone(), socket, event).begin();
+    }
+}
+
+/// The handlers of what a hub tells.
+struct Listeners {
+    handlers: Arc<Handlers>,
+    settings: Arc<Settings>,
+}
+
+impl Listeners {
+    fn call<K: Kind<Outcome = ()>>(&self, handler: &Erased<K>, socket: Socket, data: &K::Data) {
+        let event = Event { socket: &socket, data, answered: None };
+        let (started, settings) = (handler::start(|| handler(&event)), self.settings.clone());
+        started.then(move |ended| match ended {
+            Ended::Returned(()) => {}
+            Ended::Rejected(rejection) => fail(&settings, &socket, Cause::Rejected(rejection)),
+            Ended::Panicked(panic) => fail(&settings, &socket, Cause::Panicked(panic)),
+        });
+    }
+}
+
+impl Observer for Listeners {
+    fn leaving(&self, hub: &Arc<Hub>, peer: &Arc<Peer>, reason: DisconnectReason) {
+        if let Some(handler) = &self.handlers.on_disconnecting {
+            self.call(handler, Socket { hub: hub.clone(), peer: peer.clone() }, &reason);
+        }
+    }
+
+    fn left(&self, hub: &Arc<Hub>, peer: &Arc<Peer>, reason: DisconnectReason) {
+        if let Some(handler) = &self.handlers.on_disconnect {
+            self.call(handler, Socket { hub: hub.clone(), peer: peer.clone() }, &reason);
+        }
+    }
+
+    fn hears_outgoing(&self) -> bool {
+        self.handlers.on_any_outgoing.is_some()
+    }
+
+    fn outgoing(&self, hub: &Arc<Hub>, peer: &Arc<Peer>, event: &Incoming) {
+        if let Some(handler) = &self.handlers.on_any_outgoing {
+            self.call(handler, Socket { hub: hub.clone(), peer: peer.clone() }, event);
+        }
     }
 }
 

@@ -21,7 +21,6 @@ use crate::{
     error::{AckError, DisconnectReason, EmitError},
     hub::{Hub, Target},
     id::SocketId,
-    packet,
     peer::Peer,
     rooms::Room,
 };
@@ -69,7 +68,7 @@ impl Socket {
     /// # Errors
     /// [`EmitError`]; the client gets nothing then.
     pub fn emit<T: Serialize + ?Sized>(&self, event: &str, args: &T) -> Result<(), EmitError> {
-        self.peer.send(packet::event(&self.hub.path, event, args, None)?)
+        self.hub.emit(&self.peer, self.hub.event(event, args, None)?)
     }
 
     /// Emits an event and asks for an answer, read as `R` by the rules of [`Args::read`].
@@ -92,11 +91,11 @@ impl Socket {
         args: &(impl Serialize + ?Sized),
     ) -> Result<Answer<R>, EmitError> {
         let id = self.hub.next_ack();
-        let encoded = packet::event(&self.hub.path, event, args, Some(id))?;
+        let event = self.hub.event(event, args, Some(id))?;
         let receiver = self.peer.expect_ack(id);
         let answer = Answer { peer: self.peer.clone(), id, receiver, timeout: None, read: PhantomData };
         // On an error the answer is dropped, and with it what was expected.
-        self.peer.send(encoded)?;
+        self.hub.emit(&self.peer, event)?;
         Ok(answer)
     }
 

@@ -10,6 +10,7 @@ mod data;
 mod disconnect;
 mod events;
 mod families;
+mod listeners;
 mod middlewares;
 mod revision3;
 mod rooms;
