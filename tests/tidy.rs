@@ -27,13 +27,17 @@ const ENGINEIO: &str = "\
         service + answer engine handover head http origin refusal, bare + answer handover refusal, connection, \
         serve + connection service";
 const SOCKETIO: &str = "\
-    words: id, pid + id, error, limits, shape, value, data, rooms + id
+    words: id, pid + id, error, limits, shape, value, data, pattern, rooms + id
     codecs: args, packet + args, decoder + args packet
-    state: acks, changes, history, marks, peer + acks marks, recovery + history peer, hub + changes peer recovery
+    state: acks, changes, children, history, load, marks, target, peer + acks load marks, running + peer, \
+        recovery + history peer, hub + changes peer recovery target
     handles: answer, flags, encoded, broadcast + answer encoded flags, operator + answer broadcast encoded flags, \
         socket + answer broadcast encoded flags operator, retries
-    handlers: event, extract + event, handler + event extract, namespace + event handler
-    connections: deadlines, client + deadlines, server + client, root + server";
+    handlers: event, extract + event, handler + event extract, state + event extract, \
+        lanes + event extract handler, hooks + extract, namespace + event extract handler lanes, \
+        delivery + event extract handler hooks lanes namespace, served + delivery event handler hooks lanes namespace
+    connections: namespaces, family + namespaces, deadlines, client + deadlines namespaces, \
+        server + client family namespaces, root + server";
 
 /// Layers, from the lowest, that take bytes and time as arguments and give values back.
 const WITHOUT_IO: [(&str, &str, usize); 2] = [("engineio/src", ENGINEIO, 3), ("socketio/src", SOCKETIO, 2)];

@@ -134,9 +134,7 @@ impl Session {
     /// # Errors
     /// The answer to this GET when it may not wait; a second one ends the session.
     pub fn handle_get(&mut self) -> Result<(), HandshakeError> {
-        self.begin(|poll| &mut poll.parked, TransportFault::PollOverlap)?;
-        self.outbox.confirm_given();
-        Ok(())
+        self.begin(|poll| &mut poll.parked, TransportFault::PollOverlap).map(|()| self.outbox.confirm_given())
     }
 
     /// A POST arrived; its body is read next.
@@ -289,6 +287,11 @@ impl Session {
                 Beat::TimedOut => self.end(CloseReason::PingTimeout),
             }
         }
+    }
+
+    /// The application holds back what comes: what the client answered may be what is not read.
+    pub fn excuse(&mut self, now: Instant) {
+        self.heartbeat.excuse(now, &self.config);
     }
 
     /// Queues frames, all or none and with nothing in between.

@@ -24,8 +24,10 @@
 //!
 //! # Handlers
 //! A handler is an async function whose arguments are extractors ([`FromEvent`]): [`Socket`], [`Data`], [`Args`],
-//! [`Ack`], [`EventName`], [`Auth`], [`Query`], [`DisconnectReason`], and `Option` or `Result<_, Rejection>` of each.
-//! Its part before the first `.await` runs in the order in which events arrive, as in JavaScript.
+//! [`Ack`], [`EventName`], [`Auth`], [`Query`], [`Params`], [`State`], [`SocketData`], [`Handshake`],
+//! [`DisconnectReason`], and `Option` or `Result<_, Rejection>` of each.
+//! Its part before the first `.await` runs in the order in which events arrive, as in JavaScript. What should run one
+//! at a time is [`Sequential`].
 //!
 //! # Emitting
 //! To one client by its [`Socket`], to many by a [`Broadcast`], which [`SocketIo::of`], [`SocketIo::to`] and
@@ -43,6 +45,10 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # Families of namespaces
+//! A [`Namespace::pattern`] such as `/game-{id}` stands for all namespaces whose names match; each is there while
+//! somebody is in it. Handlers read the parameters as [`Params`], and [`SocketIo::family`] emits to all of them.
 //!
 //! # Bounds
 //! What clients may bring or make the server keep is bounded: their rooms, pending answers and events that wait here by
@@ -79,45 +85,51 @@
 //!
 //! What clients send again until it is answered is done once with [`Retries`]. `docs/delivery.md` in the repository has
 //! all guarantees of delivery, and what they cost.
-//!
-//! # Layers
-//! A file uses files of lower layers only: words (`id`, `pid`, `error`, `limits`, `shape`, `value`, `data`, `rooms`),
-//! codecs (`args`, `packet`, `decoder`), state (`acks`, `changes`, `history`, `marks`, `peer`, `recovery`, `hub`),
-//! handles (`answer`, `flags`, `encoded`, `broadcast`, `operator`, `socket`, `retries`), handlers (`event`, `extract`,
-//! `handler`, `namespace`), connections (`deadlines`, `client`, `server`, `root`).
 
 mod acks;
 mod answer;
 mod args;
 mod broadcast;
 mod changes;
+mod children;
 mod client;
 mod data;
 mod deadlines;
 mod decoder;
+mod delivery;
 mod encoded;
 mod error;
 mod event;
 mod extract;
+mod family;
 mod flags;
 mod handler;
 mod history;
+mod hooks;
 mod hub;
 mod id;
+mod lanes;
 mod limits;
+mod load;
 mod marks;
 mod namespace;
+mod namespaces;
 mod operator;
 mod packet;
+mod pattern;
 mod peer;
 mod pid;
 mod recovery;
 mod retries;
 mod rooms;
 mod root;
+mod running;
+mod served;
 mod server;
 mod shape;
 mod socket;
+mod state;
+mod target;
 mod value;
 
 pub use engineio::{CloseReason, Handshake, Revision, Sent, TransportFault};
@@ -127,11 +139,14 @@ pub use args::{Args, FromArgs};
 pub use broadcast::Broadcast;
 pub use decoder::{Body, Decoder, Incoming, Packet};
 pub use encoded::EncodedEvent;
-pub use error::{AckError, ConnectError, DecodeError, DisconnectReason, EmitError, JoinError};
-pub use event::{Connect, Disconnect, Event, Kind, Message};
-pub use extract::{Ack, Auth, Data, EventName, FromEvent, Query, Rejection};
+pub use error::{AckError, ConnectError, DecodeError, DisconnectReason, EmitError, EventError, JoinError};
+pub use event::{Connect, Disconnect, Event, Kind, Message, Middleware, Next, Outgoing};
+pub use extract::{Ack, Auth, Data, EventName, FromEvent, Params, Query, Rejection};
+pub use family::Family;
 pub use handler::{Handler, Reply, Returned};
+pub use hooks::{Cause, Failure, Hooks};
 pub use id::SocketId;
+pub use lanes::Sequential;
 pub use limits::Limits;
 pub use namespace::Namespace;
 pub use operator::SocketOperator;
@@ -140,4 +155,5 @@ pub use retries::Retries;
 pub use rooms::{Room, RoomChange};
 pub use server::{Config, SocketIo};
 pub use socket::Socket;
+pub use state::{SocketData, State};
 pub use value::Value;

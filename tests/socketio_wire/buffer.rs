@@ -19,6 +19,7 @@ use crate::{
 const RECOVERY: Recovery = Recovery {
     mode: RecoveryMode::Buffer,
     max_disconnection_duration: Duration::from_secs(120),
+    skip_middlewares: true,
     max_bytes: 1_000_000,
     max_sessions: 100,
 };

@@ -11,13 +11,17 @@ mod data;
 mod disconnect;
 mod emits;
 mod events;
+mod families;
 mod limits;
+mod listeners;
 mod membership;
+mod middlewares;
 mod recovery;
 mod retries;
 mod revision3;
 mod rooms;
 mod syntax;
+mod turns;
 mod violations;
 
 use socketio::{Args, Config, Data, DisconnectReason, Namespace, Reply, Socket, SocketIo};
