@@ -22,6 +22,9 @@
 //! }
 //! ```
 //!
+//! The [`guide`] builds a chat, one step after the other, for who has never used Socket.IO. What follows is for those
+//! who have.
+//!
 //! # Handlers
 //! A handler is an async function whose arguments are extractors ([`FromEvent`]): [`Socket`], [`Data`], [`Args`],
 //! [`Ack`], [`EventName`], [`Auth`], [`Query`], [`Params`], [`State`], [`SocketData`], [`Handshake`],
@@ -127,7 +130,10 @@ mod state;
 mod target;
 mod value;
 
-pub use engineio::{CloseReason, Handshake, Revision, Sent, TransportFault};
+#[doc = include_str!("../guide.md")]
+pub mod guide {}
+
+pub use engineio::{self, CloseReason, Handshake, Revision, Sent, TransportFault};
 
 pub use answer::{Answer, Answers, Incomplete};
 pub use args::{Args, FromArgs};
