@@ -25,7 +25,7 @@ use crate::{
     error::{ConnectError, DisconnectReason, EmitError, JoinError},
     id::SocketId,
     limits::Limits,
-    packet,
+    parser::Parser,
     peer::{Peer, Stage},
     pid::Claim,
     recovery::{Greeting, Recoverable, Released},
@@ -47,12 +47,21 @@ pub(crate) trait Observer: Send + Sync {
     fn outgoing(&self, _hub: &Arc<Hub>, _peer: &Arc<Peer>, _event: &Incoming) {}
 }
 
+/// What is the same in all namespaces of a server.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Terms {
+    pub(crate) limits: Arc<Limits>,
+    pub(crate) parser: Parser,
+}
+
 /// The peers and rooms of one namespace.
 pub(crate) struct Hub {
     pub(crate) path: String,
     /// The parameters in its name, a JSON object; empty where the name was not written as a pattern.
     pub(crate) params: Box<str>,
     pub(crate) limits: Arc<Limits>,
+    /// Writes what is sent.
+    pub(crate) parser: Parser,
     /// What the application gave to the namespace.
     pub(crate) state: Values,
     peers: DashMap<SocketId, Arc<Peer>>,
@@ -70,7 +79,7 @@ impl Hub {
     pub(crate) fn new(
         path: String,
         params: Box<str>,
-        limits: Arc<Limits>,
+        Terms { limits, parser }: Terms,
         state: Values,
         on_room: Option<Listener>,
         recovery: Option<Recoverable>,
@@ -80,6 +89,7 @@ impl Hub {
             path,
             params,
             limits,
+            parser,
             state,
             peers: DashMap::new(),
             rooms: Rooms::default(),
@@ -143,7 +153,7 @@ impl Hub {
             return false;
         };
         state.stage = Stage::Draining { incoming };
-        let connect = packet::connect(&self.path, peer.id(), pid.as_ref(), peer.revision());
+        let connect = self.parser.connect(&self.path, peer.id(), pid.as_ref(), peer.revision());
         // A connection that has just ended is about to say so; the peer leaves then.
         let mut is_sent = true;
         for encoded in missed.into_iter().chain([connect]) {
@@ -153,9 +163,7 @@ impl Hub {
             let kept = recovery.as_mut().and_then(|recovery| recovery.emit_to(&encoded, peer.id(), Instant::now()));
             is_sent &= peer.send_now(kept.as_ref().unwrap_or(&encoded)).is_ok();
         }
-        if let Some(position) = recovery.as_ref().and_then(|recovery| recovery.mark()).filter(|_| is_sent) {
-            peer.mark(position);
-        }
+        peer.mark(recovery.as_ref().and_then(|recovery| recovery.mark()).filter(|_| is_sent));
         self.peers.insert(peer.id().clone(), peer.clone());
         for room in &state.rooms {
             self.enter(room, peer);
@@ -193,7 +201,8 @@ impl Hub {
         }
         if farewell && matches!(stage, Stage::Connecting { .. }) {
             // Its connect handler sent it away: that is a refusal, which its client waits for.
-            let _ended = peer.send_now(&packet::connect_error(&self.path, &ConnectError::refused(), peer.revision()));
+            let _ended =
+                peer.send_now(&self.parser.connect_error(&self.path, &ConnectError::refused(), peer.revision()));
         }
         let had_joined = matches!(stage, Stage::Leaving);
         if had_joined {
@@ -218,7 +227,7 @@ impl Hub {
         self.changes.tell();
         if farewell {
             // A connection that has ended needs no farewell.
-            let _ended = peer.send_now(&packet::disconnect(&self.path));
+            let _ended = peer.send_now(&self.parser.disconnect(&self.path));
         }
         self.observer.left(self, peer, reason);
         true
@@ -325,7 +334,7 @@ impl Hub {
         args: &T,
         ack: Option<u64>,
     ) -> Result<Event, EmitError> {
-        let encoded = packet::event(&self.path, name, args, ack)?;
+        let encoded = self.parser.event(&self.path, name, args, ack)?;
         let received = if self.observer.hears_outgoing() {
             Some(Arc::new(Incoming { name: name.into(), args: args::received(args)?, ack }))
         } else {
@@ -355,9 +364,7 @@ impl Hub {
                 if volatile { peer.send_volatile(encoded) == Ok(Sent::Queued) } else { peer.send_now(encoded).is_ok() };
             sent += usize::from(queued);
             // What a connection that has ended did not take, the client does not have.
-            if let Some(position) = mark.filter(|_| queued) {
-                peer.mark(position);
-            }
+            peer.mark(mark.filter(|_| queued));
         });
         sent
     }
@@ -382,9 +389,7 @@ impl Hub {
         if let Some(peer) = self.peer(peer.id().as_str()) {
             // If its connection has just ended, the event waits for its client.
             let is_sent = peer.send_now(&kept).is_ok();
-            if let Some(position) = recovery.mark().filter(|_| is_sent) {
-                peer.mark(position);
-            }
+            peer.mark(recovery.mark().filter(|_| is_sent));
         }
         Ok(Sent::Queued)
     }

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     acks::Acks, args::Args, data::Values, decoder::Incoming, error::EmitError, id::SocketId, limits::Limits,
-    load::Load, marks::Marks, packet::Encoded, rooms::Room,
+    load::Load, marks::Marks, parser::Encoded, rooms::Room,
 };
 
 /// One client in one namespace.
@@ -178,18 +178,20 @@ impl Peer {
 
     /// Sends a packet if it can leave at once, whatever the stage: the caller knows it.
     pub(crate) fn send_volatile(&self, encoded: &Encoded) -> Result<Sent, SendError> {
-        self.engine.send_volatile(&encoded.text, &encoded.attachments)
+        self.engine.send_volatile(&encoded.first, &encoded.rest)
     }
 
     /// Sends a packet whatever the stage: the caller knows it.
     pub(crate) fn send_now(&self, encoded: &Encoded) -> Result<(), EmitError> {
-        self.engine.send_frames(&encoded.text, &encoded.attachments).map_err(|_| EmitError::Disconnected)
+        self.engine.send_frames(&encoded.first, &encoded.rest).map_err(|_| EmitError::Disconnected)
     }
 
-    /// Its connection took everything that is for it up to this position in the history.
-    pub(crate) fn mark(&self, position: u64) {
-        let progress = self.engine.progress();
-        self.marks().note(position, progress);
+    /// Its connection took everything that is for it up to this position in the history, if there is one to be kept.
+    pub(crate) fn mark(&self, position: Option<u64>) {
+        if let Some(position) = position {
+            let progress = self.engine.progress();
+            self.marks().note(position, progress);
+        }
     }
 
     /// The position in the history up to which its client has everything, by what its connection has shown.

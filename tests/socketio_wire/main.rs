@@ -16,6 +16,8 @@ mod limits;
 mod listeners;
 mod membership;
 mod middlewares;
+mod msgpack;
+mod parsers;
 mod recovery;
 mod retries;
 mod revision3;
