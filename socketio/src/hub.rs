@@ -271,11 +271,8 @@ impl Hub {
                 if let Some(recovery) = &mut recovery {
                     let now = Instant::now();
                     added.iter().for_each(|room| recovery.join(peer.id(), room, now));
-                    state
-                        .rooms
-                        .iter()
-                        .filter(|room| leaves(room))
-                        .for_each(|room| recovery.leave(peer.id(), room, now));
+                    let left = state.rooms.iter().filter(|room| leaves(room));
+                    left.for_each(|room| recovery.leave(peer.id(), room, now));
                 }
             }
             state.rooms.retain(|room| !leaves(room));
