@@ -15,6 +15,7 @@ use crate::{
     error::{ConnectError, JoinError},
     event::{Connect, Disconnect, Event, Kind, Message},
     extract::{Ack, FromEvent},
+    tasks::Tasks,
 };
 
 /// A handler under way.
@@ -174,6 +175,7 @@ pub(crate) enum Ended<O> {
 /// Starts a handler: its part before the first wait runs now, so events of one socket begin in order; the rest,
 /// if there is one, in a task of its own. `done` is told how it ended; a panic goes no further than that.
 pub(crate) fn run<K: Kind>(
+    tasks: &Tasks,
     call: impl FnOnce() -> Option<Running<K>>,
     done: impl FnOnce(Ended<K::Outcome>) + Send + 'static,
 ) {
@@ -188,8 +190,10 @@ pub(crate) fn run<K: Kind>(
     match first {
         Ok(Some(Ok(outcome))) => done(Ended::Returned(outcome)),
         Ok(Some(Err(running))) => {
+            let task = tasks.begin();
             tokio::spawn(async move {
                 done(AssertUnwindSafe(running).catch_unwind().await.map_or(Ended::Panicked, Ended::Returned));
+                drop(task);
             });
         }
         Ok(None) => done(Ended::NotCalled),

@@ -25,6 +25,7 @@ use crate::{
     pid::Claim,
     recovery::{Greeting, Recoverable, Released},
     rooms::{Room, Rooms},
+    tasks::Tasks,
 };
 
 /// Called once for each peer that had joined and has left.
@@ -34,6 +35,7 @@ type OnLeave = dyn Fn(&Arc<Hub>, &Arc<Peer>, DisconnectReason) + Send + Sync;
 pub(crate) struct Hub {
     pub(crate) path: String,
     pub(crate) limits: Arc<Limits>,
+    pub(crate) tasks: Arc<Tasks>,
     peers: DashMap<SocketId, Arc<Peer>>,
     rooms: Rooms<Arc<Peer>>,
     changes: Changes,
@@ -58,6 +60,7 @@ impl Hub {
     pub(crate) fn new(
         path: String,
         limits: Arc<Limits>,
+        tasks: Arc<Tasks>,
         on_room: Option<Listener>,
         recovery: Option<Recoverable>,
         on_leave: impl Fn(&Arc<Hub>, &Arc<Peer>, DisconnectReason) + Send + Sync + 'static,
@@ -66,6 +69,7 @@ impl Hub {
         Self {
             path,
             limits,
+            tasks,
             peers: DashMap::new(),
             rooms: Rooms::default(),
             changes: Changes::new(on_room),

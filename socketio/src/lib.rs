@@ -113,6 +113,7 @@ mod root;
 mod server;
 mod shape;
 mod socket;
+mod tasks;
 mod value;
 
 pub use engineio::{CloseReason, Handshake, Revision, Sent, TransportFault};

@@ -19,6 +19,7 @@ use crate::{
     recovery::Recoverable,
     rooms::RoomChange,
     socket::Socket,
+    tasks::Tasks,
 };
 
 /// A handler whose arguments are no longer part of its type.
@@ -99,9 +100,9 @@ impl Namespace {
     }
 
     /// Freezes the namespace.
-    pub(crate) fn serve(self, limits: Arc<Limits>, recovery: Option<Recoverable>) -> Served {
+    pub(crate) fn serve(self, limits: Arc<Limits>, tasks: Arc<Tasks>, recovery: Option<Recoverable>) -> Served {
         let Self { path, on_connect, on_disconnect, on_room, events } = self;
-        let hub = Hub::new(path, limits, on_room, recovery, move |hub, peer, reason| {
+        let hub = Hub::new(path, limits, tasks, on_room, recovery, move |hub, peer, reason| {
             if let Some(on_disconnect) = &on_disconnect {
                 let socket = Socket { hub: hub.clone(), peer: peer.clone() };
                 call(&socket, on_disconnect, &reason, |_| {});
@@ -121,7 +122,7 @@ fn call<K: Kind>(
     data: &K::Data,
     done: impl FnOnce(Ended<K::Outcome>) + Send + 'static,
 ) {
-    handler::run::<K>(|| handler(&Event { socket, data }), done);
+    handler::run::<K>(&socket.hub.tasks, || handler(&Event { socket, data }), done);
 }
 
 impl fmt::Debug for Namespace {

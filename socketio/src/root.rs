@@ -15,8 +15,10 @@ use crate::{
 impl SocketIo {
     /// Everybody in `/`.
     fn root(&self) -> Broadcast {
-        self.of("/")
-            .unwrap_or_else(|| Broadcast::new(Arc::new(Hub::new("/".into(), Arc::default(), None, None, |_, _, _| {}))))
+        self.of("/").unwrap_or_else(|| {
+            let hub = Hub::new("/".into(), Arc::default(), Arc::default(), None, None, |_, _, _| {});
+            Broadcast::new(Arc::new(hub))
+        })
     }
 
     /// The members of a room of `/`, see [`Broadcast::to`].

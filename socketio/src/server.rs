@@ -2,10 +2,11 @@
 //! What it is not: a port; it answers requests that hyper, or `engineio::serve`, brings.
 //! Who calls it: applications.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{convert::Infallible, fmt, io, pin::Pin, sync::Arc, time::Duration};
 
 use engineio::{Answer, Engine, Http, Listener, Serve, Service};
-use hyper::{Request, body::Body};
+use hyper::{Request, StatusCode, body::Body, http::request::Parts};
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::{
     broadcast::Broadcast,
@@ -13,6 +14,7 @@ use crate::{
     limits::Limits,
     namespace::Namespace,
     recovery::{Recoverable, Recovery},
+    tasks::Tasks,
 };
 
 /// Options of a [`SocketIo`], with the reference server's names and defaults.
@@ -29,6 +31,8 @@ pub struct Config {
     pub max_bytes_before_connect: usize,
     /// *Ours.* What one client may bring or make the server keep.
     pub limits: Limits,
+    /// *Ours.* Time that [`close`](SocketIo::close) waits for connections and handlers to end. Default 10 s.
+    pub close_timeout: Duration,
     /// Lets clients that lost their connection come back as who they were, with what they missed
     /// (`connectionStateRecovery`). Default `None`: whoever comes back is new.
     pub connection_state_recovery: Option<Recovery>,
@@ -43,6 +47,7 @@ impl Default for Config {
             connect_timeout: Duration::from_secs(45),
             max_bytes_before_connect: 64 * 1024,
             limits: Limits::default(),
+            close_timeout: Duration::from_secs(10),
             connection_state_recovery: None,
         }
     }
@@ -54,32 +59,40 @@ pub struct SocketIo {
     service: Service,
     engine: Engine,
     namespaces: Arc<Namespaces>,
+    tasks: Arc<Tasks>,
+    close_timeout: Duration,
 }
 
 impl SocketIo {
     /// A server with these namespaces and no others. Of two with the same name the last one counts.
     pub fn new(config: Config, namespaces: impl IntoIterator<Item = Namespace>) -> Self {
-        let limits = Arc::new(config.limits);
+        let (limits, tasks) = (Arc::new(config.limits), Arc::new(Tasks::default()));
         let recovery = config.connection_state_recovery;
         // From a ping that is answered to the end of a session that answers the next one no more. An answer may take
         // twice its time, if another packet comes meanwhile.
         let silence = config.engine.ping_interval.saturating_add(config.engine.ping_timeout.saturating_mul(4));
         let served = namespaces.into_iter().map(|namespace| {
-            namespace.serve(limits.clone(), recovery.map(|options| Recoverable::new(options, silence)))
+            namespace.serve(limits.clone(), tasks.clone(), recovery.map(|options| Recoverable::new(options, silence)))
         });
         let namespaces: Arc<Namespaces> = Arc::new(served.map(|served| (served.hub().path.clone(), served)).collect());
         let (connect_timeout, max_bytes) = (config.connect_timeout, config.max_bytes_before_connect);
-        let joinable = namespaces.clone();
+        let (joinable, running) = (namespaces.clone(), tasks.clone());
         let engine = Engine::new(config.engine, move |socket, driver| {
             // Until it joins a namespace; `client` takes that back.
             socket.limit(Some(max_bytes));
+            if running.is_closed() {
+                socket.close();
+            }
+            let task = running.begin();
             let mut client = Client::new(socket, joinable.clone(), limits.clone(), connect_timeout);
             tokio::spawn(async move {
                 let reason = driver.run(|message| client.on_message(message)).await;
                 client.on_close(reason);
+                drop(task);
             });
         });
-        Self { service: Service::with_http(engine.clone(), config.http), engine, namespaces }
+        let (service, close_timeout) = (Service::with_http(engine.clone(), config.http), config.close_timeout);
+        Self { service, engine, namespaces, tasks, close_timeout }
     }
 
     /// Everybody in a namespace, to emit to; `None` when there is no such namespace.
@@ -98,18 +111,43 @@ impl SocketIo {
         self.service.matches(path)
     }
 
-    /// Answers one request; see [`Service::answer`].
+    /// Answers one request; see [`Service::answer`]. Once the server [closes](Self::close) the answer is 503.
     pub async fn answer<B>(&self, request: Request<B>) -> Answer
     where
         B: Body + Send + Unpin + 'static,
     {
-        self.service.answer(request).await
+        if self.tasks.is_closed() { unavailable() } else { self.service.answer(request).await }
     }
 
-    /// Closes all connections, without DISCONNECT packets, so that clients come back to the next server.
-    /// Returns when all disconnect handlers have begun.
+    /// Answers a request for a WebSocket that an HTTP server other than hyper has read from `stream`; see
+    /// [`Service::accept`].
+    ///
+    /// # Errors
+    /// Those of writing the answer.
+    pub async fn accept<S>(&self, request: Parts, stream: S) -> io::Result<()>
+    where
+        S: AsyncRead + AsyncWrite + Send + 'static,
+    {
+        self.service.accept(request, stream).await
+    }
+
+    /// Closes all connections (`io.close()`), and returns once everything has ended that belongs to them: disconnect
+    /// handlers, and handlers that still wait, have run to their end. What takes longer than
+    /// [`close_timeout`](Config::close_timeout) is not waited for, and goes on by itself.
+    ///
+    /// Sockets leave as [`CloseReason::Shutdown`](engineio::CloseReason::Shutdown), without DISCONNECT packets, so that
+    /// clients come back to the next server; whoever awaits an answer of theirs has
+    /// [`AckError::Disconnected`](crate::AckError::Disconnected). It is for good: later requests are answered 503.
+    ///
+    /// A handler must not await it, because it would wait for itself.
     pub async fn close(&self) {
-        self.engine.close().await;
+        self.tasks.close();
+        let ended = async {
+            self.engine.close().await;
+            self.tasks.ended().await;
+        };
+        // Handlers that are late cannot be helped.
+        let _late = tokio::time::timeout(self.close_timeout, ended).await;
     }
 
     /// Serves this and nothing else on a port until `shutdown` is done, then closes all connections.
@@ -120,6 +158,29 @@ impl SocketIo {
             async move { io.answer(request).await }
         };
         Serve::default().run(listener, answer, shutdown, self.close()).await;
+    }
+}
+
+/// What a server that closes answers: clients try again elsewhere.
+fn unavailable() -> Answer {
+    let mut answer = Answer::default();
+    *answer.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    answer
+}
+
+/// Answers every request; one that does not belong here with 404.
+impl<B> hyper::service::Service<Request<B>> for SocketIo
+where
+    B: Body + Send + Unpin + 'static,
+    B::Data: Send,
+{
+    type Response = Answer;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Answer, Infallible>> + Send>>;
+
+    fn call(&self, request: Request<B>) -> Self::Future {
+        let io = self.clone();
+        Box::pin(async move { Ok(io.answer(request).await) })
     }
 }
 

@@ -5,6 +5,7 @@
 mod acks;
 mod admission;
 mod binary;
+mod closing;
 mod connect;
 mod data;
 mod disconnect;
