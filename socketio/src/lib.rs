@@ -102,6 +102,8 @@ mod history;
 mod hub;
 mod id;
 mod limits;
+#[cfg(feature = "testing")]
+mod loopback;
 mod namespace;
 mod operator;
 mod packet;
@@ -114,6 +116,10 @@ mod server;
 mod shape;
 mod socket;
 mod tasks;
+#[cfg(feature = "testing")]
+pub mod testing;
+#[cfg(feature = "tower")]
+mod tower;
 mod value;
 
 pub use engineio::{CloseReason, Handshake, Revision, Sent, TransportFault};
@@ -135,4 +141,6 @@ pub use recovery::Recovery;
 pub use rooms::{Room, RoomChange};
 pub use server::{Config, SocketIo};
 pub use socket::Socket;
+#[cfg(feature = "tower")]
+pub use tower::{Answered, Layered};
 pub use value::Value;

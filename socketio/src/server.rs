@@ -106,6 +106,12 @@ impl SocketIo {
         self.engine.clients_count()
     }
 
+    /// The path of requests that belong here.
+    #[cfg(feature = "testing")]
+    pub(crate) fn path(&self) -> &str {
+        &self.engine.config().path
+    }
+
     /// Whether a request with this path belongs here.
     pub fn matches(&self, path: &str) -> bool {
         self.service.matches(path)
