@@ -27,13 +27,16 @@ const ENGINEIO: &str = "\
         service + answer engine handover head http origin refusal, bare + answer handover refusal, connection, \
         serve + connection service";
 const SOCKETIO: &str = "\
-    words: id, pid + id, error, limits, shape, value, data, rooms + id
+    words: id, pid + id, error, limits, shape, value, data, pattern, rooms + id
     codecs: args, packet + args, decoder + args packet
-    state: acks, changes, history, peer + acks, recovery + history peer, hub + changes peer recovery
+    state: acks, changes, children, history, peer + acks, recovery + history peer, hub + changes peer recovery
     handles: answer, flags, encoded, broadcast + answer encoded flags, operator + answer broadcast encoded flags, \
         socket + answer broadcast encoded flags operator
-    handlers: event, extract + event, handler + event extract, namespace + event handler
-    connections: deadlines, client + deadlines, server + client, root + server";
+    handlers: event, extract + event, handler + event extract, hooks + extract, \
+        namespace + event extract handler, delivery + event extract handler hooks namespace, \
+        served + delivery event handler hooks namespace
+    connections: namespaces, family + namespaces, deadlines, client + deadlines namespaces, \
+        server + client family namespaces, root + server";
 
 /// Layers, from the lowest, that take bytes and time as arguments and give values back.
 const WITHOUT_IO: [(&str, &str, usize); 2] = [("engineio/src", ENGINEIO, 3), ("socketio/src", SOCKETIO, 2)];

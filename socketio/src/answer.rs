@@ -139,7 +139,7 @@ impl<R: FromArgs> Future for Answers<R> {
                 }
                 Poll::Pending => return Poll::Pending,
             };
-            this.heard.push((due.peer.id.clone(), answer));
+            this.heard.push((due.peer.id().clone(), answer));
             this.due.pop_front();
         }
         let mut all = Incomplete { answers: Vec::new(), missing: Vec::new() };

@@ -227,16 +227,29 @@ pub(crate) struct Written {
 
 /// Writes arguments; binary (what serde calls bytes) becomes an attachment.
 pub(crate) fn write<T: Serialize + ?Sized>(args: &T) -> Result<Written, EmitError> {
+    let (json, attachments) = write_beside(args, Frame::binary)?;
+    Ok(Written { json, attachments })
+}
+
+/// Arguments as whoever receives them gets them.
+pub(crate) fn received<T: Serialize + ?Sized>(args: &T) -> Result<Args, EmitError> {
+    let (json, attachments) = write_beside(args, Bytes::copy_from_slice)?;
+    let json = format!("[{}]", json.strip_prefix(',').unwrap_or_default());
+    let items: Vec<&RawValue> = serde_json::from_str(&json)?;
+    Ok(Args { items: items.into_iter().map(|item| item.get().into()).collect(), attachments })
+}
+
+/// Writes arguments, each behind a comma, and keeps binary beside them.
+fn write_beside<T: Serialize + ?Sized, A>(args: &T, keep: fn(&[u8]) -> A) -> Result<(String, Vec<A>), EmitError> {
     let shape = shape::of_value(args);
+    let (mut json, mut attachments) = (Vec::new(), Vec::new());
     if matches!(shape, Shape::None | Shape::Several(0)) {
-        return Ok(Written::default());
+        return Ok((String::new(), attachments));
     }
-    let mut attachments = Vec::new();
-    let mut json = Vec::new();
     if shape == Shape::One {
         json.push(b',');
     }
-    args.serialize(&mut serde_json::Serializer::with_formatter(&mut json, Placeholders(&mut attachments)))?;
+    args.serialize(&mut serde_json::Serializer::with_formatter(&mut json, Placeholders(&mut attachments, keep)))?;
     if let Shape::Several(_) = shape {
         // `[1,2]` becomes `,1,2`.
         json[0] = b',';
@@ -249,7 +262,7 @@ pub(crate) fn write<T: Serialize + ?Sized>(args: &T) -> Result<Written, EmitErro
     if !attachments.is_empty() && !are_all_ours(&json, attachments.len()) {
         return Err(EmitError::Placeholder);
     }
-    Ok(Written { json, attachments })
+    Ok((json, attachments))
 }
 
 /// Whether no data look like a placeholder: beside binary, clients would take them for one.
@@ -265,12 +278,12 @@ fn are_all_ours(json: &str, attachments: usize) -> bool {
 }
 
 /// Writes compact JSON with a placeholder for each binary value (socket.io-protocol v5, "Binary").
-struct Placeholders<'a>(&'a mut Vec<Frame>);
+struct Placeholders<'a, A>(&'a mut Vec<A>, fn(&[u8]) -> A);
 
-impl Formatter for Placeholders<'_> {
+impl<A> Formatter for Placeholders<'_, A> {
     fn write_byte_array<W: io::Write + ?Sized>(&mut self, writer: &mut W, value: &[u8]) -> io::Result<()> {
         write!(writer, r#"{{"_placeholder":true,"num":{}}}"#, self.0.len())?;
-        self.0.push(Frame::binary(value));
+        self.0.push((self.1)(value));
         Ok(())
     }
 }

@@ -14,7 +14,6 @@ use crate::{
     flags::Flags,
     hub::{Hub, Target},
     id::SocketId,
-    packet,
     rooms::Room,
 };
 
@@ -69,8 +68,8 @@ impl Broadcast {
     /// # Errors
     /// [`EmitError`]; nobody gets anything then.
     pub fn emit<T: Serialize + ?Sized>(&self, event: &str, args: &T) -> Result<usize, EmitError> {
-        let encoded = self.flags.apply(packet::event(&self.hub.path, event, args, None)?);
-        Ok(self.hub.deliver(&self.target, &encoded, self.flags.volatile))
+        let event = self.flags.apply(self.hub.event(event, args, None)?);
+        Ok(self.hub.deliver(&self.target, &event, self.flags.volatile))
     }
 
     /// Emits the event `message`.
@@ -124,13 +123,13 @@ impl Broadcast {
         args: &(impl Serialize + ?Sized),
     ) -> Result<Answers<R>, EmitError> {
         let id = self.hub.next_ack();
-        let encoded = self.flags.apply(packet::event(&self.hub.path, event, args, Some(id))?);
+        let event = self.flags.apply(self.hub.event(event, args, Some(id))?);
         let mut answers = Answers::new(self.flags.timeout);
         // Not asked under a lock of the hub's tables, which comes behind a peer's.
         for peer in self.hub.peers(&self.target) {
-            match peer.ask(id, &encoded, self.flags.volatile, self.hub.limits.max_pending_acks) {
+            match self.hub.ask(&peer, id, &event, self.flags.volatile) {
                 Ok(Some(receiver)) => answers.expect(Due::new(peer, id, receiver)),
-                Err(EmitError::TooManyAcks) => answers.miss(peer.id.clone(), AckError::TooManyAcks),
+                Err(EmitError::TooManyAcks) => answers.miss(peer.id().clone(), AckError::TooManyAcks),
                 // It was not ready, or has left meanwhile.
                 Ok(None) | Err(_) => {}
             }
@@ -140,7 +139,7 @@ impl Broadcast {
 
     /// The ids of the sockets that are meant at this moment, in no order (`allSockets`).
     pub fn ids(&self) -> Vec<SocketId> {
-        self.hub.peers(&self.target).iter().map(|peer| peer.id.clone()).collect()
+        self.hub.peers(&self.target).iter().map(|peer| peer.id().clone()).collect()
     }
 
     /// Lets all who are meant join a room (`socketsJoin`). Returns how many are in it by that; the others may not, for

@@ -3,9 +3,8 @@
 //! Who calls it: `server`, with every message and with the end of the connection.
 
 use std::{
-    collections::HashMap,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU32, Ordering},
     },
     time::Duration,
@@ -17,14 +16,13 @@ use crate::{
     deadlines::Deadlines,
     decoder::{Body, Decoder, Packet},
     error::{ConnectError, DisconnectReason},
+    handler::{self, Ended},
     limits::Limits,
-    namespace::Served,
+    namespaces::{Found, Missing, Namespaces},
     packet::{self, Encoded},
-    peer::Peer,
+    peer::{Arrival, Peer},
+    served::Served,
 };
-
-/// All namespaces that can be joined, by name.
-pub(crate) type Namespaces = HashMap<String, Served>;
 
 /// One connection.
 #[derive(Debug)]
@@ -33,12 +31,33 @@ pub(crate) struct Client {
     namespaces: Arc<Namespaces>,
     decoder: Decoder,
     /// Few: most connections join one.
-    joined: Vec<(Served, Arc<Peer>)>,
+    joined: Vec<Joined>,
     /// Counted by connect handlers, too, which may run in other tasks.
     refusals: Arc<AtomicU32>,
     limits: Arc<Limits>,
     /// Kept by connect handlers, too.
     deadlines: Arc<Deadlines>,
+}
+
+/// A namespace that the client has joined, or asks to join.
+#[derive(Debug)]
+struct Joined {
+    name: Box<str>,
+    peer: Arc<Peer>,
+    /// Empty until it is known whether there is such a namespace.
+    served: Arc<OnceLock<Served>>,
+}
+
+impl Joined {
+    fn leave(&self, reason: DisconnectReason) {
+        match self.served.get() {
+            Some(served) => {
+                served.hub().remove(&self.peer, reason, false);
+            }
+            // If its namespace is found a moment later, it is gone.
+            None => self.peer.give_up(),
+        }
+    }
 }
 
 impl Client {
@@ -82,8 +101,8 @@ impl Client {
 
     /// The connection has ended: the client leaves all its namespaces.
     pub(crate) fn on_close(self, reason: CloseReason) {
-        for (served, peer) in self.joined {
-            served.hub().remove(&peer, DisconnectReason::Closed(reason), false);
+        for joined in self.joined {
+            joined.leave(DisconnectReason::Closed(reason));
         }
     }
 
@@ -97,19 +116,26 @@ impl Client {
                 true
             }
             // A socket that the server made leave may come back.
-            (Body::Connect(auth), Some((at, (_, peer)))) if peer.is_gone() => {
+            (Body::Connect(auth), Some((at, joined))) if joined.peer.is_gone() => {
                 self.joined.swap_remove(at);
                 self.connect(&namespace, &auth);
                 true
             }
             (Body::Disconnect, Some((at, _))) => {
-                let (served, peer) = self.joined.swap_remove(at);
-                served.hub().remove(&peer, DisconnectReason::ClientNamespaceDisconnect, false);
+                self.joined.swap_remove(at).leave(DisconnectReason::ClientNamespaceDisconnect);
                 true
             }
-            (Body::Event(event), Some((_, (served, peer)))) => served.dispatch(peer, event),
-            (Body::Ack(id, args), Some((_, (_, peer)))) => {
-                id.is_none_or(|id| peer.resolve_ack(id, args) <= self.limits.max_unknown_acks)
+            (Body::Event(event), Some((_, joined))) => match joined.peer.arrive(event, &self.limits) {
+                Arrival::Handle(event) => {
+                    let served = joined.served.get().expect("a peer is let in by its namespace");
+                    served.handle(&joined.peer, event);
+                    true
+                }
+                Arrival::Kept => true,
+                Arrival::TooMany => false,
+            },
+            (Body::Ack(id, args), Some((_, joined))) => {
+                id.is_none_or(|id| joined.peer.resolve_ack(id, args) <= self.limits.max_unknown_acks)
             }
             // A second CONNECT, or anything else before the first.
             (Body::Connect(_), Some(_)) | (_, None) => false,
@@ -117,38 +143,88 @@ impl Client {
     }
 
     fn position(&self, namespace: &str) -> Option<usize> {
-        self.joined.iter().position(|(served, _)| served.hub().path == *namespace)
+        self.joined.iter().position(|joined| *joined.name == *namespace)
     }
 
-    fn connect(&mut self, namespace: &str, auth: &str) {
-        let (engine, refusals, max) = (self.engine.clone(), self.refusals.clone(), self.limits.max_refusals);
-        let revision = engine.encoding().revision;
-        let Some(served) = self.namespaces.get(namespace) else {
-            refuse(&engine, &refusals, max, &packet::invalid_namespace(namespace));
-            return;
+    fn connect(&mut self, name: &str, auth: &str) {
+        let answer = Answer {
+            engine: self.engine.clone(),
+            refusals: self.refusals.clone(),
+            max_refusals: self.limits.max_refusals,
+            deadlines: self.deadlines.clone(),
+            name: name.into(),
         };
         if auth.len() > self.limits.max_auth {
-            let error = ConnectError::new("auth payload too large");
-            refuse(&engine, &refusals, max, &packet::connect_error(namespace, &error, revision));
-            return;
+            return answer.refuse_for(&ConnectError::new("auth payload too large"));
         }
-        let (deadlines, hub) = (self.deadlines.clone(), served.hub().clone());
-        let peer = served.connect(self.engine.clone(), auth, move |result| match result {
-            Ok(()) => {
-                deadlines.joined();
-                engine.limit(None);
-            }
-            Err(error) => refuse(&engine, &refusals, max, &packet::connect_error(&hub.path, &error, revision)),
+        let max = self.limits.max_namespaces;
+        if self.joined.len() >= max {
+            self.joined.retain(|joined| !joined.peer.is_gone());
+        }
+        if self.joined.len() >= max {
+            return answer.refuse(&Missing::TooMany.refusal(name, self.engine.encoding().revision));
+        }
+        let peer = Arc::new(Peer::new(self.engine.clone(), auth));
+        let served = Arc::new(OnceLock::new());
+        let find = self.namespaces.clone().find(name.into(), auth.into());
+        let (joining, place) = (peer.clone(), served.clone());
+        handler::start(&self.namespaces.settings.tasks, || Ok(Box::pin(find))).then(move |ended| match ended {
+            Ended::Returned(Ok(found)) => join(found, joining, &place, answer),
+            Ended::Returned(Err(missing)) => refuse(&joining, missing, answer),
+            Ended::Rejected(_) | Ended::Panicked(_) => refuse(&joining, Missing::Invalid, answer),
         });
-        self.joined.push((served.clone(), peer));
+        // Of a name that was refused at once nothing is kept.
+        if served.get().is_some() || !peer.is_gone() {
+            self.joined.push(Joined { name: name.into(), peer, served });
+        }
     }
 }
 
-/// Tells the client that it may not join; closes the connection of one that asks again and again.
-fn refuse(engine: &engineio::Socket, refusals: &AtomicU32, max: u32, refusal: &Encoded) {
-    // A client that is gone needs no refusal.
-    let _gone = engine.send_frames(&refusal.text, &refusal.attachments);
-    if refusals.fetch_add(1, Ordering::Relaxed) + 1 >= max {
-        engine.close();
+fn join(found: Found, peer: Arc<Peer>, place: &OnceLock<Served>, answer: Answer) {
+    let Found { served, stay } = found;
+    // Set first: whoever takes the peer out from here on finds where it is.
+    let served = place.get_or_init(|| served);
+    if peer.stay(stay) && served.hub().identify(&peer) {
+        served.connect(peer, move |result| match result {
+            Ok(()) => answer.let_in(),
+            Err(error) => answer.refuse_for(&error),
+        });
+    }
+}
+
+fn refuse(peer: &Peer, missing: Missing, answer: Answer) {
+    if !peer.is_gone() {
+        peer.give_up();
+        answer.refuse(&missing.refusal(&answer.name, peer.revision()));
+    }
+}
+
+/// What follows when it is known whether a client may join.
+struct Answer {
+    engine: engineio::Socket,
+    refusals: Arc<AtomicU32>,
+    max_refusals: u32,
+    deadlines: Arc<Deadlines>,
+    name: Box<str>,
+}
+
+impl Answer {
+    /// Its time to join a first namespace, and what it may send before, are no longer limited.
+    fn let_in(&self) {
+        self.deadlines.joined();
+        self.engine.limit(None);
+    }
+
+    fn refuse_for(&self, error: &ConnectError) {
+        self.refuse(&packet::connect_error(&self.name, error, self.engine.encoding().revision));
+    }
+
+    /// Closes the connection of one that asks again and again.
+    fn refuse(&self, refusal: &Encoded) {
+        // A client that is gone needs no refusal.
+        let _gone = self.engine.send_frames(&refusal.text, &refusal.attachments);
+        if self.refusals.fetch_add(1, Ordering::Relaxed) + 1 >= self.max_refusals {
+            self.engine.close();
+        }
     }
 }

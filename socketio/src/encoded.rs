@@ -8,8 +8,7 @@ use serde::Serialize;
 
 use crate::{
     error::EmitError,
-    hub::Hub,
-    packet::{self, Encoded},
+    hub::{Event, Hub},
 };
 
 /// An event that is encoded already: what many sockets or rooms are sent one by one costs no more than a broadcast.
@@ -28,12 +27,12 @@ use crate::{
 #[derive(Clone)]
 pub struct EncodedEvent {
     hub: Arc<Hub>,
-    encoded: Encoded,
+    event: Event,
 }
 
 impl EncodedEvent {
     pub(crate) fn new<T: Serialize + ?Sized>(hub: &Arc<Hub>, event: &str, args: &T) -> Result<Self, EmitError> {
-        Ok(Self { hub: hub.clone(), encoded: packet::event(&hub.path, event, args, None)? })
+        Ok(Self { hub: hub.clone(), event: hub.event(event, args, None)? })
     }
 
     /// Name of the namespace that it can be emitted in: the bytes say it.
@@ -41,9 +40,9 @@ impl EncodedEvent {
         &self.hub.path
     }
 
-    /// The bytes, for this namespace.
-    pub(crate) fn within(&self, hub: &Hub) -> Result<Encoded, EmitError> {
-        if self.hub.path == hub.path { Ok(self.encoded.clone()) } else { Err(EmitError::OtherNamespace) }
+    /// The event, for this namespace.
+    pub(crate) fn within(&self, hub: &Hub) -> Result<Event, EmitError> {
+        if self.hub.path == hub.path { Ok(self.event.clone()) } else { Err(EmitError::OtherNamespace) }
     }
 }
 

@@ -177,6 +177,40 @@ impl From<JoinError> for ConnectError {
     }
 }
 
+/// Why an event was not handled, in words for its client: return it from a handler or an event middleware. It is sent
+/// if [`error_acks`](crate::Config::error_acks) is on and the client wants an answer, which is then the one argument
+/// `{"error":{"message":..,"data":..}}`, without `data` when there are none.
+///
+/// Of other errors, and of arguments that are not what the handler wants, the client is told no more than that.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct EventError {
+    /// What went wrong, for a stranger to read.
+    pub message: String,
+    /// Details for the client's code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<Value>,
+}
+
+impl EventError {
+    /// An error with a message only.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), data: None }
+    }
+
+    /// The same error, with details.
+    pub fn with_data(self, data: impl Into<Value>) -> Self {
+        Self { data: Some(data.into()), ..self }
+    }
+}
+
+impl fmt::Display for EventError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl error::Error for EventError {}
+
 /// Why a socket left its namespace. `Display` gives the reference server's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]

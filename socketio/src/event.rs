@@ -1,10 +1,15 @@
-//! What it is: what a handler is called for: a connect, a message, a disconnect.
+//! What it is: what a handler is called for: a connect, a message, a disconnect; and where middleware sends a message.
 //! What it is not: the wire's packets.
-//! Who calls it: `namespace` makes one for each call of a handler; extractors read it.
+//! Who calls it: `served` and `delivery` make one for each call of a handler; extractors read it.
 
-use std::fmt::Debug;
+use std::{
+    error::Error,
+    fmt::Debug,
+    sync::{Arc, atomic::AtomicBool},
+};
 
 use crate::{
+    args::Args,
     decoder::Incoming,
     error::{ConnectError, DisconnectReason},
     socket::Socket,
@@ -33,10 +38,44 @@ pub enum Message {}
 
 impl Kind for Message {
     type Data = Incoming;
+    type Outcome = Result<(), Box<dyn Error + Send + Sync>>;
+}
+
+/// A client emitted an event that has not come to its handler yet.
+#[derive(Debug)]
+pub enum Middleware {}
+
+impl Kind for Middleware {
+    type Data = Incoming;
+    type Outcome = Result<Next, Box<dyn Error + Send + Sync>>;
+}
+
+/// What becomes of an event, as an [event middleware](crate::Namespace::event_middleware) decides.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Next {
+    /// It goes on as it came.
+    Pass,
+    /// It goes on with this name and these arguments; what is answered is the event that came.
+    Change {
+        /// The name, by which its handler is chosen.
+        event: String,
+        /// The arguments. [`Args::from_json`] makes new ones.
+        args: Args,
+    },
+    /// It goes no further, which is no error; nothing is answered.
+    Drop,
+}
+
+/// An event is emitted to a client.
+#[derive(Debug)]
+pub enum Outgoing {}
+
+impl Kind for Outgoing {
+    type Data = Incoming;
     type Outcome = ();
 }
 
-/// A socket has left.
+/// A socket leaves, or has left.
 #[derive(Debug)]
 pub enum Disconnect {}
 
@@ -52,4 +91,9 @@ pub struct Event<'a, K: Kind> {
     pub socket: &'a Socket,
     /// What came with it.
     pub data: &'a K::Data,
+    /// Whether it was answered, where several may answer.
+    pub(crate) answered: Option<&'a Answered>,
 }
+
+/// Whether an event was answered.
+pub(crate) type Answered = Arc<AtomicBool>;

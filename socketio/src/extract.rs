@@ -2,16 +2,16 @@
 //! What it is not: the calling of handlers (`handler`).
 //! Who calls it: `handler`, once per argument and call, before the handler's first step.
 
-use std::{fmt, ops::Deref};
+use std::{fmt, ops::Deref, sync::atomic::Ordering};
 
 use engineio::ByteString;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     args::Args,
-    decoder::parameters,
+    decoder::{Incoming, parameters},
     error::{DisconnectReason, EmitError},
-    event::{Disconnect, Event, Kind, Message},
+    event::{Answered, Disconnect, Event, Kind, Message, Middleware},
     packet,
     socket::Socket,
 };
@@ -23,7 +23,7 @@ use crate::{
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be an argument of a handler for `{K}` events",
     label = "not an extractor for `{K}` events",
-    note = "all handlers can have `Socket`, `Auth<T>` and `Query<T>`; message handlers also `Data<T>`, `Args`, `EventName`, `Ack`; disconnect handlers also `DisconnectReason`"
+    note = "all handlers can have `Socket`, `Auth<T>`, `Query<T>` and `Params<T>`; message handlers and event middlewares also `Data<T>`, `Args`, `EventName`, `Ack`; handlers of outgoing events also `Data<T>`, `Args`, `EventName`; disconnect handlers also `DisconnectReason`"
 )]
 pub trait FromEvent<K: Kind>: Sized {
     /// Takes it from the event.
@@ -79,14 +79,14 @@ impl<K: Kind, T: FromEvent<K>> FromEvent<K> for Option<T> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Data<T>(pub T);
 
-impl<T: DeserializeOwned> FromEvent<Message> for Data<T> {
-    fn from_event(event: &Event<'_, Message>) -> Result<Self, Rejection> {
+impl<K: Kind<Data = Incoming>, T: DeserializeOwned> FromEvent<K> for Data<T> {
+    fn from_event(event: &Event<'_, K>) -> Result<Self, Rejection> {
         event.data.args.read().map(Self).map_err(Rejection::Decode)
     }
 }
 
-impl FromEvent<Message> for Args {
-    fn from_event(event: &Event<'_, Message>) -> Result<Self, Rejection> {
+impl<K: Kind<Data = Incoming>> FromEvent<K> for Args {
+    fn from_event(event: &Event<'_, K>) -> Result<Self, Rejection> {
         Ok(event.data.args.clone())
     }
 }
@@ -103,8 +103,8 @@ impl Deref for EventName {
     }
 }
 
-impl FromEvent<Message> for EventName {
-    fn from_event(event: &Event<'_, Message>) -> Result<Self, Rejection> {
+impl<K: Kind<Data = Incoming>> FromEvent<K> for EventName {
+    fn from_event(event: &Event<'_, K>) -> Result<Self, Rejection> {
         Ok(Self(event.data.name.clone()))
     }
 }
@@ -141,6 +141,37 @@ impl<K: Kind, T: DeserializeOwned> FromEvent<K> for Query<T> {
     }
 }
 
+/// The parameters in the name of the namespace, where that was written as a [pattern](crate::Namespace::pattern): an
+/// object of strings. In other namespaces it is empty.
+///
+/// ```
+/// use socketio::{Namespace, Params, Socket};
+///
+/// #[derive(serde::Deserialize)]
+/// struct Game {
+///     id: String,
+/// }
+///
+/// let games = Namespace::pattern("/game-{id}").on_connect(async |socket: Socket, Params(game): Params<Game>| {
+///     let _gone = socket.emit("welcome to", &game.id);
+/// });
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Params<T>(pub T);
+
+impl<K: Kind, T: DeserializeOwned> FromEvent<K> for Params<T> {
+    fn from_event(event: &Event<'_, K>) -> Result<Self, Rejection> {
+        object(&event.socket.hub.params).map(Self)
+    }
+}
+
+impl<T: DeserializeOwned> Auth<T> {
+    /// What a client sent that is not in a namespace yet.
+    pub(crate) fn read(json: &str) -> Option<Self> {
+        object(json).ok().map(Self)
+    }
+}
+
 /// Reads a JSON object, of which nothing is left when it is empty.
 fn object<T: DeserializeOwned>(json: &str) -> Result<T, Rejection> {
     serde_json::from_str(if json.is_empty() { "{}" } else { json }).map_err(Rejection::Decode)
@@ -157,15 +188,22 @@ impl FromEvent<Disconnect> for DisconnectReason {
 pub struct Ack {
     socket: Socket,
     id: Option<u64>,
+    /// Whether somebody else answers, too.
+    answered: Option<Answered>,
 }
 
 impl Ack {
+    pub(crate) fn new<K: Kind<Data = Incoming>>(event: &Event<'_, K>) -> Self {
+        Self { socket: event.socket.clone(), id: event.data.ack, answered: event.answered.cloned() }
+    }
+
     /// Whether the client wants an answer.
     pub fn is_wanted(&self) -> bool {
         self.id.is_some()
     }
 
-    /// Answers with these arguments, as [`Socket::emit`] takes them; without effect when no answer is wanted.
+    /// Answers with these arguments, as [`Socket::emit`] takes them; without effect when no answer is wanted, or one
+    /// was given already.
     ///
     /// A second answer does not compile:
     /// ```compile_fail,E0382
@@ -178,15 +216,23 @@ impl Ack {
     /// # Errors
     /// [`EmitError`]; the client gets nothing then.
     pub fn send<T: Serialize + ?Sized>(self, args: &T) -> Result<(), EmitError> {
-        match self.id {
-            Some(id) => self.socket.peer.send(&packet::ack(&self.socket.hub.path, id, args)?),
-            None => Ok(()),
+        let Some(id) = self.id else { return Ok(()) };
+        let encoded = packet::ack(&self.socket.hub.path, id, args)?;
+        match self.answered {
+            Some(answered) if answered.swap(true, Ordering::Relaxed) => Ok(()),
+            _ => self.socket.peer.send(&encoded),
         }
     }
 }
 
 impl FromEvent<Message> for Ack {
     fn from_event(event: &Event<'_, Message>) -> Result<Self, Rejection> {
-        Ok(Self { socket: event.socket.clone(), id: event.data.ack })
+        Ok(Self::new(event))
+    }
+}
+
+impl FromEvent<Middleware> for Ack {
+    fn from_event(event: &Event<'_, Middleware>) -> Result<Self, Rejection> {
+        Ok(Self::new(event))
     }
 }

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crate::packet::Encoded;
+use crate::hub::Event;
 
 /// How an event is sent.
 #[derive(Debug, Clone, Copy, Default)]
@@ -19,7 +19,7 @@ pub(crate) struct Flags {
 
 impl Flags {
     /// The event as these flags want it.
-    pub(crate) fn apply(self, encoded: Encoded) -> Encoded {
-        if self.uncompressed { encoded.uncompressed() } else { encoded }
+    pub(crate) fn apply(self, event: Event) -> Event {
+        if self.uncompressed { event.uncompressed() } else { event }
     }
 }

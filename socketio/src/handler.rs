@@ -1,8 +1,10 @@
 //! What it is: async functions as handlers: their arguments extracted, their results turned into answers, and run.
 //! What it is not: the choice of a handler (`namespace`).
-//! Who calls it: `namespace`.
+//! Who calls it: `served` and `delivery`; `client`, for what may wait before there is a handler.
 
 use std::{
+    any::Any,
+    error::Error,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     task::{Context, Poll, Waker},
@@ -12,10 +14,10 @@ use futures_util::FutureExt;
 use serde::Serialize;
 
 use crate::{
-    error::{ConnectError, JoinError},
-    event::{Connect, Disconnect, Event, Kind, Message},
-    extract::{Ack, FromEvent},
-    tasks::Tasks,
+    error::{ConnectError, EmitError, JoinError},
+    event::{Connect, Disconnect, Event, Kind, Message, Middleware, Next, Outgoing},
+    extract::{Ack, FromEvent, Rejection},
+    tasks::{Task, Tasks},
 };
 
 /// A handler under way.
@@ -29,17 +31,20 @@ pub(crate) type Running<K> = Pin<Box<dyn Future<Output = <K as Kind>::Outcome> +
     message = "`{Self}` cannot handle `{K}` events",
     label = "not a handler",
     note = "a handler is an async function with up to six extractors as arguments, whose future is `Send`",
-    note = "message handlers return `()`, `Reply<T>` or `Result<_, E>` of either; connect handlers `()`, `Result<(), ConnectError>` or `Result<(), JoinError>`; disconnect handlers `()`"
+    note = "message handlers return `()`, `Reply<T>` or `Result<_, E>` of either, with any error `E` that `?` makes a `Box<dyn Error + Send + Sync>` of; middlewares and connect handlers `()`, `Result<(), ConnectError>` or `Result<(), JoinError>`; event middlewares `()`, `Next` or `Result<_, E>` of either; disconnect handlers and those for outgoing events `()`"
 )]
 pub trait Handler<K: Kind, A>: Send + Sync + 'static {
-    /// Extracts the arguments and calls the function. `None` when an argument cannot be had.
-    fn call(&self, event: &Event<'_, K>) -> Option<Pin<Box<dyn Future<Output = K::Outcome> + Send>>>;
+    /// Extracts the arguments and calls the function.
+    ///
+    /// # Errors
+    /// [`Rejection`], when an argument cannot be had; the function is not called.
+    fn call(&self, event: &Event<'_, K>) -> Result<Pin<Box<dyn Future<Output = K::Outcome> + Send>>, Rejection>;
 }
 
 /// What a handler may return.
 #[diagnostic::on_unimplemented(
     message = "a handler of `{K}` events cannot return `{Self}`",
-    note = "message handlers return `()`, `Reply<T>` or `Result<_, E>` of either; connect handlers `()`, `Result<(), ConnectError>` or `Result<(), JoinError>`; disconnect handlers `()`"
+    note = "message handlers return `()`, `Reply<T>` or `Result<_, E>` of either, with any error `E` that `?` makes a `Box<dyn Error + Send + Sync>` of; middlewares and connect handlers `()`, `Result<(), ConnectError>` or `Result<(), JoinError>`; event middlewares `()`, `Next` or `Result<_, E>` of either; disconnect handlers and those for outgoing events `()`"
 )]
 pub trait Returned<K: Kind>: Send {
     /// Where the result goes, made before the handler runs.
@@ -63,36 +68,73 @@ impl Returned<Message> for () {
 
     fn target(_: &Event<'_, Message>) {}
 
-    fn bring(self, (): ()) {}
+    fn bring(self, (): ()) -> <Message as Kind>::Outcome {
+        Ok(())
+    }
 }
 
 impl<T: Serialize + Send> Returned<Message> for Reply<T> {
-    type Target = Option<Ack>;
+    type Target = Ack;
 
-    fn target(event: &Event<'_, Message>) -> Option<Ack> {
-        Ack::from_event(event).ok()
+    fn target(event: &Event<'_, Message>) -> Ack {
+        Ack::new(event)
     }
 
-    fn bring(self, ack: Option<Ack>) {
-        if let Some(ack) = ack {
-            // A client that left needs no answer; one that cannot be written is as no answer to the client.
-            let _unanswered = ack.send(&self.0);
+    fn bring(self, ack: Ack) -> <Message as Kind>::Outcome {
+        match ack.send(&self.0) {
+            // A client that left needs no answer.
+            Ok(()) | Err(EmitError::Disconnected) => Ok(()),
+            Err(error) => Err(error.into()),
         }
     }
 }
 
-/// An error answers nothing: the client's `timeout` tells its user.
-impl<T: Returned<Message>, E: Send> Returned<Message> for Result<T, E> {
+/// An error is told to [`Hooks::on_failure`](crate::Hooks::on_failure), and answered if
+/// [`error_acks`](crate::Config::error_acks) is on.
+impl<T: Returned<Message>, E: Into<Box<dyn Error + Send + Sync>> + Send> Returned<Message> for Result<T, E> {
     type Target = T::Target;
 
     fn target(event: &Event<'_, Message>) -> T::Target {
         T::target(event)
     }
 
-    fn bring(self, target: T::Target) {
-        if let Ok(returned) = self {
-            returned.bring(target);
-        }
+    fn bring(self, target: T::Target) -> <Message as Kind>::Outcome {
+        self.map_err(Into::into)?.bring(target)
+    }
+}
+
+impl Returned<Middleware> for () {
+    type Target = ();
+
+    fn target(_: &Event<'_, Middleware>) {}
+
+    fn bring(self, (): ()) -> <Middleware as Kind>::Outcome {
+        Ok(Next::Pass)
+    }
+}
+
+impl Returned<Middleware> for Next {
+    type Target = ();
+
+    fn target(_: &Event<'_, Middleware>) {}
+
+    fn bring(self, (): ()) -> <Middleware as Kind>::Outcome {
+        Ok(self)
+    }
+}
+
+/// An error refuses the event.
+impl<T, E> Returned<Middleware> for Result<T, E>
+where
+    T: Returned<Middleware, Target = ()>,
+    E: Into<Box<dyn Error + Send + Sync>> + Send,
+{
+    type Target = ();
+
+    fn target(_: &Event<'_, Middleware>) {}
+
+    fn bring(self, (): ()) -> <Middleware as Kind>::Outcome {
+        self.map_err(Into::into)?.bring(())
     }
 }
 
@@ -127,6 +169,14 @@ impl Returned<Connect> for Result<(), JoinError> {
     }
 }
 
+impl Returned<Outgoing> for () {
+    type Target = ();
+
+    fn target(_: &Event<'_, Outgoing>) {}
+
+    fn bring(self, (): ()) {}
+}
+
 impl Returned<Disconnect> for () {
     type Target = ();
 
@@ -145,10 +195,10 @@ macro_rules! impl_handler {
             Fut::Output: Returned<K>,
             $($argument: FromEvent<K>,)*
         {
-            fn call(&self, event: &Event<'_, K>) -> Option<Running<K>> {
-                let future = self($($argument::from_event(event).ok()?),*);
+            fn call(&self, event: &Event<'_, K>) -> Result<Running<K>, Rejection> {
+                let future = self($($argument::from_event(event)?),*);
                 let target = <Fut::Output as Returned<K>>::target(event);
-                Some(Box::pin(async move { future.await.bring(target) }))
+                Ok(Box::pin(async move { future.await.bring(target) }))
             }
         }
     };
@@ -163,40 +213,53 @@ impl_handler!(A, B, C, D, E);
 impl_handler!(A, B, C, D, E, G);
 
 /// How a handler ended.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Ended<O> {
     Returned(O),
     /// It was not called, for want of an argument.
-    NotCalled,
-    /// It panicked, which the panic hook has reported.
-    Panicked,
+    Rejected(Rejection),
+    /// It panicked with this, which the panic hook has reported.
+    Panicked(Box<dyn Any + Send>),
 }
 
-/// Starts a handler: its part before the first wait runs now, so events of one socket begin in order; the rest,
-/// if there is one, in a task of its own. `done` is told how it ended; a panic goes no further than that.
-pub(crate) fn run<K: Kind>(
+/// A handler whose part before the first wait has run.
+pub(crate) enum Started<O> {
+    Ended(Ended<O>),
+    Waits(Pin<Box<dyn Future<Output = O> + Send>>, Task),
+}
+
+/// Starts a handler, or anything that may wait: its part before the first wait runs now, so events of one socket begin
+/// in order. A panic goes no further.
+pub(crate) fn start<O>(
     tasks: &Tasks,
-    call: impl FnOnce() -> Option<Running<K>>,
-    done: impl FnOnce(Ended<K::Outcome>) + Send + 'static,
-) {
+    call: impl FnOnce() -> Result<Pin<Box<dyn Future<Output = O> + Send>>, Rejection>,
+) -> Started<O> {
     let first = catch_unwind(AssertUnwindSafe(|| {
         let mut running = call()?;
         // A handler that waits is polled again by its task: this waker need not wake.
-        Some(match running.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(outcome) => Ok(outcome),
-            Poll::Pending => Err(running),
+        Ok(match running.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(outcome) => Started::Ended(Ended::Returned(outcome)),
+            Poll::Pending => Started::Waits(running, tasks.begin()),
         })
     }));
     match first {
-        Ok(Some(Ok(outcome))) => done(Ended::Returned(outcome)),
-        Ok(Some(Err(running))) => {
-            let task = tasks.begin();
-            tokio::spawn(async move {
-                done(AssertUnwindSafe(running).catch_unwind().await.map_or(Ended::Panicked, Ended::Returned));
-                drop(task);
-            });
+        Ok(Ok(started)) => started,
+        Ok(Err(rejection)) => Started::Ended(Ended::Rejected(rejection)),
+        Err(panic) => Started::Ended(Ended::Panicked(panic)),
+    }
+}
+
+impl<O: Send + 'static> Started<O> {
+    /// Tells `done` how it ended: now, or in a task of its own, in which the rest of it runs.
+    pub(crate) fn then(self, done: impl FnOnce(Ended<O>) + Send + 'static) {
+        match self {
+            Self::Ended(ended) => done(ended),
+            Self::Waits(running, task) => {
+                tokio::spawn(async move {
+                    done(AssertUnwindSafe(running).catch_unwind().await.map_or_else(Ended::Panicked, Ended::Returned));
+                    drop(task);
+                });
+            }
         }
-        Ok(None) => done(Ended::NotCalled),
-        Err(_panic) => done(Ended::Panicked),
     }
 }

@@ -14,9 +14,13 @@ use std::{
 
 use dashmap::DashMap;
 use engineio::{Revision, Sent};
+use serde::Serialize;
+use tokio::sync::oneshot;
 
 use crate::{
+    args::{self, Args},
     changes::{Changes, Listener},
+    decoder::Incoming,
     error::{ConnectError, DisconnectReason, EmitError, JoinError},
     id::SocketId,
     limits::Limits,
@@ -25,17 +29,28 @@ use crate::{
     pid::Claim,
     recovery::{Greeting, Recoverable, Released},
     rooms::{Room, Rooms},
-    tasks::Tasks,
 };
 
-/// Called once for each peer that had joined and has left.
-type OnLeave = dyn Fn(&Arc<Hub>, &Arc<Peer>, DisconnectReason) + Send + Sync;
+/// What a hub tells of its peers, outside its locks.
+pub(crate) trait Observer: Send + Sync {
+    /// A peer that had joined is about to leave, but is still in its rooms; called once.
+    fn leaving(&self, _hub: &Arc<Hub>, _peer: &Arc<Peer>, _reason: DisconnectReason) {}
+    /// It has left; called once.
+    fn left(&self, _hub: &Arc<Hub>, _peer: &Arc<Peer>, _reason: DisconnectReason) {}
+    /// Whether `outgoing` wants to be told.
+    fn hears_outgoing(&self) -> bool {
+        false
+    }
+    /// An event is about to be sent to a peer, which may still be joining or have gone.
+    fn outgoing(&self, _hub: &Arc<Hub>, _peer: &Arc<Peer>, _event: &Incoming) {}
+}
 
 /// The peers and rooms of one namespace.
 pub(crate) struct Hub {
     pub(crate) path: String,
+    /// The parameters in its name, a JSON object; empty where the name was not written as a pattern.
+    pub(crate) params: Box<str>,
     pub(crate) limits: Arc<Limits>,
-    pub(crate) tasks: Arc<Tasks>,
     peers: DashMap<SocketId, Arc<Peer>>,
     rooms: Rooms<Arc<Peer>>,
     changes: Changes,
@@ -44,7 +59,7 @@ pub(crate) struct Hub {
     /// When clients can come back. Taken before all other locks, and held while an event is delivered or a peer comes,
     /// goes, joins or leaves: so positions in the history are the order in which each peer got its events.
     recovery: Option<Mutex<Recoverable>>,
-    on_leave: Box<OnLeave>,
+    observer: Box<dyn Observer>,
 }
 
 /// Who is meant.
@@ -56,26 +71,39 @@ pub(crate) struct Target {
     pub(crate) except: Vec<Room>,
 }
 
+/// An event to be sent.
+#[derive(Debug, Clone)]
+pub(crate) struct Event {
+    encoded: Encoded,
+    /// What its recipients get, for the observer; `None` when that does not want to be told.
+    received: Option<Arc<Incoming>>,
+}
+
+impl Event {
+    pub(crate) fn uncompressed(self) -> Self {
+        Self { encoded: self.encoded.uncompressed(), ..self }
+    }
+}
+
 impl Hub {
     pub(crate) fn new(
         path: String,
+        params: Box<str>,
         limits: Arc<Limits>,
-        tasks: Arc<Tasks>,
         on_room: Option<Listener>,
         recovery: Option<Recoverable>,
-        on_leave: impl Fn(&Arc<Hub>, &Arc<Peer>, DisconnectReason) + Send + Sync + 'static,
+        observer: Box<dyn Observer>,
     ) -> Self {
-        let on_leave = Box::new(on_leave);
         Self {
             path,
+            params,
             limits,
-            tasks,
             peers: DashMap::new(),
             rooms: Rooms::default(),
             changes: Changes::new(on_room),
             next_ack: AtomicU64::new(0),
             recovery: recovery.map(Mutex::new),
-            on_leave,
+            observer,
         }
     }
 
@@ -84,14 +112,26 @@ impl Hub {
         Some(recovery.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The peer for a client that comes back and can be recovered: that of its id, with its rooms and data.
-    pub(crate) fn restore(self: &Arc<Self>, engine: &engineio::Socket, auth: &str) -> Option<Arc<Peer>> {
-        if engine.encoding().revision == Revision::V3 {
-            return None;
+    /// Gives a peer its id: that of the session which its client claims and can have, with the rooms and data, or a new
+    /// one. Says whether it is still there.
+    pub(crate) fn identify(self: &Arc<Self>, peer: &Arc<Peer>) -> bool {
+        let may_claim = self.recovery.is_some() && peer.revision() == Revision::V4;
+        let claim = if may_claim { Claim::parse(&peer.auth) } else { None };
+        let mut recovery = self.recovery();
+        if peer.is_gone() {
+            return false;
         }
-        let claim = self.recovery.as_ref().and_then(|_| Claim::parse(auth))?;
-        let heir = |id| Arc::new(Peer::recovered(id, engine.clone(), auth));
-        let (heir, before) = self.recovery()?.claim(&claim, heir, Instant::now())?;
+        let before =
+            recovery.as_mut().zip(claim).and_then(|(recovery, claim)| recovery.claim(&claim, peer, Instant::now()));
+        drop(recovery);
+        let Some(before) = before else {
+            let id = match peer.revision() {
+                Revision::V3 => SocketId::derive(peer.engine.sid(), &self.path),
+                Revision::V4 => SocketId::draw(),
+            };
+            peer.identify(id, false);
+            return true;
+        };
         // A client has one connection: whatever else there is on this one will not be heard.
         self.remove(&before, DisconnectReason::TakenOver, false);
         before.engine.close();
@@ -99,10 +139,9 @@ impl Hub {
             let state = before.state();
             (state.rooms.clone(), state.data.clone())
         };
-        let mut state = heir.state();
+        let mut state = peer.state();
         (state.rooms, state.data) = (rooms, data);
-        drop(state);
-        Some(heir)
+        true
     }
 
     /// Lets a peer in: answers its CONNECT, sends what waited behind it, makes it known to rooms and broadcasts.
@@ -121,16 +160,16 @@ impl Hub {
             return false;
         };
         state.stage = Stage::Draining { incoming };
-        let connect = packet::connect(&self.path, &peer.id, pid.as_ref(), peer.revision());
+        let connect = packet::connect(&self.path, peer.id(), pid.as_ref(), peer.revision());
         for encoded in missed.into_iter().chain([connect]) {
             // A connection that has just ended is about to say so; the peer leaves then.
             let _ended = peer.send_now(&encoded);
         }
         for encoded in outgoing {
-            let kept = recovery.as_mut().and_then(|recovery| recovery.emit_to(&encoded, &peer.id, Instant::now()));
+            let kept = recovery.as_mut().and_then(|recovery| recovery.emit_to(&encoded, peer.id(), Instant::now()));
             let _ended = peer.send_now(kept.as_ref().unwrap_or(&encoded));
         }
-        self.peers.insert(peer.id.clone(), peer.clone());
+        self.peers.insert(peer.id().clone(), peer.clone());
         for room in &state.rooms {
             self.enter(room, peer);
         }
@@ -140,27 +179,49 @@ impl Hub {
     }
 
     /// Takes a peer out of the namespace. `farewell` is sent when it had joined, after the last broadcast it gets.
-    /// Says whether it had joined; only then is `on_leave` called, and only the first time.
+    /// Says whether it had joined; only then is the observer told, and only the first time.
     pub(crate) fn remove(self: &Arc<Self>, peer: &Arc<Peer>, reason: DisconnectReason, farewell: bool) -> bool {
+        // Dropped last: its namespace may go away with it.
+        let _stay;
         let mut recovery = self.recovery();
         let mut state = peer.state();
+        match state.stage {
+            // Whoever was first takes it out.
+            Stage::Leaving => return false,
+            Stage::Draining { .. } | Stage::Connected => {
+                state.stage = Stage::Leaving;
+                drop((state, recovery));
+                self.observer.leaving(self, peer, reason);
+                recovery = self.recovery();
+                state = peer.state();
+            }
+            Stage::Connecting { .. } | Stage::Gone => {}
+        }
         let stage = peer.depart(&mut state);
         let released =
             recovery.as_mut().map(|recovery| recovery.release(peer, reason.is_recoverable(), Instant::now()));
+        let Released { is_kept, given_up, expire_at } = released.unwrap_or_default();
+        if !is_kept {
+            _stay = state.stay.take();
+        }
         if farewell && matches!(stage, Stage::Connecting { .. }) {
             // Its connect handler sent it away: that is a refusal, which its client waits for.
             let _ended = peer.send_now(&packet::connect_error(&self.path, &ConnectError::refused(), peer.revision()));
         }
-        let had_joined = matches!(stage, Stage::Draining { .. } | Stage::Connected);
+        let had_joined = matches!(stage, Stage::Leaving);
         if had_joined {
-            self.peers.remove(&peer.id);
+            self.peers.remove(peer.id());
             for room in &state.rooms {
                 self.exit(room, peer);
             }
+        } else if matches!(stage, Stage::Connecting { .. }) && !is_kept {
+            // Those that its middlewares joined for it.
+            state.rooms = Vec::new();
         }
         drop((state, recovery));
-        let Released { given_up, expire_at } = released.unwrap_or_default();
-        drop(given_up);
+        if let Some(given_up) = given_up {
+            given_up.let_go();
+        }
         if let Some(at) = expire_at {
             tokio::spawn(expire(Arc::downgrade(self), at));
         }
@@ -172,7 +233,7 @@ impl Hub {
             // A connection that has ended needs no farewell.
             let _ended = peer.send_now(&packet::disconnect(&self.path));
         }
-        (self.on_leave)(self, peer, reason);
+        self.observer.left(self, peer, reason);
         true
     }
 
@@ -197,7 +258,7 @@ impl Hub {
             let mut added: Vec<Room> = Vec::new();
             for room in rooms {
                 // In the room of its own id it is anyway.
-                let is_in = room.as_str() == peer.id.as_str() || state.rooms.contains(room) || added.contains(room);
+                let is_in = room.as_str() == peer.id().as_str() || state.rooms.contains(room) || added.contains(room);
                 if !is_in {
                     added.push(room.clone());
                 }
@@ -213,8 +274,12 @@ impl Hub {
                 state.rooms.iter().filter(|room| leaves(room)).for_each(|room| self.exit(room, peer));
                 if let Some(recovery) = &mut recovery {
                     let now = Instant::now();
-                    added.iter().for_each(|room| recovery.join(&peer.id, room, now));
-                    state.rooms.iter().filter(|room| leaves(room)).for_each(|room| recovery.leave(&peer.id, room, now));
+                    added.iter().for_each(|room| recovery.join(peer.id(), room, now));
+                    state
+                        .rooms
+                        .iter()
+                        .filter(|room| leaves(room))
+                        .for_each(|room| recovery.leave(peer.id(), room, now));
                 }
             }
             state.rooms.retain(|room| !leaves(room));
@@ -228,7 +293,7 @@ impl Hub {
         if room.as_str().len() > self.limits.max_room_name {
             return Err(JoinError::NameTooLong);
         }
-        if !forced && room.as_str() != peer.id.as_str() && self.peers.contains_key(room.as_str()) {
+        if !forced && room.as_str() != peer.id().as_str() && self.peers.contains_key(room.as_str()) {
             return Err(JoinError::OtherSocket);
         }
         Ok(())
@@ -248,7 +313,7 @@ impl Hub {
                 if leaves && is_known {
                     self.exit(room, peer);
                     if let Some(recovery) = &mut recovery {
-                        recovery.leave(&peer.id, room, Instant::now());
+                        recovery.leave(peer.id(), room, Instant::now());
                     }
                 }
                 !leaves
@@ -259,16 +324,37 @@ impl Hub {
 
     /// Others see the peer in the room.
     fn enter(&self, room: &Room, peer: &Arc<Peer>) {
-        self.rooms.join(room, &peer.id, peer.clone(), |change| self.changes.note(change));
+        self.rooms.join(room, peer.id(), peer.clone(), |change| self.changes.note(change));
     }
 
     fn exit(&self, room: &Room, peer: &Peer) {
-        self.rooms.leave(room, &peer.id, |change| self.changes.note(change));
+        self.rooms.leave(room, peer.id(), |change| self.changes.note(change));
+    }
+
+    /// Encodes an event of this namespace.
+    pub(crate) fn event<T: Serialize + ?Sized>(
+        &self,
+        name: &str,
+        args: &T,
+        ack: Option<u64>,
+    ) -> Result<Event, EmitError> {
+        let encoded = packet::event(&self.path, name, args, ack)?;
+        let received = if self.observer.hears_outgoing() {
+            Some(Arc::new(Incoming { name: name.into(), args: args::received(args)?, ack }))
+        } else {
+            None
+        };
+        Ok(Event { encoded, received })
     }
 
     /// Sends to each peer that is meant, once; what is volatile only to those who are ready for it.
     /// Returns to how many it was sent.
-    pub(crate) fn deliver(&self, target: &Target, encoded: &Encoded, volatile: bool) -> usize {
+    pub(crate) fn deliver(self: &Arc<Self>, target: &Target, event: &Event, volatile: bool) -> usize {
+        let Event { encoded, received } = event;
+        if received.is_some() {
+            // The application's code runs: below no lock.
+            self.peers(target).iter().for_each(|peer| self.tell_outgoing(peer, event));
+        }
         let mut recovery = self.recovery();
         let kept = recovery.as_mut().and_then(|recovery| match volatile {
             true => recovery.pass(encoded),
@@ -286,7 +372,9 @@ impl Hub {
 
     /// Sends to one peer, or keeps it while its connect handler runs. If the peer is gone and its client may come back,
     /// or has, it is for that client. What is volatile is only for a client that is there and ready for it.
-    pub(crate) fn send(&self, peer: &Arc<Peer>, encoded: &Encoded, volatile: bool) -> Result<Sent, EmitError> {
+    pub(crate) fn send(self: &Arc<Self>, peer: &Arc<Peer>, event: &Event, volatile: bool) -> Result<Sent, EmitError> {
+        self.tell_outgoing(peer, event);
+        let encoded = &event.encoded;
         // Held to the end: meanwhile nobody is let in, and nobody leaves.
         let Some(mut recovery) = self.recovery() else { return peer.send_flagged(encoded, volatile) };
         if peer.is_connecting() || peer.revision() == Revision::V3 {
@@ -296,14 +384,32 @@ impl Hub {
             let passed = recovery.pass(encoded);
             return peer.send_flagged(passed.as_ref().unwrap_or(encoded), true);
         }
-        let Some(kept) = recovery.emit_to(encoded, &peer.id, Instant::now()) else {
+        let Some(kept) = recovery.emit_to(encoded, peer.id(), Instant::now()) else {
             return peer.send_flagged(encoded, false);
         };
-        if let Some(peer) = self.peer(peer.id.as_str()) {
+        if let Some(peer) = self.peer(peer.id().as_str()) {
             // If its connection has just ended, the event waits for its client.
             let _ended = peer.send_now(&kept);
         }
         Ok(Sent::Queued)
+    }
+
+    /// Sends an event to one peer and expects an answer; `None` when it is volatile and was dropped.
+    pub(crate) fn ask(
+        self: &Arc<Self>,
+        peer: &Arc<Peer>,
+        id: u64,
+        event: &Event,
+        volatile: bool,
+    ) -> Result<Option<oneshot::Receiver<Args>>, EmitError> {
+        self.tell_outgoing(peer, event);
+        peer.ask(id, &event.encoded, volatile, self.limits.max_pending_acks)
+    }
+
+    fn tell_outgoing(self: &Arc<Self>, peer: &Arc<Peer>, event: &Event) {
+        if let Some(received) = &event.received {
+            self.observer.outgoing(self, peer, received);
+        }
     }
 
     /// All peers that are meant.
@@ -342,15 +448,15 @@ impl Hub {
     /// The members of a room, and the socket with that id: each socket is in the room of its own id, and few others
     /// are (`forced`).
     fn select_room(&self, room: &str, except: &HashSet<SocketId>, mut each: impl FnMut(&SocketId, &Arc<Peer>)) {
-        if let Some(peer) = self.peer(room).filter(|peer| !except.contains(&peer.id)) {
-            each(&peer.id, &peer);
+        if let Some(peer) = self.peer(room).filter(|peer| !except.contains(peer.id())) {
+            each(peer.id(), &peer);
         }
         self.rooms.for_each(room, except, each);
     }
 
     fn ids(&self, room: &str) -> Vec<SocketId> {
         let mut ids = self.rooms.ids(room);
-        ids.extend(self.peer(room).map(|peer| peer.id.clone()));
+        ids.extend(self.peer(room).map(|peer| peer.id().clone()));
         ids
     }
 
@@ -370,7 +476,9 @@ async fn expire(hub: Weak<Hub>, mut at: Instant) {
         tokio::time::sleep_until(at.into()).await;
         let Some(hub) = hub.upgrade() else { return };
         let expired = hub.recovery().map(|mut recovery| recovery.expire(Instant::now()));
-        let Some((_given_up, Some(next))) = expired else { return };
+        let Some((given_up, next)) = expired else { return };
+        given_up.iter().for_each(|peer| peer.let_go());
+        let Some(next) = next else { return };
         at = next;
     }
 }

@@ -44,6 +44,10 @@
 //! # }
 //! ```
 //!
+//! # Families of namespaces
+//! A [`Namespace::pattern`] such as `/game-{id}` stands for all namespaces whose names match; each is there while
+//! somebody is in it. Handlers read the parameters as [`Params`], and [`SocketIo::family`] emits to all of them.
+//!
 //! # Bounds
 //! What clients may bring or make the server keep is bounded: their rooms, pending answers and events that wait here by
 //! [`Limits`], bytes and sessions by [`engineio::Config`].
@@ -78,40 +82,48 @@
 //! - It costs memory, see [`Recovery`], and emits in one namespace wait for each other.
 //!
 //! # Layers
-//! A file uses files of lower layers only: words (`id`, `pid`, `error`, `limits`, `shape`, `value`, `data`, `rooms`),
-//! codecs (`args`, `packet`, `decoder`), state (`acks`, `changes`, `history`, `peer`, `recovery`, `hub`), handles
-//! (`answer`, `flags`, `encoded`, `broadcast`, `operator`, `socket`), handlers (`event`, `extract`, `handler`,
-//! `namespace`), connections (`deadlines`, `client`, `server`, `root`).
+//! A file uses files of lower layers only: words (`id`, `pid`, `error`, `limits`, `shape`, `value`, `data`, `pattern`,
+//! `rooms`), codecs (`args`, `packet`, `decoder`), state (`acks`, `changes`, `children`, `history`, `peer`, `recovery`,
+//! `hub`), handles (`answer`, `flags`, `encoded`, `broadcast`, `operator`, `socket`), handlers (`event`, `extract`,
+//! `handler`, `hooks`, `namespace`, `delivery`, `served`), connections (`namespaces`, `family`, `deadlines`, `client`,
+//! `server`, `root`).
 
 mod acks;
 mod answer;
 mod args;
 mod broadcast;
 mod changes;
+mod children;
 mod client;
 mod data;
 mod deadlines;
 mod decoder;
+mod delivery;
 mod encoded;
 mod error;
 mod event;
 mod extract;
+mod family;
 mod flags;
 mod handler;
 mod history;
+mod hooks;
 mod hub;
 mod id;
 mod limits;
 #[cfg(feature = "testing")]
 mod loopback;
 mod namespace;
+mod namespaces;
 mod operator;
 mod packet;
+mod pattern;
 mod peer;
 mod pid;
 mod recovery;
 mod rooms;
 mod root;
+mod served;
 mod server;
 mod shape;
 mod socket;
@@ -129,10 +141,12 @@ pub use args::{Args, FromArgs};
 pub use broadcast::Broadcast;
 pub use decoder::{Body, Decoder, Incoming, Packet};
 pub use encoded::EncodedEvent;
-pub use error::{AckError, ConnectError, DecodeError, DisconnectReason, EmitError, JoinError};
-pub use event::{Connect, Disconnect, Event, Kind, Message};
-pub use extract::{Ack, Auth, Data, EventName, FromEvent, Query, Rejection};
+pub use error::{AckError, ConnectError, DecodeError, DisconnectReason, EmitError, EventError, JoinError};
+pub use event::{Connect, Disconnect, Event, Kind, Message, Middleware, Next, Outgoing};
+pub use extract::{Ack, Auth, Data, EventName, FromEvent, Params, Query, Rejection};
+pub use family::Family;
 pub use handler::{Handler, Reply, Returned};
+pub use hooks::{Cause, Failure, Hooks};
 pub use id::SocketId;
 pub use limits::Limits;
 pub use namespace::Namespace;

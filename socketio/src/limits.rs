@@ -45,6 +45,14 @@ pub struct Limits {
     /// Rooms that one socket may be in; another is [`JoinError::TooManyRooms`](crate::JoinError::TooManyRooms).
     /// Default 1000.
     pub max_rooms: usize,
+    /// Bytes of the name of a namespace, which is repeated in the answer to a client that may not join it. Default 255.
+    pub max_namespace_name: usize,
+    /// Namespaces that one connection may be in at a time; for one more it is told `Too many namespaces`, as often as
+    /// `max_refusals` lets it. Default 100.
+    pub max_namespaces: usize,
+    /// Namespaces that may be there at a time for [patterns](crate::Namespace::pattern), of all clients; for one more
+    /// they are told `Too many namespaces`. Default 100,000.
+    pub max_dynamic_namespaces: usize,
     /// Bytes of the name of a room; more is [`JoinError::NameTooLong`](crate::JoinError::NameTooLong). Default 512.
     pub max_room_name: usize,
 }
@@ -65,6 +73,9 @@ impl Default for Limits {
             max_waiting_bytes: 64 * 1024,
             max_pending_acks: 10_000,
             max_unknown_acks: 100,
+            max_namespace_name: 255,
+            max_namespaces: 100,
+            max_dynamic_namespaces: 100_000,
             max_rooms: 1000,
             max_room_name: 512,
         }

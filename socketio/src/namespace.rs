@@ -1,29 +1,27 @@
-//! What it is: a namespace: its name, its handlers, and how events reach them. Frozen once it is served.
-//! What it is not: who is in it; that is its `hub`.
-//! Who calls it: applications build it; `client` brings it what clients send.
+//! What it is: a namespace, or a family of them, as the application writes it: its name, who may join, its handlers.
+//! What it is not: being served; that is `served`.
+//! Who calls it: applications build it; `namespaces` takes it apart.
 
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::{collections::HashMap, fmt, pin::Pin, sync::Arc};
 
-use engineio::Revision;
+use serde::de::DeserializeOwned;
 
 use crate::{
-    changes::Listener,
-    decoder::Incoming,
-    error::{ConnectError, DisconnectReason},
-    event::{Connect, Disconnect, Event, Kind, Message},
-    handler::{self, Ended, Handler, Running},
-    hub::Hub,
-    id::SocketId,
-    limits::Limits,
-    peer::{Arrival, Peer},
-    recovery::Recoverable,
+    event::{Connect, Disconnect, Event, Kind, Message, Middleware, Outgoing},
+    extract::{Auth, Rejection},
+    handler::{Handler, Running},
+    pattern::Pattern,
     rooms::RoomChange,
-    socket::Socket,
-    tasks::Tasks,
 };
 
 /// A handler whose arguments are no longer part of its type.
-type Erased<K> = Box<dyn Fn(&Event<'_, K>) -> Option<Running<K>> + Send + Sync>;
+pub(crate) type Erased<K> = Arc<dyn Fn(&Event<'_, K>) -> Result<Running<K>, Rejection> + Send + Sync>;
+
+/// Called with the name of a namespace and what happened to a room of it.
+pub(crate) type OnRoom = Arc<dyn Fn(&str, &RoomChange) + Send + Sync>;
+
+/// Decides about a client that asks for this name with this `auth`.
+pub(crate) type OnlyIf = Arc<dyn Fn(&str, &str) -> Option<Pin<Box<dyn Future<Output = bool> + Send>>> + Send + Sync>;
 
 /// A namespace and what happens in it.
 ///
@@ -44,31 +42,159 @@ type Erased<K> = Box<dyn Fn(&Event<'_, K>) -> Option<Running<K>> + Send + Sync>;
 ///     });
 /// ```
 pub struct Namespace {
-    path: String,
-    on_connect: Option<Erased<Connect>>,
-    on_disconnect: Option<Erased<Disconnect>>,
-    on_room: Option<Listener>,
-    events: HashMap<String, Erased<Message>>,
+    pub(crate) name: Name,
+    pub(crate) only_if: Option<OnlyIf>,
+    pub(crate) handlers: Handlers,
+}
+
+/// How a namespace is named.
+#[derive(Debug, Clone)]
+pub(crate) enum Name {
+    /// By this name; it is always there.
+    Fixed(String),
+    /// By any that matches; each is there while somebody is in it.
+    Pattern(Pattern),
+}
+
+/// What is called for the sockets of a namespace.
+#[derive(Default)]
+pub(crate) struct Handlers {
+    pub(crate) middlewares: Vec<Erased<Connect>>,
+    pub(crate) event_middlewares: Vec<Erased<Middleware>>,
+    pub(crate) on_connect: Option<Erased<Connect>>,
+    pub(crate) on_disconnecting: Option<Erased<Disconnect>>,
+    pub(crate) on_disconnect: Option<Erased<Disconnect>>,
+    pub(crate) on_any: Option<Erased<Message>>,
+    pub(crate) on_any_outgoing: Option<Erased<Outgoing>>,
+    pub(crate) on_fallback: Option<Erased<Message>>,
+    pub(crate) on_room: Option<OnRoom>,
+    pub(crate) events: HashMap<String, Erased<Message>>,
 }
 
 impl Namespace {
     /// A namespace of this name; a missing leading slash is added, so `""` is `/`.
     pub fn new(name: &str) -> Self {
-        let path = if name.starts_with('/') { name.to_owned() } else { format!("/{name}") };
-        Self { path, on_connect: None, on_disconnect: None, on_room: None, events: HashMap::new() }
+        Self::named(Name::Fixed(with_slash(name)))
     }
 
-    /// Called when a client asks to join; an error refuses it. What the handler emits to the client is sent, and
-    /// the rooms it joins count, once it has let the client in. Events that come meanwhile wait, 16 at most
-    /// ([`max_waiting_events`](crate::Limits::max_waiting_events)).
+    /// A family of namespaces (the reference's dynamic namespaces, `io.of(/regex/)`): one for each name that is asked
+    /// for and matches, with the same handlers and with sockets and rooms of its own.
     ///
-    /// A client that comes back and is recovered asks, too: [`Socket::recovered`] tells it, its rooms and data are
-    /// there already, and what it missed is sent before all else. It may still be refused, and then is new the next
-    /// time.
+    /// `{id}` is a parameter: it matches one or more characters other than `/`, up to where the text behind it is found
+    /// first. `{*rest}` at the end matches any characters, one or more. All other text stands for itself, and names
+    /// match as a whole. Handlers read the parameters as [`Params`](crate::Params).
+    ///
+    /// A namespace of a family comes into being when somebody joins it, and goes when the last one has left, unless
+    /// [`cleanup_empty_child_namespaces`](crate::Config::cleanup_empty_child_namespaces) is off. Of several families
+    /// that match, the first one that lets the client in counts. [`SocketIo::family`](crate::SocketIo::family) emits
+    /// to all at once.
+    ///
+    /// A [fixed](Self::new) namespace whose name matches keeps its own handlers; the family's broadcasts reach it.
+    ///
+    /// ```
+    /// use socketio::{Auth, Namespace};
+    ///
+    /// #[derive(serde::Deserialize)]
+    /// struct User {
+    ///     teams: Vec<String>,
+    /// }
+    ///
+    /// let teams = Namespace::pattern("/team-{id}").only_if(async |name: String, Auth(user): Auth<User>| {
+    ///     name.strip_prefix("/team-").is_some_and(|id| user.teams.iter().any(|team| team == id))
+    /// });
+    /// ```
+    ///
+    /// # Panics
+    /// When a brace has no partner, a parameter has no name, two have the same, two follow each other without text
+    /// between them, or something follows `{*rest}`.
+    pub fn pattern(pattern: &str) -> Self {
+        let text = with_slash(pattern);
+        match Pattern::parse(&text) {
+            Ok(pattern) => Self::named(Name::Pattern(pattern)),
+            Err(wrong) => panic!("the namespace pattern `{pattern}`: {wrong}"),
+        }
+    }
+
+    fn named(name: Name) -> Self {
+        Self { name, only_if: None, handlers: Handlers::default() }
+    }
+
+    /// Decides who may know of the namespace, by its name and what the client sent as `auth`
+    /// (`io.of((name, auth, next) => ..)`). To others it is as if there were none: other families that match are tried,
+    /// then the client is told `Invalid namespace`. To say why, refuse in [`on_connect`](Self::on_connect) instead.
+    ///
+    /// It is asked about every client, unlike in the reference, which asks only while the namespace does not exist yet.
+    /// An `auth` that is no `T`, and a panic, are a no. A second one replaces the first.
+    pub fn only_if<T, F>(mut self, decide: impl Fn(String, Auth<T>) -> F + Send + Sync + 'static) -> Self
+    where
+        T: DeserializeOwned,
+        F: Future<Output = bool> + Send + 'static,
+    {
+        self.only_if = Some(Arc::new(move |name, auth| Some(Box::pin(decide(name.to_owned(), Auth::read(auth)?)))));
+        self
+    }
+
+    /// Adds a middleware (`namespace.use`): called when a client asks to join, before the [connect
+    /// handler](Self::on_connect) and after the middlewares added before, each when the one before has ended. It does
+    /// what a connect handler does: an error refuses the client, and the rest is not called; nor is it when the client
+    /// has gone meanwhile. What it keeps with the socket, and the rooms it joins, are there for those behind it.
+    ///
+    /// ```
+    /// use socketio::{Auth, ConnectError, Namespace, Socket};
+    ///
+    /// struct User(String);
+    ///
+    /// async fn log_in(socket: Socket, Auth(auth): Auth<serde_json::Value>) -> Result<(), ConnectError> {
+    ///     let name = auth["name"].as_str().ok_or_else(|| ConnectError::new("who are you?"))?;
+    ///     socket.set(User(name.to_owned()));
+    ///     Ok(())
+    /// }
+    ///
+    /// let chat = Namespace::new("/chat").middleware(log_in).on_connect(async |socket: Socket| {
+    ///     let user = socket.get::<User>().expect("log_in has set it");
+    ///     let _left = socket.broadcast().emit("came", &user.0);
+    /// });
+    /// ```
+    pub fn middleware<A>(mut self, middleware: impl Handler<Connect, A>) -> Self {
+        self.handlers.middlewares.push(erase(middleware));
+        self
+    }
+
+    /// Adds a middleware for events (`socket.use`): called for each event of a client, with a handler or without,
+    /// before it comes to its handler and after the middlewares added before. It sees what a handler sees, and says by
+    /// its [`Next`](crate::Next) what becomes of the event; `()` lets it pass. An error refuses it: the rest is not
+    /// called, [`Hooks::on_failure`](crate::Hooks::on_failure) is told, and the client if
+    /// [`error_acks`](crate::Config::error_acks) is on. So it is when the middleware wants an argument that is not
+    /// there.
+    ///
+    /// One that waits lets later events overtake this one.
+    ///
+    /// ```
+    /// use socketio::{EventError, EventName, Namespace, Socket};
+    ///
+    /// struct Muted;
+    ///
+    /// let chat = Namespace::new("/chat").event_middleware(async |socket: Socket, event: EventName| {
+    ///     let is_muted = socket.get::<Muted>().is_some();
+    ///     if is_muted && &*event == "say" { Err(EventError::new("you are muted")) } else { Ok(()) }
+    /// });
+    /// ```
+    pub fn event_middleware<A>(mut self, middleware: impl Handler<Middleware, A>) -> Self {
+        self.handlers.event_middlewares.push(erase(middleware));
+        self
+    }
+
+    /// Called when a client asks to join, after its middlewares; an error refuses it. What the handler emits to the
+    /// client is sent, and the rooms it joins count, once it has let the client in. Events that come meanwhile wait,
+    /// 16 at most ([`max_waiting_events`](crate::Limits::max_waiting_events)).
+    ///
+    /// A client that comes back and is recovered asks, too: [`Socket::recovered`](crate::Socket::recovered) tells it,
+    /// its rooms and data are there already, and what it missed is sent before all else. It may still be refused, and
+    /// then is new the next time.
     ///
     /// Without a handler everybody is let in. A second one replaces the first.
     pub fn on_connect<A>(mut self, handler: impl Handler<Connect, A>) -> Self {
-        self.on_connect = Some(erase(handler));
+        self.handlers.on_connect = Some(erase(handler));
         self
     }
 
@@ -77,7 +203,41 @@ impl Namespace {
     /// Events of one socket are begun in the order of arrival; a handler that waits lets the next one begin.
     /// Events without a handler are ignored. A second handler for the same event replaces the first.
     pub fn on<A>(mut self, event: &str, handler: impl Handler<Message, A>) -> Self {
-        self.events.insert(event.to_owned(), erase(handler));
+        self.handlers.events.insert(event.to_owned(), erase(handler));
+        self
+    }
+
+    /// Called for each event of a client as it came, with a handler or without, before the event middlewares and its
+    /// handler (`socket.onAny`). Of several that answer the first counts. A second one replaces the first.
+    pub fn on_any<A>(mut self, handler: impl Handler<Message, A>) -> Self {
+        self.handlers.on_any = Some(erase(handler));
+        self
+    }
+
+    /// Called for each event that has no handler under its name, behind the event middlewares. A second one replaces
+    /// the first.
+    ///
+    /// Without it such events are ignored.
+    pub fn on_fallback<A>(mut self, handler: impl Handler<Message, A>) -> Self {
+        self.handlers.on_fallback = Some(erase(handler));
+        self
+    }
+
+    /// Called for each event that is emitted to a socket, alone or by a broadcast, before it is sent
+    /// (`socket.onAnyOutgoing`); answers are no events. It must not emit to its own namespace before it waits for
+    /// something, or it is called for that again, and so on without end. A second one replaces the first.
+    ///
+    /// It costs a little for each recipient; without it, emitting costs nothing more.
+    pub fn on_any_outgoing<A>(mut self, handler: impl Handler<Outgoing, A>) -> Self {
+        self.handlers.on_any_outgoing = Some(erase(handler));
+        self
+    }
+
+    /// Called once for each socket that had joined and leaves, whoever wants that, while it is still in its rooms
+    /// (`disconnecting`). Its part before the first wait is over before the socket leaves them; events of its client
+    /// are handled no more. A second one replaces the first.
+    pub fn on_disconnecting<A>(mut self, handler: impl Handler<Disconnect, A>) -> Self {
+        self.handlers.on_disconnecting = Some(erase(handler));
         self
     }
 
@@ -85,143 +245,36 @@ impl Namespace {
     /// may come back.
     /// A second handler replaces the first.
     pub fn on_disconnect<A>(mut self, handler: impl Handler<Disconnect, A>) -> Self {
-        self.on_disconnect = Some(erase(handler));
+        self.handlers.on_disconnect = Some(erase(handler));
         self
     }
 
-    /// Called when a room comes or goes, and when a socket joins or leaves one (`create-room`, `delete-room`,
-    /// `join-room`, `leave-room` of the reference's adapter): to subscribe elsewhere to what somebody wants to hear.
+    /// Called with the name of the namespace when a room comes or goes in it, and when a socket joins or leaves one
+    /// (`create-room`, `delete-room`, `join-room`, `leave-room` of the reference's adapter): to subscribe elsewhere to
+    /// what somebody wants to hear.
     ///
     /// It is told after the fact, one change at a time and in the order in which they happened, on whatever thread
     /// brought one; so it should not wait. A second one replaces the first.
-    pub fn on_room(mut self, listener: impl Fn(&RoomChange) + Send + Sync + 'static) -> Self {
-        self.on_room = Some(Box::new(listener));
+    pub fn on_room(mut self, listener: impl Fn(&str, &RoomChange) + Send + Sync + 'static) -> Self {
+        self.handlers.on_room = Some(Arc::new(listener));
         self
     }
+}
 
-    /// Freezes the namespace.
-    pub(crate) fn serve(self, limits: Arc<Limits>, tasks: Arc<Tasks>, recovery: Option<Recoverable>) -> Served {
-        let Self { path, on_connect, on_disconnect, on_room, events } = self;
-        let hub = Hub::new(path, limits, tasks, on_room, recovery, move |hub, peer, reason| {
-            if let Some(on_disconnect) = &on_disconnect {
-                let socket = Socket { hub: hub.clone(), peer: peer.clone() };
-                call(&socket, on_disconnect, &reason, |_| {});
-            }
-        });
-        Served(Arc::new(Inner { hub: Arc::new(hub), on_connect, events }))
-    }
+/// A missing leading slash is added, also to what is asked for.
+pub(crate) fn with_slash(name: &str) -> String {
+    if name.starts_with('/') { name.to_owned() } else { format!("/{name}") }
 }
 
 fn erase<K: Kind, A>(handler: impl Handler<K, A>) -> Erased<K> {
-    Box::new(move |event| handler.call(event))
-}
-
-fn call<K: Kind>(
-    socket: &Socket,
-    handler: &Erased<K>,
-    data: &K::Data,
-    done: impl FnOnce(Ended<K::Outcome>) + Send + 'static,
-) {
-    handler::run::<K>(&socket.hub.tasks, || handler(&Event { socket, data }), done);
+    Arc::new(move |event| handler.call(event))
 }
 
 impl fmt::Debug for Namespace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Namespace")
-            .field("path", &self.path)
-            .field("events", &self.events.keys())
+            .field("name", &self.name)
+            .field("events", &self.handlers.events.keys())
             .finish_non_exhaustive()
-    }
-}
-
-/// A namespace that is being served. Clones are the same.
-#[derive(Clone)]
-pub(crate) struct Served(Arc<Inner>);
-
-struct Inner {
-    hub: Arc<Hub>,
-    on_connect: Option<Erased<Connect>>,
-    events: HashMap<String, Erased<Message>>,
-}
-
-impl Served {
-    pub(crate) fn hub(&self) -> &Arc<Hub> {
-        &self.0.hub
-    }
-
-    /// A client asks to join. `joined` is told whether it may, perhaps later and in another task.
-    pub(crate) fn connect(
-        &self,
-        engine: engineio::Socket,
-        auth: &str,
-        joined: impl FnOnce(Result<(), ConnectError>) + Send + 'static,
-    ) -> Arc<Peer> {
-        let peer = self.hub().restore(&engine, auth).unwrap_or_else(|| {
-            let id = match engine.encoding().revision {
-                Revision::V3 => SocketId::derive(engine.sid(), &self.hub().path),
-                Revision::V4 => SocketId::draw(),
-            };
-            Arc::new(Peer::new(id, engine, auth))
-        });
-        let socket = Socket { hub: self.0.hub.clone(), peer: peer.clone() };
-        match &self.0.on_connect {
-            None => self.admit(&socket, joined),
-            Some(on_connect) => {
-                let (served, admitted) = (self.clone(), socket.clone());
-                call(&socket, on_connect, &(), move |ended| match ended {
-                    Ended::Returned(Ok(())) => served.admit(&admitted, joined),
-                    Ended::Returned(Err(error)) => served.refuse(&admitted, error, joined),
-                    Ended::NotCalled | Ended::Panicked => served.refuse(&admitted, ConnectError::refused(), joined),
-                });
-            }
-        }
-        peer
-    }
-
-    fn admit(&self, socket: &Socket, joined: impl FnOnce(Result<(), ConnectError>)) {
-        // A client that is gone meanwhile never joined.
-        if self.0.hub.admit(&socket.peer) {
-            joined(Ok(()));
-            while let Some(event) = socket.peer.next_waiting() {
-                self.handle(socket, &event);
-            }
-        }
-    }
-
-    fn refuse(&self, socket: &Socket, error: ConnectError, joined: impl FnOnce(Result<(), ConnectError>)) {
-        if !socket.peer.is_gone() {
-            self.0.hub.remove(&socket.peer, DisconnectReason::ServerNamespaceDisconnect, false);
-            joined(Err(error));
-        }
-    }
-
-    /// A client of this namespace emitted an event. Says whether it may go on.
-    pub(crate) fn dispatch(&self, peer: &Arc<Peer>, event: Incoming) -> bool {
-        match peer.arrive(event, &self.0.hub.limits) {
-            Arrival::Handle(event) => {
-                self.handle(&Socket { hub: self.0.hub.clone(), peer: peer.clone() }, &event);
-                true
-            }
-            Arrival::Kept => true,
-            Arrival::TooMany => false,
-        }
-    }
-
-    fn handle(&self, socket: &Socket, event: &Incoming) {
-        if let Some(handler) = self.0.events.get(&*event.name) {
-            let panicked = socket.clone();
-            call(socket, handler, event, move |ended| {
-                // The bug may have left half of something done: the client should begin anew.
-                if ended == Ended::Panicked {
-                    panicked.disconnect();
-                }
-            });
-        }
-    }
-}
-
-impl fmt::Debug for Served {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Served").field("hub", &self.0.hub).finish_non_exhaustive()
     }
 }

@@ -15,7 +15,6 @@ use crate::{
     error::EmitError,
     flags::Flags,
     hub::{Hub, Target},
-    packet,
     peer::Peer,
     rooms::Room,
 };
@@ -61,7 +60,7 @@ impl SocketOperator<'_> {
 
     /// Everybody in the namespace but this socket, with these flags.
     pub fn broadcast(self) -> Broadcast {
-        let target = Target { except: vec![self.peer.id.clone().into()], ..Target::default() };
+        let target = Target { except: vec![self.peer.id().clone().into()], ..Target::default() };
         Broadcast { hub: self.hub.clone(), target, flags: self.flags }
     }
 
@@ -71,8 +70,8 @@ impl SocketOperator<'_> {
     /// # Errors
     /// [`EmitError`]; the client gets nothing then.
     pub fn emit<T: Serialize + ?Sized>(self, event: &str, args: &T) -> Result<Sent, EmitError> {
-        let encoded = self.flags.apply(packet::event(&self.hub.path, event, args, None)?);
-        self.hub.send(self.peer, &encoded, self.flags.volatile)
+        let event = self.flags.apply(self.hub.event(event, args, None)?);
+        self.hub.send(self.peer, &event, self.flags.volatile)
     }
 
     /// Emits the event `message`.
@@ -101,8 +100,8 @@ impl SocketOperator<'_> {
         args: &(impl Serialize + ?Sized),
     ) -> Result<Answer<R>, EmitError> {
         let id = self.hub.next_ack();
-        let encoded = self.flags.apply(packet::event(&self.hub.path, event, args, Some(id))?);
-        match self.peer.ask(id, &encoded, self.flags.volatile, self.hub.limits.max_pending_acks)? {
+        let event = self.flags.apply(self.hub.event(event, args, Some(id))?);
+        match self.hub.ask(self.peer, id, &event, self.flags.volatile)? {
             Some(receiver) => Ok(Answer::new(Due::new(self.peer.clone(), id, receiver), self.flags.timeout)),
             None => Err(EmitError::NotReady),
         }

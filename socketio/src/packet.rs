@@ -18,9 +18,6 @@ use crate::{
 const RESERVED_EVENTS: [&str; 6] =
     ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
 
-/// Longest name of a namespace, in bytes; it is repeated in the answer to a client that may not join it.
-const MAX_NAMESPACE: usize = 255;
-
 /// The largest whole number that every client can hold.
 const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;
 
@@ -85,7 +82,7 @@ impl Header {
             let (name, tail) = namespace.split_once('?').unwrap_or((namespace, ""));
             (namespace, query) = (name, Some(tail));
         }
-        if namespace.len() > MAX_NAMESPACE {
+        if namespace.len() > limits.max_namespace_name {
             return Err(DecodeError::Namespace);
         }
         let digits = rest.find(|character: char| !character.is_ascii_digit()).unwrap_or(rest.len());

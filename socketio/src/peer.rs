@@ -5,7 +5,7 @@
 use std::{
     collections::VecDeque,
     fmt, mem,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
 use engineio::{Revision, SendError, Sent};
@@ -18,16 +18,23 @@ use crate::{
 
 /// One client in one namespace.
 pub(crate) struct Peer {
-    pub(crate) id: SocketId,
+    /// Set once, when its namespace is found: nobody sees it before.
+    identity: OnceLock<Identity>,
     pub(crate) engine: engineio::Socket,
     /// What it sent as `auth`, a JSON object; empty when it sent nothing.
     pub(crate) auth: Box<str>,
-    /// Whether it came back, with the session of a peer before it.
-    pub(crate) is_recovered: bool,
     /// Taken for a few steps; before the locks of the hub's tables, never after them.
     state: Mutex<State>,
     /// Taken for a few steps; behind the state, never before it.
     acks: Mutex<Acks>,
+}
+
+/// Who a peer is.
+#[derive(Debug)]
+struct Identity {
+    id: SocketId,
+    /// Whether it came back, with the session of a peer before it.
+    is_recovered: bool,
 }
 
 /// The stage of a peer, the rooms it is in, and what the application keeps with it.
@@ -38,12 +45,19 @@ pub(crate) struct State {
     pub(crate) rooms: Vec<Room>,
     /// Kept for the same reason.
     pub(crate) data: Values,
+    /// What keeps its namespace from going away; dropped when the peer is gone.
+    pub(crate) stay: Option<Stay>,
 }
+
+/// Dropping it tells that the peer is gone.
+pub(crate) type Stay = Box<dyn fmt::Debug + Send + Sync>;
 
 /// ```text
 /// CONNECT -> Connecting -- handler Ok --> Draining -- no event waits --> Connected
 ///                 |                          |                              |
-///                 +-- handler Err, or gone --+-- disconnect, either side ---+--> Gone
+///                 |                          +-- disconnect, either side ---+--> Leaving
+///                 |                                                                 |
+///                 +-- handler Err, or gone -----------------------------------------+--> Gone
 /// ```
 #[derive(Debug)]
 pub(crate) enum Stage {
@@ -53,6 +67,8 @@ pub(crate) enum Stage {
     Draining { incoming: VecDeque<Incoming> },
     /// Joined.
     Connected,
+    /// Its disconnecting handler runs: still in its rooms, but no event is handled any more.
+    Leaving,
     /// Left, or refused.
     Gone,
 }
@@ -75,15 +91,29 @@ pub(crate) enum Arrival {
 }
 
 impl Peer {
-    pub(crate) fn new(id: SocketId, engine: engineio::Socket, auth: &str) -> Self {
+    /// A client that asks to join a namespace.
+    pub(crate) fn new(engine: engineio::Socket, auth: &str) -> Self {
         // A copy: a slice would keep the whole read buffer for as long as the client stays.
         let auth = auth.into();
-        Self { id, engine, auth, is_recovered: false, state: Mutex::default(), acks: Mutex::default() }
+        Self { identity: OnceLock::new(), engine, auth, state: Mutex::default(), acks: Mutex::default() }
     }
 
-    /// One that came back as the socket of this id.
-    pub(crate) fn recovered(id: SocketId, engine: engineio::Socket, auth: &str) -> Self {
-        Self { is_recovered: true, ..Self::new(id, engine, auth) }
+    /// Its namespace is found: it is a new socket with this id, or that of the one before it.
+    pub(crate) fn identify(&self, id: SocketId, is_recovered: bool) {
+        self.identity.set(Identity { id, is_recovered }).expect("a peer is identified once");
+    }
+
+    /// Its id, once it has one.
+    pub(crate) fn known_id(&self) -> Option<&SocketId> {
+        self.identity.get().map(|identity| &identity.id)
+    }
+
+    pub(crate) fn id(&self) -> &SocketId {
+        self.known_id().expect("nobody knows of a peer before it is identified")
+    }
+
+    pub(crate) fn is_recovered(&self) -> bool {
+        self.identity.get().is_some_and(|identity| identity.is_recovered)
     }
 
     pub(crate) fn revision(&self) -> Revision {
@@ -133,10 +163,10 @@ impl Peer {
                 outgoing.push(encoded.clone());
                 Ok(Sent::Queued)
             }
-            Stage::Draining { .. } | Stage::Connected if volatile => {
+            Stage::Draining { .. } | Stage::Connected | Stage::Leaving if volatile => {
                 self.send_volatile(encoded).map_err(|_| EmitError::Disconnected)
             }
-            Stage::Draining { .. } | Stage::Connected => self.send_now(encoded).map(|()| Sent::Queued),
+            Stage::Draining { .. } | Stage::Connected | Stage::Leaving => self.send_now(encoded).map(|()| Sent::Queued),
             Stage::Gone => Err(EmitError::Disconnected),
         }
     }
@@ -165,7 +195,7 @@ impl Peer {
                 Arrival::Kept
             }
             Stage::Connected => Arrival::Handle(event),
-            Stage::Gone => Arrival::Kept,
+            Stage::Leaving | Stage::Gone => Arrival::Kept,
         }
     }
 
@@ -182,7 +212,7 @@ impl Peer {
 
     /// Whether it is in its namespace.
     pub(crate) fn is_connected(&self) -> bool {
-        matches!(self.state().stage, Stage::Draining { .. } | Stage::Connected)
+        matches!(self.state().stage, Stage::Draining { .. } | Stage::Connected | Stage::Leaving)
     }
 
     /// Whether its connect handler runs.
@@ -190,9 +220,36 @@ impl Peer {
         matches!(self.state().stage, Stage::Connecting { .. })
     }
 
+    /// Whether its application is being told that it leaves.
+    pub(crate) fn is_leaving(&self) -> bool {
+        matches!(self.state().stage, Stage::Leaving)
+    }
+
     /// Whether it has left, or was refused.
     pub(crate) fn is_gone(&self) -> bool {
         matches!(self.state().stage, Stage::Gone)
+    }
+
+    /// It is found that its namespace is there. Says whether it still waits for that.
+    pub(crate) fn stay(&self, stay: Option<Stay>) -> bool {
+        let mut state = self.state();
+        let is_there = !matches!(state.stage, Stage::Gone);
+        // Of one that is gone it is dropped, after the lock.
+        let _stay = if is_there { mem::replace(&mut state.stay, stay) } else { stay };
+        drop(state);
+        is_there
+    }
+
+    /// It no longer keeps its namespace from going away.
+    pub(crate) fn let_go(&self) {
+        let stay = self.state().stay.take();
+        // Dropped after the lock.
+        drop(stay);
+    }
+
+    /// It leaves, or is refused, before it is known whether its namespace is there.
+    pub(crate) fn give_up(&self) {
+        self.depart(&mut self.state());
     }
 
     /// Marks it as gone, and says in which stage it was before.
@@ -214,6 +271,6 @@ impl Peer {
 
 impl fmt::Debug for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Peer").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("Peer").field("identity", &self.identity).finish_non_exhaustive()
     }
 }

@@ -30,6 +30,9 @@ use crate::{
 pub struct Recovery {
     /// How long a client may be away (`maxDisconnectionDuration`). Default 2 min.
     pub max_disconnection_duration: Duration,
+    /// Whether the [middlewares](crate::Namespace::middleware) of a namespace are not called for a client that is
+    /// recovered (`skipMiddlewares`). The connect handler is. Default `true`.
+    pub skip_middlewares: bool,
     /// *Ours.* Bytes that each namespace keeps: its events, with what it takes to keep them. Who needs one that had to
     /// go is not recovered. Default 16 MiB.
     pub max_bytes: usize,
@@ -40,8 +43,12 @@ pub struct Recovery {
 
 impl Default for Recovery {
     fn default() -> Self {
-        let max_disconnection_duration = Duration::from_secs(120);
-        Self { max_disconnection_duration, max_bytes: 16 * 1024 * 1024, max_sessions: 10_000 }
+        Self {
+            max_disconnection_duration: Duration::from_secs(120),
+            skip_middlewares: true,
+            max_bytes: 16 * 1024 * 1024,
+            max_sessions: 10_000,
+        }
     }
 }
 
@@ -102,6 +109,8 @@ pub(crate) struct Gap;
 /// What is to be done when a peer was released.
 #[derive(Debug, Default)]
 pub(crate) struct Released {
+    /// Whether its session is kept for its client.
+    pub(crate) is_kept: bool,
     /// Given up for it, to be dropped without locks: the application's data go with it.
     pub(crate) given_up: Option<Arc<Peer>>,
     /// When to call `expire`, if nobody will yet.
@@ -161,16 +170,13 @@ impl Recoverable {
         }
     }
 
-    /// A client comes back. If all that it missed is still there, its session passes to the peer that `heir` makes for
-    /// its id; returns that and the peer which had it.
-    pub(crate) fn claim(
-        &mut self,
-        claim: &Claim,
-        heir: impl FnOnce(SocketId) -> Arc<Peer>,
-        now: Instant,
-    ) -> Option<(Arc<Peer>, Arc<Peer>)> {
+    /// A client comes back. If all that it missed is still there, its session passes to this peer, which gets its id;
+    /// returns the peer that had it.
+    pub(crate) fn claim(&mut self, claim: &Claim, heir: &Arc<Peer>, now: Instant) -> Option<Arc<Peer>> {
         let session = self.sessions.get_mut(&claim.pid.id).filter(|session| session.pid.matches(&claim.pid))?;
         let confirmed = match session.place {
+            // What that does in its rooms would be done to the one that comes.
+            Place::Held(_) if session.peer.is_leaving() => return None,
             Place::Held(_) => session.confirmed(&self.history, now.checked_sub(self.silence)),
             Place::Away { until, .. } if until <= now => return None,
             Place::Away { confirmed, .. } => confirmed,
@@ -186,10 +192,9 @@ impl Recoverable {
         if let Place::Away { number, .. } = session.place {
             self.away.remove(&number);
         }
-        let heir = heir(claim.pid.id.clone());
+        heir.identify(claim.pid.id.clone(), true);
         (session.seen, session.place) = (seen, Place::Held(None));
-        let before = std::mem::replace(&mut session.peer, heir.clone());
-        Some((heir, before))
+        Some(std::mem::replace(&mut session.peer, heir.clone()))
     }
 
     /// A peer that is in these rooms is let in, for the first time or with a session that it claimed.
@@ -199,16 +204,16 @@ impl Recoverable {
             return Ok(Greeting::default());
         }
         let place = Place::Held(Some(now));
-        match self.sessions.get_mut(&peer.id) {
+        match self.sessions.get_mut(peer.id()) {
             Some(session) => {
-                let missed = self.history.missed(session.seen, &peer.id, rooms).ok_or(Gap)?;
+                let missed = self.history.missed(session.seen, peer.id(), rooms).ok_or(Gap)?;
                 session.place = place;
                 Ok(Greeting { missed, pid: Some(session.pid.clone()) })
             }
             None => {
-                let (pid, seen) = (Pid::draw(peer.id.clone()), self.history.last());
+                let (pid, seen) = (Pid::draw(peer.id().clone()), self.history.last());
                 let session = Session { pid: pid.clone(), seen, peer: peer.clone(), place };
-                self.sessions.insert(peer.id.clone(), session);
+                self.sessions.insert(peer.id().clone(), session);
                 Ok(Greeting { missed: Vec::new(), pid: Some(pid) })
             }
         }
@@ -216,7 +221,8 @@ impl Recoverable {
 
     /// A peer is gone. If its session is to be kept, its client may come back for it.
     pub(crate) fn release(&mut self, peer: &Arc<Peer>, is_kept: bool, now: Instant) -> Released {
-        let Some(session) = self.sessions.get_mut(&peer.id).filter(|session| Arc::ptr_eq(&session.peer, peer)) else {
+        let session = peer.known_id().and_then(|id| self.sessions.get_mut(id));
+        let Some(session) = session.filter(|session| Arc::ptr_eq(&session.peer, peer)) else {
             return Released::default();
         };
         match session.place {
@@ -226,14 +232,14 @@ impl Recoverable {
                 let number = self.next_away;
                 session.place = Place::Away { number, until, confirmed };
                 self.next_away += 1;
-                self.away.insert(number, peer.id.clone());
+                self.away.insert(number, peer.id().clone());
                 let is_over = self.away.len() > self.options.max_sessions;
                 let given_up = is_over.then(|| self.give_up_first()).flatten();
                 let expire_at = (!std::mem::replace(&mut self.is_watched, true)).then_some(until);
-                Released { given_up, expire_at }
+                Released { is_kept: true, given_up, expire_at }
             }
-            Place::Away { .. } if is_kept => Released::default(),
-            Place::Held(_) | Place::Away { .. } => Released { given_up: self.remove(&peer.id), expire_at: None },
+            Place::Away { .. } if is_kept => Released { is_kept: true, ..Released::default() },
+            Place::Held(_) | Place::Away { .. } => Released { given_up: self.remove(peer.id()), ..Released::default() },
         }
     }
 

@@ -7,17 +7,29 @@ use std::{sync::Arc, time::Duration};
 use serde::Serialize;
 
 use crate::{
-    answer::Answers, args::FromArgs, broadcast::Broadcast, encoded::EncodedEvent, error::EmitError, hub::Hub,
-    rooms::Room, server::SocketIo, socket::Socket,
+    answer::Answers,
+    args::FromArgs,
+    broadcast::Broadcast,
+    encoded::EncodedEvent,
+    error::EmitError,
+    hub::{Hub, Observer},
+    rooms::Room,
+    server::SocketIo,
+    socket::Socket,
 };
+
+/// Whom an empty namespace tells of its sockets.
+struct Nobody;
+
+impl Observer for Nobody {}
 
 /// All in the namespace `/`; where that is not served there is nobody.
 impl SocketIo {
     /// Everybody in `/`.
     fn root(&self) -> Broadcast {
         self.of("/").unwrap_or_else(|| {
-            let hub = Hub::new("/".into(), Arc::default(), Arc::default(), None, None, |_, _, _| {});
-            Broadcast::new(Arc::new(hub))
+            let (path, params) = ("/".into(), Box::default());
+            Broadcast::new(Arc::new(Hub::new(path, params, Arc::default(), None, None, Box::new(Nobody))))
         })
     }
 

@@ -10,10 +10,15 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::{
     broadcast::Broadcast,
-    client::{Client, Namespaces},
+    client::Client,
+    delivery::Settings,
+    family::Family,
+    hooks::Hooks,
+    hub::Target,
     limits::Limits,
-    namespace::Namespace,
-    recovery::{Recoverable, Recovery},
+    namespace::{Namespace, with_slash},
+    namespaces::Namespaces,
+    recovery::Recovery,
     tasks::Tasks,
 };
 
@@ -31,11 +36,20 @@ pub struct Config {
     pub max_bytes_before_connect: usize,
     /// *Ours.* What one client may bring or make the server keep.
     pub limits: Limits,
-    /// *Ours.* Time that [`close`](SocketIo::close) waits for connections and handlers to end. Default 10 s.
+    /// *Ours.* Time that [`close`](SocketIo::close) waits for connections and handlers to end. Default 5 s.
     pub close_timeout: Duration,
     /// Lets clients that lost their connection come back as who they were, with what they missed
     /// (`connectionStateRecovery`). Default `None`: whoever comes back is new.
     pub connection_state_recovery: Option<Recovery>,
+    /// Whether a namespace that a [pattern](Namespace::pattern) led to goes away when its last socket has left
+    /// (`cleanupEmptyChildNamespaces`). Default `true`, while the reference's is `false`.
+    pub cleanup_empty_child_namespaces: bool,
+    /// *Ours.* Whether a client that wants an answer is told that a handler or a middleware failed, with the answer
+    /// `{"error":{"message":..,"data":..}}`: what an [`EventError`](crate::EventError) says, else no more than
+    /// `Invalid arguments` or `Internal error`. Default `false`, as in the reference: nothing is answered.
+    pub error_acks: bool,
+    /// Functions of the application that are told what happens. Default: none.
+    pub hooks: Hooks,
 }
 
 impl Default for Config {
@@ -47,8 +61,11 @@ impl Default for Config {
             connect_timeout: Duration::from_secs(45),
             max_bytes_before_connect: 64 * 1024,
             limits: Limits::default(),
-            close_timeout: Duration::from_secs(10),
+            close_timeout: Duration::from_secs(5),
             connection_state_recovery: None,
+            cleanup_empty_child_namespaces: true,
+            error_acks: false,
+            hooks: Hooks::default(),
         }
     }
 }
@@ -64,17 +81,22 @@ pub struct SocketIo {
 }
 
 impl SocketIo {
-    /// A server with these namespaces and no others. Of two with the same name the last one counts.
+    /// A server with these namespaces and families of namespaces, and no others. Of two with the same name the last
+    /// one counts; of families that match a name, the first one.
     pub fn new(config: Config, namespaces: impl IntoIterator<Item = Namespace>) -> Self {
         let (limits, tasks) = (Arc::new(config.limits), Arc::new(Tasks::default()));
-        let recovery = config.connection_state_recovery;
         // From a ping that is answered to the end of a session that answers the next one no more. An answer may take
         // twice its time, if another packet comes meanwhile.
         let silence = config.engine.ping_interval.saturating_add(config.engine.ping_timeout.saturating_mul(4));
-        let served = namespaces.into_iter().map(|namespace| {
-            namespace.serve(limits.clone(), tasks.clone(), recovery.map(|options| Recoverable::new(options, silence)))
-        });
-        let namespaces: Arc<Namespaces> = Arc::new(served.map(|served| (served.hub().path.clone(), served)).collect());
+        let settings = Settings {
+            hooks: config.hooks,
+            error_acks: config.error_acks,
+            limits: limits.clone(),
+            tasks: tasks.clone(),
+            recovery: config.connection_state_recovery.map(|options| (options, silence)),
+        };
+        let cleanup = config.cleanup_empty_child_namespaces;
+        let namespaces = Arc::new(Namespaces::new(namespaces, cleanup, settings));
         let (connect_timeout, max_bytes) = (config.connect_timeout, config.max_bytes_before_connect);
         let (joinable, running) = (namespaces.clone(), tasks.clone());
         let engine = Engine::new(config.engine, move |socket, driver| {
@@ -95,10 +117,33 @@ impl SocketIo {
         Self { service, engine, namespaces, tasks, close_timeout }
     }
 
-    /// Everybody in a namespace, to emit to; `None` when there is no such namespace.
+    /// Everybody in a namespace, to emit to; `None` when there is no such namespace. One that a pattern led to is there
+    /// while somebody is in it.
     pub fn of(&self, namespace: &str) -> Option<Broadcast> {
         let served = self.namespaces.get(namespace)?;
         Some(Broadcast::new(served.hub().clone()))
+    }
+
+    /// Everybody in all namespaces of a family, to emit to (what `io.of(/regex/)` returns in the reference): those that
+    /// its pattern led to, and fixed ones whose name matches. `None` when no family was given with this pattern.
+    ///
+    /// ```
+    /// # use socketio::{Config, Namespace, SocketIo};
+    /// let io = SocketIo::new(Config::default(), [Namespace::pattern("/game-{id}")]);
+    /// let players = io.family("/game-{id}").expect("the pattern given above");
+    /// let _told = players.to("players").emit("server stops in", &60);
+    /// ```
+    ///
+    /// Sockets cannot be fetched from a family:
+    /// ```compile_fail
+    /// # use socketio::{Config, Namespace, SocketIo};
+    /// # let io = SocketIo::new(Config::default(), [Namespace::pattern("/game-{id}")]);
+    /// io.family("/game-{id}").expect("the pattern given above").sockets();
+    /// ```
+    pub fn family(&self, pattern: &str) -> Option<Family> {
+        let pattern = with_slash(pattern);
+        let (namespaces, target) = (self.namespaces.clone(), Target::default());
+        self.namespaces.has_family(&pattern).then_some(Family { namespaces, pattern, target })
     }
 
     /// Number of connections now.

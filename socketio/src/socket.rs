@@ -32,7 +32,7 @@ impl Socket {
     /// The id, which the client knows as `socket.id`. It may be shown to others, but for clients of revision 3, see
     /// [`SocketId`].
     pub fn id(&self) -> SocketId {
-        self.peer.id.clone()
+        self.peer.id().clone()
     }
 
     /// Name of the namespace, with its leading slash.
@@ -48,7 +48,7 @@ impl Socket {
     /// Whether the client came back after it had lost its connection, and was recovered: with its id, its rooms and
     /// data, and with what it missed. `false` on its first connection, and without [`Recovery`](crate::Recovery).
     pub fn recovered(&self) -> bool {
-        self.peer.is_recovered
+        self.peer.is_recovered()
     }
 
     /// The request that opened the connection.

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { connect, echo, fence, join, manage, open, testEachWay } from './support/client.mjs'
 import { once, record } from './support/events.mjs'
-import { serve } from './support/server.mjs'
+import { differs, serve } from './support/server.mjs'
 
 const server = await serve('smoke')
 
@@ -143,4 +143,45 @@ testEachWay('a client that comes back to a namespace gets a new id', async (t, w
   await back
   assert.notEqual(custom.id, before)
   assert.deepEqual(await echo(custom, 'alive'), ['alive'])
+})
+
+testEachWay('NS-20 a namespace of a family is one by itself', async (t, way) => {
+  const manager = manage(server, way)
+  const [first, second] = [join(t, manager, '/game-1'), join(t, manager, '/game-2')]
+  await Promise.all([once(first, 'connect'), once(second, 'connect')])
+  const heard = [record(first, 'msg'), record(second, 'msg')]
+  await Promise.all([first, second].map((socket) => socket.emitWithAck('join', 'room')))
+  first.emit('cast', 'room', 'for the first')
+  second.emit('cast', 'room', Buffer.from('for the second'))
+  await Promise.all([fence(first), fence(second)])
+  assert.deepEqual(heard, [[['for the first']], [[Buffer.from('for the second')]]])
+})
+
+testEachWay('NS-20 other names are refused', async (t, way) => {
+  for (const namespace of ['/game-', '/game-1/2', '/games']) {
+    const [error] = await once(open(t, server, way, { namespace }), 'connect_error')
+    assert.equal(error.message, 'Invalid namespace', namespace)
+  }
+})
+
+testEachWay('NS-21 a family lets in whom it wants', async (t, way) => {
+  const namespace = `/team-${way.name}`
+  const [error] = await once(open(t, server, way, { namespace }), 'connect_error')
+  assert.equal(error.message, 'Invalid namespace')
+  const socket = await connect(t, server, way, { namespace, auth: { token: 'x' } })
+  assert.deepEqual(await echo(socket, 'alive'), ['alive'])
+  // Once it is there, the official server lets everybody in.
+  const stranger = open(t, server, way, { namespace })
+  await once(stranger, differs({ ours: 'connect_error', reference: 'connect' }))
+})
+
+testEachWay('NS-25 a namespace of a family can be joined again', async (t, way) => {
+  const socket = await connect(t, server, way, { namespace: `/game-${way.name}` })
+  const left = once(socket, 'disconnect')
+  socket.emit('kick')
+  assert.deepEqual((await left)[0], 'io server disconnect')
+  const back = once(socket, 'connect')
+  socket.connect()
+  await back
+  assert.deepEqual(await echo(socket, 'alive'), ['alive'])
 })

@@ -155,9 +155,10 @@ function smoke(http, connectionStateRecovery) {
     allowEIO3: true,
     connectionStateRecovery,
   })
-  for (const name of ['/', '/custom']) {
-    const namespace = io.of(name)
-    namespace.on('connection', (socket) => {
+  const team = (name, auth, next) => next(null, /^\/team-[^/]+$/.test(name) && auth.token === 'x')
+  for (const name of ['/', '/custom', /^\/game-[^/]+$/, team]) {
+    io.of(name).on('connection', (socket) => {
+      const namespace = socket.nsp
       socket.on('echo', (...args) => socket.emit('echo', ...args))
       socket.on('ack-me', (...args) => {
         const ack = args.pop()

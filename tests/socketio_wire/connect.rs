@@ -184,7 +184,7 @@ async fn t31_a_stranger_may_send_so_much_and_no_more() {
         let auth = "x".repeat(bytes - r#"0/nowhere,{"a":""}"#.len());
         format!(r#"40/nowhere,{{"a":"{auth}"}}"#)
     };
-    let refused = r#"44/nowhere,{"message":"Invalid namespace"}"#;
+    let refused = r#"44/nowhere,{"message":"auth payload too large"}"#;
     let (mut stranger, _sid) = WebSocket::open(server.endpoint).await;
     for _ in 0..2 {
         stranger.send(&connect(32 * 1024)).await;

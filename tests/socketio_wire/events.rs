@@ -64,8 +64,8 @@ async fn ak_01_acks_of_the_server() {
         .on("unit", async || Reply(()))
         .on("one", async |Data(data): Data<Vec<u8>>| Reply(data))
         .on("several", async || Reply(("a", 1)))
-        .on("ok", async || Ok::<_, ()>(Reply(true)))
-        .on("error", async || Err::<Reply<()>, _>(()))
+        .on("ok", async || Ok::<_, EmitError>(Reply(true)))
+        .on("error", async || Err::<Reply<()>, _>("why"))
         .on("late", async || {
             tokio::task::yield_now().await;
             Reply("late")

@@ -150,6 +150,28 @@ async fn i3_i4_i11_j11_j12_j20_k1_k6_k9_kb3_kb5_kb13_l3_every_bound_and_what_pas
             "closed",
             Box::pin(beyond(Limits { max_unknown_acks: 2, ..default() }, &[T("435[]"), T("436[]")], &[T("437[]")])),
         ),
+        (
+            "max_namespace_name",
+            "an eighth byte",
+            "closed",
+            Box::pin(beyond(
+                Limits { max_namespace_name: 7, ..default() },
+                &[T("40/other,"), T("40/1234é,")],
+                &[T("40/12345é,")],
+            )),
+        ),
+        (
+            "max_namespaces",
+            "a third one",
+            r#"44/more,{"message":"Too many namespaces"}"#,
+            Box::pin(beyond(Limits { max_namespaces: 2, ..default() }, &[T("40/other,")], &[T("40/more,")])),
+        ),
+        (
+            "max_dynamic_namespaces",
+            "a third one",
+            r#"44/game-3,{"message":"Too many namespaces"}"#,
+            Box::pin(dynamic_namespaces()),
+        ),
         ("max_rooms", "a third one", "the socket is in too many rooms", Box::pin(rooms("c"))),
         ("max_room_name", "a sixth byte", "the name of the room is too long", Box::pin(rooms("123456"))),
     ];
@@ -212,6 +234,16 @@ async fn pending_acks() -> String {
     let ask = || socket.emit_with_ack::<Value>("question", &());
     let (_first, _second) = (ask().expect("asked"), ask().expect("asked"));
     ask().expect_err("too many").to_string()
+}
+
+/// Those of one client and of another count together.
+async fn dynamic_namespaces() -> String {
+    let limits = Limits { max_dynamic_namespaces: 2, ..default() };
+    let (server, _io) = serve(limits, [Namespace::pattern("/game-{id}")]).await;
+    let (mut client, _id) = socket::connect(server.endpoint, "/game-1").await;
+    let (_other, _id) = socket::connect(server.endpoint, "/game-2").await;
+    client.send("40/game-3,").await;
+    word(client.frame().await)
 }
 
 async fn rooms(room: &'static str) -> String {

@@ -83,7 +83,7 @@ async fn rm_06_rooms_joined_and_left_in_a_connect_handler() {
             socket.leave("b");
             socket.join("d")
         })
-        .on_room(move |change: &RoomChange| drop(told_of.send(change.clone())));
+        .on_room(move |_: &str, change: &RoomChange| drop(told_of.send(change.clone())));
     let (server, io) = serve([root]).await;
     let (mut client, id) = socket::connect(server.endpoint, "/").await;
     assert_eq!(rooms(&mut client).await, r#"["c","d"]"#);
@@ -226,7 +226,7 @@ async fn t36_a_client_that_names_the_id_of_another_is_not_let_in() {
 #[tokio::test]
 async fn rm_08_12_rooms_are_told_of_as_they_come_and_go() {
     let (sender, mut told) = Told::new();
-    let root = namespace("/").on_room(move |change: &RoomChange| drop(sender.send(change.clone())));
+    let root = namespace("/").on_room(move |_: &str, change: &RoomChange| drop(sender.send(change.clone())));
     let (server, io) = serve([root, namespace("/other")]).await;
     let (mut ann, ann_id) = socket::connect(server.endpoint, "/").await;
     let (mut bob, bob_id) = socket::connect(server.endpoint, "/").await;
@@ -275,7 +275,7 @@ async fn rm_12_changes_are_told_in_their_order() {
             }
             Ok::<_, JoinError>(Reply(()))
         })
-        .on_room(move |change: &RoomChange| {
+        .on_room(move |_: &str, change: &RoomChange| {
             let mut members = members.lock().expect("not poisoned");
             let fits = match change {
                 RoomChange::Create(_) | RoomChange::Delete(_) => *members == 0,
@@ -309,7 +309,7 @@ async fn rm_12_changes_are_told_in_their_order() {
 async fn m8_rm_12_a_listener_may_join_and_panic() {
     let (sender, mut told) = Told::new();
     let io: &Mutex<Option<SocketIo>> = Box::leak(Box::default());
-    let root = namespace("/").on_room(move |change: &RoomChange| {
+    let root = namespace("/").on_room(move |_: &str, change: &RoomChange| {
         drop(sender.send(change.clone()));
         if let RoomChange::Join(room, id) = change
             && room.as_str() == "a"

@@ -10,6 +10,7 @@ use tests::{
     frames::{CLOSE, CLOSED, Frame, TEXT, WebSocket, masked, text},
     polling::Polling,
     server::{self, Endpoint, Server},
+    within,
 };
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -374,7 +375,11 @@ impl Drop for Kept {
 }
 
 fn keeping(sender: UnboundedSender<()>) -> Namespace {
-    namespace("/").on("keep", move |socket: Socket| {
+    keeping_in(namespace("/"), sender)
+}
+
+fn keeping_in(namespace: Namespace, sender: UnboundedSender<()>) -> Namespace {
+    namespace.on("keep", move |socket: Socket| {
         socket.set(Kept(sender.clone()));
         async { Reply(()) }
     })
@@ -673,4 +678,73 @@ async fn rc_07_who_missed_more_than_may_wait_for_it_is_new_the_next_time() {
     websocket.send(&format!("40{claim}")).await;
     assert_eq!(told.next().await.0, "slow consumer");
     assert_ne!(join(server.endpoint, &claim).await.sid, sid);
+}
+
+/// Middlewares decide about newcomers; of one that is recovered they have decided before.
+#[tokio::test]
+async fn rc_06_middlewares_are_skipped_unless_they_are_wanted() {
+    for skip_middlewares in [true, false] {
+        let (sender, mut asked_for) = Told::new();
+        let root = asked(namespace("/")).middleware(move |socket: Socket| {
+            let _over = sender.send(socket.recovered());
+            async {}
+        });
+        let (root, mut told) = telling(root);
+        let (server, _io) = serve_with(Recovery { skip_middlewares, ..Recovery::default() }, [root]).await;
+        let client = join(server.endpoint, "").await;
+        let claim = client.claim_without_offset();
+        cut(client, &mut told).await;
+        let mut back = join(server.endpoint, &claim).await;
+        assert!(back.ask(r#"["state"]"#).await.starts_with("431[true,"));
+        assert!(!asked_for.next().await);
+        if skip_middlewares {
+            asked_for.none();
+        } else {
+            assert!(asked_for.next().await);
+        }
+    }
+}
+
+/// A namespace of a family waits for those who may come back to it, and no longer.
+#[tokio::test]
+async fn rc_05_ns_25_a_namespace_waits_for_who_may_come_back() {
+    async fn join(endpoint: Endpoint, auth: &str) -> (WebSocket, (String, String), Vec<String>) {
+        let (mut websocket, _sid) = WebSocket::open(endpoint).await;
+        websocket.send(&format!("40/game-1,{auth}")).await;
+        let mut missed = Vec::new();
+        loop {
+            let text = websocket.text().await;
+            match text.strip_prefix("40/game-1,") {
+                Some(answer) => return (websocket, ids(&format!("40{answer}")), missed),
+                None => missed.push(text),
+            }
+        }
+    }
+    let (sender, mut given_up) = Told::new();
+    let family = || keeping_in(Namespace::pattern("/game-{id}"), sender.clone());
+    let (patient, mut told) = telling(family());
+    let (server, io) = serve_recovering([patient]).await;
+    let (first, (sid, pid), _missed) = join(server.endpoint, "").await;
+    drop(first);
+    assert_eq!(told.next().await.0, "transport close");
+    let game = io.of("/game-1").expect("it waits");
+    assert_eq!(game.emit("missed", &1).expect("encoded"), 0);
+    drop(game);
+    let (_back, (same_sid, _pid), missed) = join(server.endpoint, &format!(r#"{{"pid":"{pid}"}}"#)).await;
+    assert_eq!(same_sid, sid);
+    assert!(missed.len() == 1 && missed[0].starts_with(r#"42/game-1,["missed",1,""#), "{missed:?}");
+
+    let recovery = Recovery { max_disconnection_duration: Duration::from_millis(20), ..Recovery::default() };
+    let (server, io) = serve_with(recovery, [family()]).await;
+    let (mut client, _ids, _missed) = join(server.endpoint, "").await;
+    client.send(r#"42/game-1,1["keep"]"#).await;
+    assert_eq!(client.text().await, "43/game-1,1[]");
+    drop(client);
+    given_up.next().await;
+    within(async {
+        while io.of("/game-1").is_some() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
 }

@@ -1,5 +1,5 @@
-//! Profiles `smoke` and `smoke-recovery`: what an application does with Socket.IO, in two namespaces, and a third that
-//! refuses; without connection state recovery, and with it.
+//! Profiles `smoke` and `smoke-recovery`: what an application does with Socket.IO, in two namespaces, two families of
+//! them and one that refuses; without connection state recovery, and with it.
 
 use std::time::Duration;
 
@@ -14,11 +14,13 @@ pub(crate) fn server(recovery: Option<Recovery>) -> SocketIo {
     config.engine.max_payload = 10_000_000;
     // Several payloads of that size may wait for a client that is itself still sending.
     config.engine.max_outbox_bytes = 64_000_000;
-    SocketIo::new(config, [namespace("/"), namespace("/custom"), forbidden()])
+    let teams = Namespace::pattern("/team-{id}").only_if(async |_, Auth(auth): Auth<Value>| auth["token"] == "x");
+    let namespaces = [Namespace::new("/"), Namespace::new("/custom"), Namespace::pattern("/game-{id}"), teams];
+    SocketIo::new(config, namespaces.map(handlers).into_iter().chain([forbidden()]))
 }
 
-fn namespace(name: &str) -> Namespace {
-    Namespace::new(name)
+fn handlers(namespace: Namespace) -> Namespace {
+    namespace
         .on("auth", async |socket: Socket, Auth(auth): Auth<Value>| socket.emit("auth", &auth))
         .on("echo", async |socket: Socket, args: Args| socket.emit("echo", &args))
         .on("ack-me", async |args: Args| Reply(args))

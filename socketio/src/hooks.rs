@@ -1,0 +1,103 @@
+//! What it is: what an application is told that belongs to no handler.
+//! What it is not: a way to change what happens; nothing is asked.
+//! Who calls it: applications fill it in; `namespaces`, `served` and `delivery` call it.
+
+use std::{any::Any, error::Error, fmt, sync::Arc};
+
+use crate::{extract::Rejection, socket::Socket};
+
+/// Called with the name of a namespace.
+type OnNewNamespace = dyn Fn(&str) + Send + Sync;
+
+/// Called with what failed.
+type OnFailure = dyn Fn(&Failure<'_>) + Send + Sync;
+
+/// Functions of the application that are told what happens in a [`SocketIo`](crate::SocketIo). They should return at
+/// once, because clients wait meanwhile; a panic in them has no consequence.
+///
+/// ```
+/// let hooks = socketio::Hooks::default()
+///     .on_new_namespace(|name| println!("{name} is there"))
+///     .on_failure(|failure| eprintln!("{failure}"));
+/// ```
+#[derive(Clone, Default)]
+pub struct Hooks {
+    on_new_namespace: Option<Arc<OnNewNamespace>>,
+    on_failure: Option<Arc<OnFailure>>,
+}
+
+/// A handler or a middleware failed.
+#[derive(Debug)]
+pub struct Failure<'a> {
+    /// Whose event it was.
+    pub socket: &'a Socket,
+    /// Name of the event as it came to that handler; `None` of a connect or a disconnect.
+    pub event: Option<&'a str>,
+    /// What failed.
+    pub cause: Cause,
+}
+
+/// Why a handler or a middleware failed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Cause {
+    /// It was not called: what the client sent is not what it wants. A client that asks to join is refused.
+    Rejected(Rejection),
+    /// It returned this error. A [`ConnectError`](crate::ConnectError) is no failure.
+    Returned(Box<dyn Error + Send + Sync>),
+    /// It panicked with this. The socket is disconnected, or refused; others do not notice.
+    Panicked(Box<dyn Any + Send>),
+}
+
+impl fmt::Display for Failure<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (id, namespace) = (self.socket.id(), self.socket.namespace_name());
+        write!(f, "a handler of {namespace} for the socket {id}")?;
+        if let Some(event) = self.event {
+            write!(f, " and its event {event:?}")?;
+        }
+        match &self.cause {
+            Cause::Rejected(rejection) => write!(f, " was not called: {rejection}"),
+            Cause::Returned(error) => write!(f, " failed: {error}"),
+            Cause::Panicked(_) => f.write_str(" panicked"),
+        }
+    }
+}
+
+impl Hooks {
+    /// Told the name of each namespace that comes into being (`new_namespace`): of the fixed ones while the server is
+    /// made, of those of a family before their first client joins. A second one replaces the first.
+    pub fn on_new_namespace(self, tell: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        Self { on_new_namespace: Some(Arc::new(tell)), ..self }
+    }
+
+    /// Told of each handler and middleware that fails. A second one replaces the first.
+    ///
+    /// Default: nobody is told, but for what Rust's panic hook prints.
+    pub fn on_failure(self, tell: impl Fn(&Failure<'_>) + Send + Sync + 'static) -> Self {
+        Self { on_failure: Some(Arc::new(tell)), ..self }
+    }
+
+    pub(crate) fn new_namespace(&self, name: &str) {
+        if let Some(tell) = &self.on_new_namespace {
+            quietly(|| tell(name));
+        }
+    }
+
+    pub(crate) fn failure(&self, failure: &Failure<'_>) {
+        if let Some(tell) = &self.on_failure {
+            quietly(|| tell(failure));
+        }
+    }
+}
+
+/// The panic hook has reported it.
+fn quietly(tell: impl FnOnce()) {
+    let _panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(tell));
+}
+
+impl fmt::Debug for Hooks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hooks").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,173 @@
+//! What it is: all namespaces of a server: the fixed ones, the families, and what of the families is there now.
+//! What it is not: a namespace; each is `served` by itself.
+//! Who calls it: `client`, with the names that clients ask for; `server` and `family`.
+
+use std::{collections::HashMap, fmt, panic::AssertUnwindSafe, sync::Arc};
+
+use engineio::Revision;
+use futures_util::FutureExt;
+
+use crate::{
+    children::Children,
+    delivery::Settings,
+    error::ConnectError,
+    hub::Hub,
+    namespace::{Handlers, Name, Namespace, OnlyIf},
+    packet::{self, Encoded},
+    pattern::Pattern,
+    peer::Stay,
+    served::Served,
+};
+
+/// The namespaces of a server.
+pub(crate) struct Namespaces {
+    fixed: HashMap<String, Fixed>,
+    families: Vec<Family>,
+    children: Arc<Children<Child>>,
+    pub(crate) settings: Arc<Settings>,
+}
+
+/// A namespace that is always there.
+struct Fixed {
+    served: Served,
+    only_if: Option<OnlyIf>,
+}
+
+/// Namespaces named by a pattern. Not to be confused with the handle of that name, which emits to them.
+struct Family {
+    pattern: Pattern,
+    only_if: Option<OnlyIf>,
+    handlers: Arc<Handlers>,
+}
+
+/// A namespace of a family that is there now.
+#[derive(Clone)]
+struct Child {
+    served: Served,
+    /// Which family it is of.
+    family: usize,
+}
+
+/// A namespace that a client may ask to join.
+pub(crate) struct Found {
+    pub(crate) served: Served,
+    /// Keeps it from going away.
+    pub(crate) stay: Option<Stay>,
+}
+
+/// Why there is no namespace for a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Missing {
+    /// None has this name, or none that the client may know of.
+    Invalid,
+    /// It would be one too many.
+    TooMany,
+}
+
+impl Missing {
+    /// The answer to the CONNECT for that name.
+    pub(crate) fn refusal(self, name: &str, revision: Revision) -> Encoded {
+        match self {
+            Self::Invalid => packet::invalid_namespace(name),
+            Self::TooMany => packet::connect_error(name, &ConnectError::new("Too many namespaces"), revision),
+        }
+    }
+}
+
+impl Namespaces {
+    /// Of two fixed ones with the same name the last one counts. `cleanup`: whether those of families go away when
+    /// nobody is in them.
+    pub(crate) fn new(namespaces: impl IntoIterator<Item = Namespace>, cleanup: bool, settings: Settings) -> Self {
+        let settings = Arc::new(settings);
+        let (mut fixed, mut families) = (HashMap::new(), Vec::new());
+        for Namespace { name, only_if, handlers } in namespaces {
+            let handlers = Arc::new(handlers);
+            match name {
+                Name::Fixed(path) => {
+                    let served = Served::new(path.clone(), Box::default(), handlers, settings.clone());
+                    fixed.insert(path, Fixed { served, only_if });
+                }
+                Name::Pattern(pattern) => families.push(Family { pattern, only_if, handlers }),
+            }
+        }
+        fixed.keys().for_each(|path: &String| settings.hooks.new_namespace(path));
+        let children = Arc::new(Children::new(settings.limits.max_dynamic_namespaces, cleanup));
+        Self { fixed, families, children, settings }
+    }
+
+    /// The namespace of this name, if it is there.
+    pub(crate) fn get(&self, name: &str) -> Option<Served> {
+        let fixed = self.fixed.get(name).map(|fixed| fixed.served.clone());
+        fixed.or_else(|| Some(self.children.get(name)?.served))
+    }
+
+    pub(crate) fn has_family(&self, pattern: &str) -> bool {
+        self.families.iter().any(|family| family.pattern.text == pattern)
+    }
+
+    /// The hubs of a family that are there now: those of its pattern, and fixed ones whose name matches.
+    pub(crate) fn hubs(&self, pattern: &str) -> Vec<Arc<Hub>> {
+        let is_of = |family: &Family| family.pattern.text == pattern;
+        let mut hubs: Vec<_> = self.children.all().into_iter().collect();
+        hubs.retain(|child| is_of(&self.families[child.family]));
+        let matching = self.fixed.iter().filter(|(path, _)| {
+            let mut families = self.families.iter().filter(|family| is_of(family));
+            families.any(|family| family.pattern.read(path).is_some())
+        });
+        let fixed = matching.map(|(_, fixed)| fixed.served.hub().clone());
+        hubs.into_iter().map(|child| child.served.hub().clone()).chain(fixed).collect()
+    }
+
+    /// The namespace of this name for a client that sent this `auth`. One of a family is made if it is not there.
+    pub(crate) async fn find(self: Arc<Self>, name: Box<str>, auth: Box<str>) -> Result<Found, Missing> {
+        if let Some(fixed) = self.fixed.get(&*name) {
+            let found = || Found { served: fixed.served.clone(), stay: None };
+            return is_let_in(fixed.only_if.as_ref(), &name, &auth).await.then(found).ok_or(Missing::Invalid);
+        }
+        for (at, family) in self.families.iter().enumerate() {
+            // A namespace that is there is its family's.
+            if self.children.get(&name).is_some_and(|child| child.family != at) {
+                continue;
+            }
+            let Some(params) = family.pattern.read(&name) else { continue };
+            if !is_let_in(family.only_if.as_ref(), &name, &auth).await {
+                continue;
+            }
+            let make = || {
+                let (handlers, settings) = (family.handlers.clone(), self.settings.clone());
+                Child { served: Served::new(name.to_string(), params, handlers, settings), family: at }
+            };
+            let entered = self.children.enter(&name, make).ok_or(Missing::TooMany)?;
+            // Another family may have been faster.
+            if entered.value.family == at {
+                if entered.is_new {
+                    self.settings.hooks.new_namespace(&name);
+                }
+                return Ok(Found { served: entered.value.served, stay: Some(Box::new(entered.stay)) });
+            }
+        }
+        Err(Missing::Invalid)
+    }
+}
+
+async fn is_let_in(only_if: Option<&OnlyIf>, name: &str, auth: &str) -> bool {
+    let Some(only_if) = only_if else { return true };
+    // Called within, for its part before the first wait may panic, too.
+    let decision = async {
+        match only_if(name, auth) {
+            Some(decision) => decision.await,
+            None => false,
+        }
+    };
+    AssertUnwindSafe(decision).catch_unwind().await.unwrap_or(false)
+}
+
+impl fmt::Debug for Namespaces {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let families = self.families.iter().map(|family| &family.pattern.text);
+        f.debug_struct("Namespaces")
+            .field("fixed", &self.fixed.keys())
+            .field("families", &families.collect::<Vec<_>>())
+            .finish_non_exhaustive()
+    }
+}

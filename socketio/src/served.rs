@@ -1,0 +1,157 @@
+//! What it is: one namespace that is being served: how clients join it and leave, and how events reach its handlers.
+//! What it is not: who is in it; that is its `hub`.
+//! Who calls it: `namespaces` makes it; `client` brings it what clients send.
+
+use std::{fmt, sync::Arc};
+
+use crate::{
+    changes::Listener,
+    decoder::Incoming,
+    delivery::{Delivery, Settings},
+    error::{ConnectError, DisconnectReason},
+    event::{Event, Kind},
+    handler::{self, Ended},
+    hooks::{Cause, Failure},
+    hub::{Hub, Observer},
+    namespace::{Erased, Handlers},
+    peer::Peer,
+    recovery::Recoverable,
+    socket::Socket,
+};
+
+/// A namespace that is being served. Clones are the same.
+#[derive(Clone)]
+pub(crate) struct Served(Arc<Inner>);
+
+struct Inner {
+    hub: Arc<Hub>,
+    /// The same for all namespaces of a family.
+    handlers: Arc<Handlers>,
+    /// The same for all namespaces of a server.
+    settings: Arc<Settings>,
+}
+
+impl Served {
+    /// Serves a namespace with this name; `params` are the parameters in it.
+    pub(crate) fn new(path: String, params: Box<str>, handlers: Arc<Handlers>, settings: Arc<Settings>) -> Self {
+        let observer = Box::new(Listeners { handlers: handlers.clone(), settings: settings.clone() });
+        let on_room = handlers.on_room.clone().map(|on_room| -> Listener {
+            let name = path.clone();
+            Box::new(move |change| on_room(&name, change))
+        });
+        let recovery = settings.recovery.map(|(options, silence)| Recoverable::new(options, silence));
+        let hub = Arc::new(Hub::new(path, params, settings.limits.clone(), on_room, recovery, observer));
+        Self(Arc::new(Inner { hub, handlers, settings }))
+    }
+
+    pub(crate) fn hub(&self) -> &Arc<Hub> {
+        &self.0.hub
+    }
+
+    /// A client asks to join. `joined` is told whether it may, perhaps later and in another task, unless it has gone.
+    pub(crate) fn connect(&self, peer: Arc<Peer>, joined: impl FnOnce(Result<(), ConnectError>) + Send + 'static) {
+        let skips = self.0.settings.recovery.is_some_and(|(options, _)| options.skip_middlewares);
+        let first = if skips && peer.is_recovered() { self.0.handlers.middlewares.len() } else { 0 };
+        self.pass(Socket { hub: self.0.hub.clone(), peer }, first, joined);
+    }
+
+    /// Goes on with this middleware, or the connect handler behind the last one; lets the client in behind that.
+    fn pass(&self, socket: Socket, at: usize, joined: impl FnOnce(Result<(), ConnectError>) + Send + 'static) {
+        let Handlers { middlewares, on_connect, .. } = &*self.0.handlers;
+        let Some(handler) = middlewares.iter().chain(on_connect).nth(at) else { return self.admit(&socket, joined) };
+        let event = Event { socket: &socket, data: &(), answered: None };
+        let started = handler::start(&self.0.settings.tasks, || handler(&event));
+        let served = self.clone();
+        started.then(move |ended| match ended {
+            // Nothing more is called for one that has gone meanwhile.
+            Ended::Returned(_) if socket.peer.is_gone() => {}
+            Ended::Returned(Ok(())) => served.pass(socket, at + 1, joined),
+            Ended::Returned(Err(error)) => served.refuse(&socket, error, joined),
+            Ended::Rejected(rejection) => {
+                fail(&served.0.settings, &socket, Cause::Rejected(rejection));
+                served.refuse(&socket, ConnectError::refused(), joined);
+            }
+            Ended::Panicked(panic) => {
+                fail(&served.0.settings, &socket, Cause::Panicked(panic));
+                served.refuse(&socket, ConnectError::refused(), joined);
+            }
+        });
+    }
+
+    fn admit(&self, socket: &Socket, joined: impl FnOnce(Result<(), ConnectError>)) {
+        // A client that is gone meanwhile never joined.
+        if self.0.hub.admit(&socket.peer) {
+            joined(Ok(()));
+            while let Some(event) = socket.peer.next_waiting() {
+                self.handle(&socket.peer, event);
+            }
+        }
+    }
+
+    fn refuse(&self, socket: &Socket, error: ConnectError, joined: impl FnOnce(Result<(), ConnectError>)) {
+        if !socket.peer.is_gone() {
+            self.0.hub.remove(&socket.peer, DisconnectReason::ServerNamespaceDisconnect, false);
+            joined(Err(error));
+        }
+    }
+
+    /// A client of this namespace emitted an event.
+    pub(crate) fn handle(&self, peer: &Arc<Peer>, event: Incoming) {
+        let socket = Socket { hub: self.0.hub.clone(), peer: peer.clone() };
+        Delivery::new(self.0.handlers.clone(), self.0.settings.clone(), socket, event).begin();
+    }
+}
+
+/// The handlers of what a hub tells.
+struct Listeners {
+    handlers: Arc<Handlers>,
+    settings: Arc<Settings>,
+}
+
+impl Listeners {
+    fn call<K: Kind<Outcome = ()>>(&self, handler: &Erased<K>, socket: Socket, data: &K::Data) {
+        let event = Event { socket: &socket, data, answered: None };
+        let started = handler::start(&self.settings.tasks, || handler(&event));
+        let settings = self.settings.clone();
+        started.then(move |ended| match ended {
+            Ended::Returned(()) => {}
+            Ended::Rejected(rejection) => fail(&settings, &socket, Cause::Rejected(rejection)),
+            Ended::Panicked(panic) => fail(&settings, &socket, Cause::Panicked(panic)),
+        });
+    }
+}
+
+impl Observer for Listeners {
+    fn leaving(&self, hub: &Arc<Hub>, peer: &Arc<Peer>, reason: DisconnectReason) {
+        if let Some(handler) = &self.handlers.on_disconnecting {
+            self.call(handler, Socket { hub: hub.clone(), peer: peer.clone() }, &reason);
+        }
+    }
+
+    fn left(&self, hub: &Arc<Hub>, peer: &Arc<Peer>, reason: DisconnectReason) {
+        if let Some(handler) = &self.handlers.on_disconnect {
+            self.call(handler, Socket { hub: hub.clone(), peer: peer.clone() }, &reason);
+        }
+    }
+
+    fn hears_outgoing(&self) -> bool {
+        self.handlers.on_any_outgoing.is_some()
+    }
+
+    fn outgoing(&self, hub: &Arc<Hub>, peer: &Arc<Peer>, event: &Incoming) {
+        if let Some(handler) = &self.handlers.on_any_outgoing {
+            self.call(handler, Socket { hub: hub.clone(), peer: peer.clone() }, event);
+        }
+    }
+}
+
+/// A handler that is for no event failed.
+fn fail(settings: &Settings, socket: &Socket, cause: Cause) {
+    settings.hooks.failure(&Failure { socket, event: None, cause });
+}
+
+impl fmt::Debug for Served {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Served").field("hub", &self.0.hub).finish_non_exhaustive()
+    }
+}
