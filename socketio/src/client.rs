@@ -22,6 +22,7 @@ use crate::{
     packet::{self, Encoded},
     peer::{Arrival, Peer},
     served::Served,
+    trace,
 };
 
 /// One connection.
@@ -88,6 +89,7 @@ impl Client {
             (true, false) => self.deadlines.end_packet(),
             _ => {}
         }
+        let error = decoded.as_ref().err().copied();
         let keeps_to_the_protocol = match decoded {
             Ok(Some(packet)) => self.on_packet(packet),
             // Of a namespace that it has not joined, nothing is kept.
@@ -95,6 +97,7 @@ impl Client {
             Err(_) => false,
         };
         if !keeps_to_the_protocol {
+            trace::packet_refused(error);
             self.engine.close();
         }
     }
@@ -221,6 +224,7 @@ impl Answer {
 
     /// Closes the connection of one that asks again and again.
     fn refuse(&self, refusal: &Encoded) {
+        trace::refused(&self.name);
         // A client that is gone needs no refusal.
         let _gone = self.engine.send_frames(&refusal.text, &refusal.attachments);
         if self.refusals.fetch_add(1, Ordering::Relaxed) + 1 >= self.max_refusals {

@@ -18,6 +18,7 @@ use crate::{
     event::{Connect, Disconnect, Event, Kind, Message, Middleware, Next, Outgoing},
     extract::{Ack, FromEvent, Rejection},
     tasks::{Task, Tasks},
+    trace,
 };
 
 /// A handler under way.
@@ -255,10 +256,10 @@ impl<O: Send + 'static> Started<O> {
         match self {
             Self::Ended(ended) => done(ended),
             Self::Waits(running, task) => {
-                tokio::spawn(async move {
+                tokio::spawn(trace::here(async move {
                     done(AssertUnwindSafe(running).catch_unwind().await.map_or_else(Ended::Panicked, Ended::Returned));
                     drop(task);
-                });
+                }));
             }
         }
     }

@@ -17,6 +17,7 @@ use crate::{
     peer::Peer,
     recovery::Recoverable,
     socket::Socket,
+    trace,
 };
 
 /// A namespace that is being served. Clones are the same.
@@ -81,6 +82,7 @@ impl Served {
     fn admit(&self, socket: &Socket, joined: impl FnOnce(Result<(), ConnectError>)) {
         // A client that is gone meanwhile never joined.
         if self.0.hub.admit(&socket.peer) {
+            trace::joined(socket.namespace_name(), &socket.id(), socket.revision());
             joined(Ok(()));
             while let Some(event) = socket.peer.next_waiting() {
                 self.handle(&socket.peer, event);
@@ -129,6 +131,7 @@ impl Observer for Listeners {
     }
 
     fn left(&self, hub: &Arc<Hub>, peer: &Arc<Peer>, reason: DisconnectReason) {
+        trace::left(&hub.path, peer.id(), peer.revision(), reason);
         if let Some(handler) = &self.handlers.on_disconnect {
             self.call(handler, Socket { hub: hub.clone(), peer: peer.clone() }, &reason);
         }

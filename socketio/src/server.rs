@@ -2,11 +2,17 @@
 //! What it is not: a port; it answers requests that hyper, or `engineio::serve`, brings.
 //! Who calls it: applications.
 
-use std::{convert::Infallible, fmt, io, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    fmt, io,
+    pin::{Pin, pin},
+    sync::Arc,
+    time::Duration,
+};
 
 use engineio::{Answer, Engine, Http, Listener, Serve, Service};
 use hyper::{Request, StatusCode, body::Body, http::request::Parts};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
 use crate::{
     broadcast::Broadcast,
@@ -20,6 +26,7 @@ use crate::{
     namespaces::Namespaces,
     recovery::Recovery,
     tasks::Tasks,
+    trace,
 };
 
 /// Options of a [`SocketIo`], with the reference server's names and defaults.
@@ -106,12 +113,16 @@ impl SocketIo {
                 socket.close();
             }
             let task = running.begin();
-            let mut client = Client::new(socket, joinable.clone(), limits.clone(), connect_timeout);
-            tokio::spawn(async move {
+            let span = trace::connection(&socket);
+            let join = || Client::new(socket, joinable.clone(), limits.clone(), connect_timeout);
+            let mut client = trace::enter(&span, join);
+            let serve = async move {
                 let reason = driver.run(|message| client.on_message(message)).await;
                 client.on_close(reason);
+                trace::closed(reason);
                 drop(task);
-            });
+            };
+            tokio::spawn(trace::within(span, serve));
         });
         let (service, close_timeout) = (Service::with_http(engine.clone(), config.http), config.close_timeout);
         Self { service, engine, namespaces, tasks, close_timeout }
@@ -179,6 +190,11 @@ impl SocketIo {
     where
         S: AsyncRead + AsyncWrite + Send + 'static,
     {
+        if self.tasks.is_closed() {
+            let mut stream = pin!(stream);
+            stream.write_all(UNAVAILABLE).await?;
+            return stream.shutdown().await;
+        }
         self.service.accept(request, stream).await
     }
 
@@ -212,7 +228,10 @@ impl SocketIo {
     }
 }
 
-/// What a server that closes answers: clients try again elsewhere.
+/// What a server that closes answers on a stream: clients try again elsewhere.
+const UNAVAILABLE: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+
+/// The same by hyper.
 fn unavailable() -> Answer {
     let mut answer = Answer::default();
     *answer.status_mut() = StatusCode::SERVICE_UNAVAILABLE;

@@ -43,6 +43,7 @@
 
 use std::{
     error, fmt,
+    pin::Pin,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
@@ -302,17 +303,25 @@ impl Client {
         Ok(())
     }
 
-    /// Emits an event and waits for the answer, read as `R` by the rules of [`Args::read`].
+    /// Emits an event, now, and gives the answer to be awaited, read as `R` by the rules of [`Args::read`].
     ///
     /// # Errors
     /// [`Error::Emit`], [`Error::Timeout`], [`Error::Ended`], [`Error::Decode`].
-    pub async fn emit_with_ack<R: FromArgs>(&self, event: &str, args: &(impl Serialize + ?Sized)) -> Result<R, Error> {
+    pub fn emit_with_ack<R: FromArgs + 'static>(
+        &self,
+        event: &str,
+        args: &(impl Serialize + ?Sized),
+    ) -> Pin<Box<dyn Future<Output = Result<R, Error>> + Send>> {
         let id = self.connection.next_ack.fetch_add(1, Ordering::Relaxed);
-        let packet = packet::event(&self.namespace, event, args, Some(id)).map_err(Error::Emit)?;
         let (sender, answer) = oneshot::channel();
-        self.send(packet, Some((id, sender)));
-        let answer = self.connection.within(answer).await?;
-        R::from_args(answer.map_err(|_| Error::Ended(end(&self.ended)))?).map_err(Error::Decode)
+        let sent =
+            packet::event(&self.namespace, event, args, Some(id)).map(|packet| self.send(packet, Some((id, sender))));
+        let (connection, ended) = (self.connection.clone(), self.ended.clone());
+        Box::pin(async move {
+            sent.map_err(Error::Emit)?;
+            let answer = connection.within(answer).await?;
+            R::from_args(answer.map_err(|_| Error::Ended(end(&ended)))?).map_err(Error::Decode)
+        })
     }
 
     fn send(&self, packet: Encoded, answer: Option<(u64, oneshot::Sender<Args>)>) {

@@ -9,6 +9,7 @@ mod closing;
 mod connect;
 mod data;
 mod disconnect;
+mod embedding;
 mod emits;
 mod events;
 mod families;
@@ -20,6 +21,8 @@ mod recovery;
 mod revision3;
 mod rooms;
 mod syntax;
+mod testing;
+mod tracing;
 mod violations;
 
 use socketio::{Args, Config, Data, DisconnectReason, Namespace, Reply, Socket, SocketIo};
