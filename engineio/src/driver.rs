@@ -102,14 +102,14 @@ impl Driver {
         loop {
             let busy = self.poll_open(cx) | self.poll_read(cx, on_event);
             let (events, step) = self.look(cx, timer.as_mut(), busy);
-            self.tell(events, on_event);
+            let held = self.tell(events, on_event);
             // Told after that look, in which the session heard that the WebSocket took everything.
             if written || matches!(step, Step::End(_)) {
                 self.socket.notify_written();
             }
             written = self.poll_write(cx);
             match step {
-                _ if !self.waiting.is_empty() => ready!(coop::poll_proceed(cx)).made_progress(),
+                _ if !self.waiting.is_empty() && !held => ready!(coop::poll_proceed(cx)).made_progress(),
                 Step::End(reason) => return Poll::Ready(reason),
                 Step::Park if !written => return Poll::Pending,
                 Step::Park | Step::Again => {}
@@ -117,18 +117,23 @@ impl Driver {
         }
     }
 
-    /// Hands over events, those that waited first, until the turn is over.
-    fn tell(&mut self, mut events: impl Iterator<Item = Event>, on_event: &mut impl FnMut(Event)) {
-        if self.waiting.is_empty() {
-            events.by_ref().take(TURN).for_each(&mut *on_event);
-        } else {
-            let turn = self.waiting.len().min(TURN);
-            self.waiting.drain(..turn).for_each(&mut *on_event);
+    /// Hands over events, those that waited first, until the turn is over or the application holds them back; of a
+    /// session that has ended there is nobody to hold back. Says whether they are held back.
+    fn tell(&mut self, mut events: impl Iterator<Item = Event>, on_event: &mut impl FnMut(Event)) -> bool {
+        let socket = &self.socket;
+        let is_held = || socket.is_held() && socket.closed().is_none();
+        for _ in 0..TURN {
+            if is_held() {
+                break;
+            }
+            let Some(event) = self.waiting.pop_front().or_else(|| events.next()) else { break };
+            on_event(event);
         }
         self.waiting.extend(events);
         if self.waiting.is_empty() {
             self.waiting = VecDeque::new();
         }
+        is_held()
     }
 
     /// Takes over a WebSocket whose handshake is done. Says whether that happened.
@@ -145,11 +150,11 @@ impl Driver {
     /// Reads the WebSocket once, unless so much waits to be written that the client should read first.
     fn poll_read(&mut self, cx: &mut Context<'_>, on_event: &mut impl FnMut(Event)) -> bool {
         let Io::Open(io) = &mut self.io else { return false };
+        let (socket, waiting) = (&self.socket, &mut self.waiting);
         // What waits is older than what could be read.
-        if !self.waiting.is_empty() {
+        if !waiting.is_empty() || socket.is_held() {
             return false;
         }
-        let socket = &self.socket;
         if !io.queue.is_empty() && socket.lock().session.outbox_bytes() >= self.config.max_outbox_bytes / 2 {
             return false;
         }
@@ -169,7 +174,10 @@ impl Driver {
                 // What was posted before the upgrade comes before what the WebSocket brings.
                 (session.poll_inbox(), event, session.closed().is_none())
             });
-            earlier.into_iter().chain(event).for_each(&mut *on_event);
+            for event in earlier.into_iter().chain(event) {
+                // The application may have enough of it at any of them.
+                if waiting.is_empty() && !socket.is_held() { on_event(event) } else { waiting.push_back(event) }
+            }
             wants_more
         });
         match received {
@@ -207,12 +215,16 @@ impl Driver {
     ) -> (impl Iterator<Item = Event> + use<>, Step) {
         let elapsed = timer.as_mut().poll(cx).is_ready();
         let mut inner = self.socket.lock();
+        let held = self.socket.is_held();
         let late = match &self.io {
-            Io::Open(io) => io.deadline(),
-            Io::None | Io::Opening(_) => None,
+            Io::Open(io) if !held => io.deadline(),
+            Io::None | Io::Open(_) | Io::Opening(_) => None,
         };
         if elapsed {
             let now = Instant::now();
+            if held {
+                inner.session.excuse(now.into_std());
+            }
             inner.session.handle_timeout(now.into_std());
             if late.is_some_and(|late| late <= now) {
                 inner.session.handle_lost(Transport::WebSocket, Some(TransportFault::MessageTimeout));

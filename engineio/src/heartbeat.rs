@@ -101,6 +101,15 @@ impl Heartbeat {
         }
     }
 
+    /// Nobody listens to the client: what is due has all its time again.
+    pub(crate) fn excuse(&mut self, now: Instant, config: &Config) {
+        match self.phase {
+            Phase::Resting => {}
+            Phase::Awaiting | Phase::Extended => self.at = self.at.max(deadline(now, config.ping_timeout)),
+            Phase::Listening => self.at = listen(now, config),
+        }
+    }
+
     /// What is to be done now.
     pub(crate) fn poll(&mut self, now: Instant, config: &Config) -> Beat {
         if now < self.at {

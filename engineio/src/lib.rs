@@ -103,4 +103,4 @@ pub use refusal::{Context, Denied, Refused};
 pub use serve::{Listener, Serve};
 pub use service::{RemoteAddr, Service};
 pub use session::{Session, Transmit};
-pub use socket::Socket;
+pub use socket::{Hold, Socket};

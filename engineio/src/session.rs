@@ -286,6 +286,11 @@ impl Session {
         }
     }
 
+    /// The application holds back what comes: what the client answered may be what is not read.
+    pub fn excuse(&mut self, now: Instant) {
+        self.heartbeat.excuse(now, &self.config);
+    }
+
     /// Queues frames, all or none and with nothing in between.
     ///
     /// # Errors

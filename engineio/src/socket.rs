@@ -5,7 +5,10 @@
 use std::{
     fmt, io,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
     task::{Context, Waker},
     time::Duration,
 };
@@ -64,6 +67,26 @@ struct Shared {
     inner: Mutex<Inner>,
     /// Told when something has left the outbox, and when the session has ended.
     written: Notify,
+    /// How many [`Hold`]s there are.
+    holds: AtomicU32,
+}
+
+/// While there is one, no message of the session is handed to its application; see [`Socket::hold`].
+#[derive(Debug)]
+#[must_use = "dropped, it holds nothing"]
+pub struct Hold(Socket);
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        if self.0.0.holds.fetch_sub(1, Ordering::AcqRel) == 1 {
+            let driver = {
+                let mut inner = self.0.lock();
+                inner.session.excuse(Instant::now().into_std());
+                inner.driver.take()
+            };
+            driver.into_iter().for_each(Waker::wake);
+        }
+    }
 }
 
 /// What the lock protects.
@@ -83,7 +106,8 @@ impl Socket {
         let encoding = session.encoding();
         let unused = Some(unused);
         let inner = Inner { session, opening: None, unused, driver: None, get: None, post: None };
-        Self(Arc::new(Shared { sid, handshake, encoding, inner: Mutex::new(inner), written: Notify::new() }))
+        let (inner, written, holds) = (Mutex::new(inner), Notify::new(), AtomicU32::new(0));
+        Self(Arc::new(Shared { sid, handshake, encoding, inner, written, holds }))
     }
 
     /// The id of the session. It is a credential of the client: do not show it to others.
@@ -177,6 +201,20 @@ impl Socket {
     /// unless `None` lifts that before.
     pub fn limit(&self, budget: Option<usize>) {
         self.lock().session.limit(budget);
+    }
+
+    /// Holds back what the client sends, for an application that has enough to do: until the [`Hold`] is dropped no
+    /// message is handed over, the WebSocket is not read, and POSTs wait for their answer once 64 messages have come.
+    /// What was read before is kept. A session that ends hands over what it has all the same.
+    ///
+    /// Meanwhile the client is not taken for dead: what it answers to pings may be what is not read.
+    pub fn hold(&self) -> Hold {
+        self.0.holds.fetch_add(1, Ordering::AcqRel);
+        Hold(self.clone())
+    }
+
+    pub(crate) fn is_held(&self) -> bool {
+        self.0.holds.load(Ordering::Acquire) > 0
     }
 
     /// Closes the session as soon as all that was sent before has left, within 30 s at most.

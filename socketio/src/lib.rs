@@ -24,8 +24,10 @@
 //!
 //! # Handlers
 //! A handler is an async function whose arguments are extractors ([`FromEvent`]): [`Socket`], [`Data`], [`Args`],
-//! [`Ack`], [`EventName`], [`Auth`], [`Query`], [`DisconnectReason`], and `Option` or `Result<_, Rejection>` of each.
-//! Its part before the first `.await` runs in the order in which events arrive, as in JavaScript.
+//! [`Ack`], [`EventName`], [`Auth`], [`Query`], [`Params`], [`State`], [`SocketData`], [`Handshake`],
+//! [`DisconnectReason`], and `Option` or `Result<_, Rejection>` of each.
+//! Its part before the first `.await` runs in the order in which events arrive, as in JavaScript. What should run one
+//! at a time is [`Sequential`].
 //!
 //! # Emitting
 //! To one client by its [`Socket`], to many by a [`Broadcast`], which [`SocketIo::of`], [`SocketIo::to`] and
@@ -115,13 +117,6 @@
 //! | `ERROR` | `handler panicked` | `namespace`, `event` |
 //!
 //! What an application does outside of handlers, such as disconnecting a socket, is told in its own span.
-//!
-//! # Layers
-//! A file uses files of lower layers only: words (`id`, `pid`, `error`, `trace`, `limits`, `shape`, `value`, `data`,
-//! `pattern`, `rooms`), codecs (`args`, `packet`, `decoder`), state (`acks`, `changes`, `children`, `tasks`, `history`,
-//! `peer`, `recovery`, `hub`), handles (`answer`, `flags`, `encoded`, `broadcast`, `operator`, `socket`), handlers
-//! (`event`, `extract`, `handler`, `hooks`, `namespace`, `delivery`, `served`), connections (`namespaces`, `family`,
-//! `deadlines`, `client`, `server`, `root`, `tower`, `loopback`, `testing`).
 
 mod acks;
 mod answer;
@@ -145,7 +140,9 @@ mod history;
 mod hooks;
 mod hub;
 mod id;
+mod lanes;
 mod limits;
+mod load;
 #[cfg(feature = "testing")]
 mod loopback;
 mod namespace;
@@ -158,10 +155,13 @@ mod pid;
 mod recovery;
 mod rooms;
 mod root;
+mod running;
 mod served;
 mod server;
 mod shape;
 mod socket;
+mod state;
+mod target;
 mod tasks;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -184,6 +184,7 @@ pub use family::Family;
 pub use handler::{Handler, Reply, Returned};
 pub use hooks::{Cause, Failure, Hooks};
 pub use id::SocketId;
+pub use lanes::Sequential;
 pub use limits::Limits;
 pub use namespace::Namespace;
 pub use operator::SocketOperator;
@@ -191,6 +192,7 @@ pub use recovery::Recovery;
 pub use rooms::{Room, RoomChange};
 pub use server::{Config, SocketIo};
 pub use socket::Socket;
+pub use state::{SocketData, State};
 #[cfg(feature = "tower")]
 pub use tower::{Answered, Layered};
 pub use value::Value;

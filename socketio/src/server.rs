@@ -20,11 +20,11 @@ use crate::{
     delivery::Settings,
     family::Family,
     hooks::Hooks,
-    hub::Target,
     limits::Limits,
     namespace::{Namespace, with_slash},
     namespaces::Namespaces,
     recovery::Recovery,
+    target::Target,
     tasks::Tasks,
     trace,
 };

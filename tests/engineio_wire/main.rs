@@ -16,6 +16,7 @@ mod handshake;
 mod headers;
 mod heads;
 mod heartbeat;
+mod hold;
 mod jsonp;
 mod limits;
 mod middlewares;

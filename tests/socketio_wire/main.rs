@@ -23,6 +23,7 @@ mod rooms;
 mod syntax;
 mod testing;
 mod tracing;
+mod turns;
 mod violations;
 
 use socketio::{Args, Config, Data, DisconnectReason, Namespace, Reply, Socket, SocketIo};

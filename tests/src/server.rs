@@ -118,6 +118,11 @@ impl Session {
         }
     }
 
+    /// Whether no message came that was not asked for.
+    pub fn is_silent(&self) -> bool {
+        self.messages.is_empty()
+    }
+
     /// What happened next, other than a message.
     #[track_caller]
     pub fn event(&mut self) -> impl Future<Output = Event> {
