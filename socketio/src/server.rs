@@ -217,7 +217,7 @@ impl SocketIo {
         let _late = tokio::time::timeout(self.close_timeout, ended).await;
     }
 
-    /// Serves this and nothing else on a port until `shutdown` is done, then closes all connections.
+    /// Serves this and nothing else on a port until `shutdown` is done, then [closes](Self::close) it.
     pub async fn serve(&self, listener: impl Listener, shutdown: impl Future<Output = ()>) {
         let io = self.clone();
         let answer = move |request| {

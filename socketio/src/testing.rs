@@ -86,7 +86,7 @@ pub enum Error {
     /// Nothing came within the client's [patience](Options::patience).
     Timeout,
     /// An event of another name came.
-    OtherEvent(Event),
+    OtherEvent(Box<Event>),
     /// What came is not of the type that was asked for.
     Decode(serde_json::Error),
     /// The arguments, or `auth`, cannot be sent.
@@ -346,7 +346,7 @@ impl Client {
     pub async fn expect_event<T: FromArgs>(&mut self, name: &str) -> Result<T, Error> {
         let event = self.next_event().await?;
         if event.name() != name {
-            return Err(Error::OtherEvent(event));
+            return Err(Error::OtherEvent(Box::new(event)));
         }
         T::from_args(event.incoming.args).map_err(Error::Decode)
     }
