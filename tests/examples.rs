@@ -10,7 +10,7 @@ use std::{
 };
 
 use tests::{
-    frames::{Frame, HANDSHAKE, WebSocket, text},
+    frames::{Frame, HANDSHAKE, WebSocket, closed, text},
     http::Connection,
     polling::Polling,
     server::Endpoint,
@@ -49,7 +49,7 @@ fn build(package: &str) -> HashMap<String, PathBuf> {
 
 /// A running example; killed when its test is over.
 struct Example {
-    _child: Child,
+    child: Child,
     /// Where it says it listens.
     place: String,
     /// What it says after that.
@@ -64,7 +64,7 @@ impl Example {
         let mut output = BufReader::new(child.stdout.take().expect("piped")).lines();
         let first = within(output.next_line()).await.expect("UTF-8").expect("a line");
         let place = first.strip_prefix("listening on ").expect("where it listens").to_owned();
-        Self { _child: child, place, output }
+        Self { child, place, output }
     }
 
     async fn tcp(program: &Path, path: &'static str) -> (Self, Endpoint) {
@@ -72,6 +72,12 @@ impl Example {
         let (_, authority) = example.place.split_once("://").expect("a URL");
         let address: SocketAddr = authority.split('/').next().expect("a host").parse().expect("an address");
         (example, Endpoint { address, path, query: "EIO=4" })
+    }
+
+    /// Asks it to end, as Ctrl-C does.
+    fn interrupt(&self) {
+        let pid = self.child.id().expect("it runs").to_string();
+        assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().expect("kill runs").success());
     }
 
     async fn line(&mut self) -> String {
@@ -152,7 +158,7 @@ async fn hs_15_22_24_31_custom_auth() {
 
 #[tokio::test]
 async fn at_01_socketio_beside_axum() {
-    let (_example, endpoint) = Example::tcp(&SOCKETIO["axum"], "/socket.io/").await;
+    let (mut example, endpoint) = Example::tcp(&SOCKETIO["axum"], "/socket.io/").await;
     let (mut client, _id) = socket::connect(endpoint, "/").await;
     let (mut other, _id) = socket::connect(endpoint, "/").await;
     let mut page = Connection::open(endpoint.address).await;
@@ -170,6 +176,16 @@ async fn at_01_socketio_beside_axum() {
     let mut polling = Polling::open(endpoint).await;
     assert_eq!(polling.post("40").await.body, "ok");
     assert!(polling.get().await.body.starts_with("40{\"sid\":\""));
+
+    polling.send_get().await;
+    // The GET waits by the time that requests behind it were answered one by one.
+    for _ in 0..10 {
+        assert_eq!(polling.post(r#"42["none"]"#).await.body, "ok");
+    }
+    example.interrupt();
+    assert_eq!(client.frame().await, closed(1001));
+    assert_eq!(polling.gets.answer().await.body, "1");
+    assert!(within(example.child.wait()).await.expect("it ends").success());
 }
 
 #[tokio::test]
