@@ -1,6 +1,6 @@
 //! What it is: Socket.IO on the port of an axum application, both with the same state: a page and clients count clicks.
 //! What it is not: the only way to share state: an `Arc` that handlers capture is as good as any.
-//! Who calls it: `cargo run -p socketio --features tower --example axum -- 127.0.0.1:3000`
+//! Who calls it: `cargo run -p socketio --features tower --example axum_layer -- 127.0.0.1:3000`
 
 use std::{
     env, io,
