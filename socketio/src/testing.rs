@@ -34,7 +34,7 @@
 //!
 //! # Time
 //! What is waited for is waited for a limited time, see [`Options::patience`]. With tokio's clock
-//! [paused](tokio::time::pause) time passes by itself while everybody waits: a client that
+//! paused (`tokio::time::pause`) time passes by itself while everybody waits: a client that
 //! [falls silent](Client::fall_silent) is found out at once, 45 s later.
 //!
 //! What it is: the handles that tests hold: a client's socket in one namespace, and what it is opened with.

@@ -60,7 +60,7 @@ impl Example {
         let mut output = BufReader::new(child.stdout.take().expect("piped")).lines();
         let first = within(output.next_line()).await.expect("UTF-8").expect("a line");
         let place = first.strip_prefix("listening on ").expect("where it listens").to_owned();
-        Self { child: child, place, output }
+        Self { child, place, output }
     }
 
     /// Starts it on a free port.
