@@ -10,6 +10,7 @@ mod headers;
 mod jsonp;
 mod ledger;
 mod model;
+mod msgpack;
 mod offers;
 mod origins;
 mod packet;
@@ -25,6 +26,7 @@ pub use decoder::decoder;
 pub use frames::frames;
 pub use headers::headers;
 pub use jsonp::jsonp;
+pub use msgpack::msgpack;
 pub use packet::packet;
 pub use payload::payload;
 pub use query::query;
@@ -36,13 +38,14 @@ pub use session::session;
 pub type Target = fn(&[u8]);
 
 /// All targets by name, which is also the name of the corpus.
-pub const TARGETS: [(&str, Target); 9] = [
+pub const TARGETS: [(&str, Target); 10] = [
     ("packet", packet),
     ("payload", payload),
     ("jsonp", jsonp),
     ("query", query),
     ("headers", headers),
     ("decoder", decoder),
+    ("msgpack", msgpack),
     ("reader", reader),
     ("frames", frames),
     ("session", session),

@@ -24,10 +24,10 @@ use tokio_tungstenite::{
 
 use crate::{
     args::Args,
-    decoder::{Body, Decoder, Incoming, Packet},
+    decoder::{Body, Decode, Decoder, Incoming, Packet},
     error::ConnectError,
     limits::Limits,
-    packet::{self, Encoded},
+    parser::{Encoded, Parser},
 };
 
 /// Why a client's socket is no longer in its namespace.
@@ -185,7 +185,7 @@ impl Connection {
             }
             Command::Leave { namespace } => {
                 if self.places.contains_key(&namespace) {
-                    self.send_packet(&packet::disconnect(&namespace));
+                    self.send_packet(&Parser::Default.disconnect(&namespace));
                     self.leave(&namespace, Ended::ClientDisconnect);
                 }
             }
@@ -251,9 +251,9 @@ impl Connection {
     }
 
     fn send_packet(&self, packet: &Encoded) {
-        let text = str::from_utf8(packet.text.data()).expect("a text frame is UTF-8");
+        let text = str::from_utf8(packet.first.data()).expect("a text frame is UTF-8");
         self.send(text);
-        for attachment in &packet.attachments {
+        for attachment in &packet.rest {
             self.send_message(Message::Binary(Bytes::copy_from_slice(attachment.data())));
         }
     }

@@ -20,9 +20,11 @@ use crate::{
     delivery::Settings,
     family::Family,
     hooks::Hooks,
+    hub::Terms,
     limits::Limits,
     namespace::{Namespace, with_slash},
     namespaces::Namespaces,
+    parser::Parser,
     recovery::Recovery,
     target::Target,
     tasks::Tasks,
@@ -43,6 +45,9 @@ pub struct Config {
     pub max_bytes_before_connect: usize,
     /// *Ours.* What one client may bring or make the server keep.
     pub limits: Limits,
+    /// How packets are written and read (`parser`): what all clients of the server have to know. Default
+    /// [`Parser::Default`].
+    pub parser: Parser,
     /// *Ours.* Time that [`close`](SocketIo::close) waits for connections and handlers to end. Default 5 s.
     pub close_timeout: Duration,
     /// Lets clients that lost their connection come back as who they were, with what they missed
@@ -68,6 +73,7 @@ impl Default for Config {
             connect_timeout: Duration::from_secs(45),
             max_bytes_before_connect: 64 * 1024,
             limits: Limits::default(),
+            parser: Parser::default(),
             close_timeout: Duration::from_secs(5),
             connection_state_recovery: None,
             cleanup_empty_child_namespaces: true,
@@ -91,14 +97,15 @@ impl SocketIo {
     /// A server with these namespaces and families of namespaces, and no others. Of two with the same name the last
     /// one counts; of families that match a name, the first one.
     pub fn new(config: Config, namespaces: impl IntoIterator<Item = Namespace>) -> Self {
-        let (limits, tasks) = (Arc::new(config.limits), Arc::new(Tasks::default()));
+        let tasks = Arc::new(Tasks::default());
+        let terms = Terms { limits: Arc::new(config.limits), parser: config.parser };
         // From a ping that is answered to the end of a session that answers the next one no more. An answer may take
         // twice its time, if another packet comes meanwhile.
         let silence = config.engine.ping_interval.saturating_add(config.engine.ping_timeout.saturating_mul(4));
         let settings = Settings {
             hooks: config.hooks,
             error_acks: config.error_acks,
-            limits: limits.clone(),
+            terms: terms.clone(),
             tasks: tasks.clone(),
             recovery: config.connection_state_recovery.map(|options| (options, silence)),
         };
@@ -114,7 +121,7 @@ impl SocketIo {
             }
             let task = running.begin();
             let span = trace::connection(&socket);
-            let join = || Client::new(socket, joinable.clone(), limits.clone(), connect_timeout);
+            let join = || Client::new(socket, joinable.clone(), terms.clone(), connect_timeout);
             let mut client = trace::enter(&span, join);
             let serve = async move {
                 let reason = driver.run(|message| client.on_message(message)).await;

@@ -1,5 +1,5 @@
 //! A client for the tests of applications: in the same process, without a port, and through the same code that serves
-//! clients from afar, HTTP head, WebSocket and all. It speaks protocol 5.
+//! clients from afar, HTTP head, WebSocket and all. It speaks protocol 5, with the default parser.
 //!
 //! ```
 //! use socketio::{Auth, Config, ConnectError, Data, Namespace, Reply, Socket, SocketIo, testing::{Client, Error}};
@@ -64,7 +64,7 @@ use crate::{
     decoder::Incoming,
     error::{ConnectError, EmitError},
     loopback::{self, Command, Place},
-    packet::{self, Encoded},
+    parser::{Encoded, Parser},
     server::SocketIo,
 };
 
@@ -298,7 +298,7 @@ impl Client {
     /// # Errors
     /// [`Error::Emit`].
     pub fn emit<T: Serialize + ?Sized>(&self, event: &str, args: &T) -> Result<(), Error> {
-        let packet = packet::event(&self.namespace, event, args, None).map_err(Error::Emit)?;
+        let packet = Parser::Default.event(&self.namespace, event, args, None).map_err(Error::Emit)?;
         self.send(packet, None);
         Ok(())
     }
@@ -314,8 +314,9 @@ impl Client {
     ) -> Pin<Box<dyn Future<Output = Result<R, Error>> + Send>> {
         let id = self.connection.next_ack.fetch_add(1, Ordering::Relaxed);
         let (sender, answer) = oneshot::channel();
-        let sent =
-            packet::event(&self.namespace, event, args, Some(id)).map(|packet| self.send(packet, Some((id, sender))));
+        let sent = Parser::Default
+            .event(&self.namespace, event, args, Some(id))
+            .map(|packet| self.send(packet, Some((id, sender))));
         let (connection, ended) = (self.connection.clone(), self.ended.clone());
         Box::pin(async move {
             sent.map_err(Error::Emit)?;
@@ -407,7 +408,7 @@ impl Event {
     /// [`Error::Emit`].
     pub fn answer<T: Serialize + ?Sized>(&self, args: &T) -> Result<(), Error> {
         let Some(id) = self.incoming.ack else { return Ok(()) };
-        let packet = packet::ack(&self.namespace, id, args).map_err(Error::Emit)?;
+        let packet = Parser::Default.ack(&self.namespace, id, args).map_err(Error::Emit)?;
         let _ended = self.commands.send(Command::Send { namespace: self.namespace.clone(), packet, answer: None });
         Ok(())
     }
