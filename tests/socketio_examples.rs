@@ -6,8 +6,11 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 use tests::{
     example::Example,
-    frames::{Frame, WebSocket, text},
+    frames::{Frame, WebSocket, closed, text},
+    http::Connection,
+    polling::Polling,
     server::Endpoint,
+    socket,
 };
 
 async fn start(name: &str) -> (Example, Endpoint) {
@@ -236,4 +239,49 @@ async fn background() {
     })
     .await
     .expect("a tick");
+}
+
+#[tokio::test]
+async fn at_01_axum_layer() {
+    let (mut example, endpoint) = start("axum_layer").await;
+    let (mut client, _id) = socket::connect(endpoint, "/").await;
+    let (mut other, _id) = socket::connect(endpoint, "/").await;
+    let mut page = Connection::open(endpoint.address).await;
+    page.request("POST /click", "content-length: 0\r\n").await;
+    assert_eq!(page.answer().await.body, "1\n");
+    assert_eq!(client.text().await, r#"42["clicks",1]"#);
+    assert_eq!(other.text().await, r#"42["clicks",1]"#);
+    client.send(r#"420["click"]"#).await;
+    assert_eq!(client.text().await, "430[2]");
+    assert_eq!(other.text().await, r#"42["clicks",2]"#);
+    page.request("GET /", "").await;
+    assert_eq!(page.answer().await.body, "2\n");
+    page.request("GET /socket.io/other", "").await;
+    assert_eq!(page.answer().await.status, 404);
+    let mut polling = Polling::open(endpoint).await;
+    assert_eq!(polling.post("40").await.body, "ok");
+    assert!(polling.get().await.body.starts_with("40{\"sid\":\""));
+
+    polling.send_get().await;
+    // The GET waits by the time that requests behind it were answered one by one.
+    for _ in 0..10 {
+        assert_eq!(polling.post(r#"42["none"]"#).await.body, "ok");
+    }
+    example.interrupt();
+    assert_eq!(client.frame().await, closed(1001));
+    assert_eq!(polling.gets.answer().await.body, "1");
+    assert!(example.ended().await.success());
+}
+
+#[tokio::test]
+async fn at_01_hyper() {
+    let (_example, endpoint) = start("hyper").await;
+    let (mut alice, _id) = socket::connect(endpoint, "/").await;
+    let (mut bob, _id) = socket::connect(endpoint, "/").await;
+    alice.send(r#"420["say","hello"]"#).await;
+    assert_eq!(alice.text().await, "430[1]");
+    assert_eq!(bob.text().await, r#"42["said","hello"]"#);
+    let mut page = Connection::open(endpoint.address).await;
+    page.request("GET /", "").await;
+    assert_eq!(page.answer().await.body, "2 clients are connected\n");
 }

@@ -27,10 +27,10 @@ const ENGINEIO: &str = "\
         service + answer engine handover head http origin refusal, bare + answer handover refusal, connection, \
         serve + connection service";
 const SOCKETIO: &str = "\
-    words: id, pid + id, error, limits, shape, value, data, pattern, rooms + id
+    words: id, pid + id, error, trace + error id, limits, shape, value, data, pattern, rooms + id
     codecs: args, packet, decoder + args packet, msgpack_reader, msgpack_writer, \
         msgpack + args decoder msgpack_reader msgpack_writer packet, parser + args decoder msgpack packet
-    state: acks, changes, children, history, load, marks, target, peer + acks load marks, running + peer, \
+    state: acks, changes, children, tasks, history, load, marks, target, peer + acks load marks, running + peer, \
         recovery + history peer, hub + changes peer recovery target
     handles: answer, flags, encoded, broadcast + answer encoded flags, operator + answer broadcast encoded flags, \
         socket + answer broadcast encoded flags operator, retries
@@ -38,13 +38,13 @@ const SOCKETIO: &str = "\
         lanes + event extract handler, hooks + extract, namespace + event extract handler lanes, \
         delivery + event extract handler hooks lanes namespace, served + delivery event handler hooks lanes namespace
     connections: namespaces, family + namespaces, deadlines, client + deadlines namespaces, \
-        server + client family namespaces, root + server";
+        server + client family namespaces, root + server, tower + server, loopback, testing + loopback server";
 
 /// Layers, from the lowest, that take bytes and time as arguments and give values back.
 const WITHOUT_IO: [(&str, &str, usize); 2] = [("engineio/src", ENGINEIO, 3), ("socketio/src", SOCKETIO, 2)];
 
 /// The only files of the two crates that name an HTTP or WebSocket library.
-const HTTP: [&str; 15] = [
+const HTTP: [&str; 18] = [
     "engineio/src/bare.rs",
     "engineio/src/reader.rs",
     "engineio/src/websocket.rs",
@@ -60,6 +60,9 @@ const HTTP: [&str; 15] = [
     "engineio/src/service.rs",
     "engineio/src/serve.rs",
     "socketio/src/server.rs",
+    "socketio/src/tower.rs",
+    "socketio/src/loopback.rs",
+    "socketio/src/testing.rs",
 ];
 
 /// Most lines of a source file, its docs and unit tests left out.

@@ -169,7 +169,7 @@ impl Frame {
     }
 
     /// The packet without the header: the bytes of a message, or text with its type.
-    pub(crate) fn data(&self) -> &[u8] {
+    pub fn data(&self) -> &[u8] {
         &self.bytes[usize::from(self.body)..]
     }
 

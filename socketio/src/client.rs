@@ -22,6 +22,7 @@ use crate::{
     parser::{Encoded, Parser},
     peer::{Arrival, Peer},
     served::Served,
+    trace,
 };
 
 /// One connection.
@@ -88,6 +89,7 @@ impl Client {
             (true, false) => self.deadlines.end_packet(),
             _ => {}
         }
+        let error = decoded.as_ref().err().copied();
         let keeps_to_the_protocol = match decoded {
             Ok(Some(packet)) => self.on_packet(packet),
             // Of a namespace that it has not joined, nothing is kept.
@@ -95,6 +97,7 @@ impl Client {
             Err(_) => false,
         };
         if !keeps_to_the_protocol {
+            trace::packet_refused(error);
             self.engine.close();
         }
     }
@@ -169,7 +172,7 @@ impl Client {
         let served = Arc::new(OnceLock::new());
         let find = self.namespaces.clone().find(name.into(), auth.into());
         let (joining, place) = (peer.clone(), served.clone());
-        handler::start(|| Ok(Box::pin(find))).then(move |ended| match ended {
+        handler::start(&self.namespaces.settings.tasks, || Ok(Box::pin(find))).then(move |ended| match ended {
             Ended::Returned(Ok(found)) => join(found, joining, &place, answer),
             Ended::Returned(Err(missing)) => refuse(&joining, missing, answer),
             Ended::Rejected(_) | Ended::Panicked(_) => refuse(&joining, Missing::Invalid, answer),
@@ -223,6 +226,7 @@ impl Answer {
 
     /// Closes the connection of one that asks again and again.
     fn refuse(&self, refusal: &Encoded) {
+        trace::refused(&self.name);
         // A client that is gone needs no refusal.
         let _gone = self.engine.send_frames(&refusal.first, &refusal.rest);
         if self.refusals.fetch_add(1, Ordering::Relaxed) + 1 >= self.max_refusals {

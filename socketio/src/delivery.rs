@@ -17,6 +17,7 @@ use crate::{
     recovery::Recovery,
     running::Running,
     socket::Socket,
+    tasks::Tasks,
 };
 
 /// What holds for all namespaces of a server.
@@ -26,6 +27,7 @@ pub(crate) struct Settings {
     /// Whether clients are told that a handler failed.
     pub(crate) error_acks: bool,
     pub(crate) terms: Terms,
+    pub(crate) tasks: Arc<Tasks>,
     /// Whether clients can come back; and how long a connection may be dead before it is known to be.
     pub(crate) recovery: Option<(Recovery, Duration)>,
 }
@@ -68,7 +70,8 @@ impl Delivery {
         }
         let Some(lane) = self.handlers.lane else { return self.pass(0) };
         let turn = lanes::turn(&self.socket, lane);
-        self.follow(handler::start(|| Ok(Box::pin(turn))), |mut delivery, ended| {
+        let started = handler::start(&self.settings.tasks, || Ok(Box::pin(turn)));
+        self.follow(started, |mut delivery, ended| {
             if let Ended::Returned(turn) = ended {
                 delivery.turn = Some(turn);
                 delivery.pass(0);
@@ -124,7 +127,7 @@ impl Delivery {
 
     fn start<K: Kind<Data = Incoming>>(&self, handler: &Erased<K>) -> Started<K::Outcome> {
         let event = Event { socket: &self.socket, data: &self.event, answered: self.answered.as_ref() };
-        handler::start(|| handler(&event))
+        handler::start(&self.settings.tasks, || handler(&event))
     }
 
     fn fail(self, cause: Cause) {

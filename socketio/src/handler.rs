@@ -17,6 +17,8 @@ use crate::{
     error::{ConnectError, EmitError, JoinError},
     event::{Connect, Disconnect, Event, Kind, Message, Middleware, Next, Outgoing},
     extract::{Ack, FromEvent, Rejection},
+    tasks::{Task, Tasks},
+    trace,
 };
 
 /// A handler under way.
@@ -224,12 +226,13 @@ pub(crate) enum Ended<O> {
 /// A handler whose part before the first wait has run.
 pub(crate) enum Started<O> {
     Ended(Ended<O>),
-    Waits(Pin<Box<dyn Future<Output = O> + Send>>),
+    Waits(Pin<Box<dyn Future<Output = O> + Send>>, Task),
 }
 
 /// Starts a handler, or anything that may wait: its part before the first wait runs now, so events of one socket begin
 /// in order. A panic goes no further.
 pub(crate) fn start<O>(
+    tasks: &Tasks,
     call: impl FnOnce() -> Result<Pin<Box<dyn Future<Output = O> + Send>>, Rejection>,
 ) -> Started<O> {
     let first = catch_unwind(AssertUnwindSafe(|| {
@@ -237,7 +240,7 @@ pub(crate) fn start<O>(
         // A handler that waits is polled again by its task: this waker need not wake.
         Ok(match running.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(outcome) => Started::Ended(Ended::Returned(outcome)),
-            Poll::Pending => Started::Waits(running),
+            Poll::Pending => Started::Waits(running, tasks.begin()),
         })
     }));
     match first {
@@ -250,17 +253,18 @@ pub(crate) fn start<O>(
 impl<O: Send + 'static> Started<O> {
     /// Whether it has not ended yet.
     pub(crate) fn waits(&self) -> bool {
-        matches!(self, Self::Waits(_))
+        matches!(self, Self::Waits(..))
     }
 
     /// Tells `done` how it ended: now, or in a task of its own, in which the rest of it runs.
     pub(crate) fn then(self, done: impl FnOnce(Ended<O>) + Send + 'static) {
         match self {
             Self::Ended(ended) => done(ended),
-            Self::Waits(running) => {
-                tokio::spawn(async move {
+            Self::Waits(running, task) => {
+                tokio::spawn(trace::here(async move {
                     done(AssertUnwindSafe(running).catch_unwind().await.map_or_else(Ended::Panicked, Ended::Returned));
-                });
+                    drop(task);
+                }));
             }
         }
     }

@@ -4,7 +4,7 @@
 
 use std::{any::Any, error::Error, fmt, sync::Arc};
 
-use crate::{extract::Rejection, socket::Socket};
+use crate::{extract::Rejection, socket::Socket, trace};
 
 /// Called with the name of a namespace.
 type OnNewNamespace = dyn Fn(&str) + Send + Sync;
@@ -85,6 +85,12 @@ impl Hooks {
     }
 
     pub(crate) fn failure(&self, failure: &Failure<'_>) {
+        let (namespace, event) = (failure.socket.namespace_name(), failure.event);
+        match &failure.cause {
+            Cause::Rejected(_) => trace::handler_rejected(namespace, event),
+            Cause::Returned(error) => trace::handler_failed(namespace, event, &**error),
+            Cause::Panicked(_) => trace::handler_panicked(namespace, event),
+        }
         if let Some(tell) = &self.on_failure {
             quietly(|| tell(failure));
         }

@@ -93,6 +93,41 @@
 //!
 //! What clients send again until it is answered is done once with [`Retries`]. `docs/delivery.md` in the repository has
 //! all guarantees of delivery, and what they cost.
+//!
+//! # In other servers
+//! [`SocketIo`] is a service of hyper, and with the feature `tower` one of tower, too. There it is also a layer, which
+//! takes the requests to its path and hands on all others:
+//!
+//! ```text
+//! let router = axum::Router::new().route("/", get(page)).layer(io.clone());
+//! ```
+//!
+//! [`SocketIo::accept`] takes a WebSocket on a stream that another HTTP server read. [`SocketIo::close`] is for the end
+//! of the process: an accept loop that waits for its connections should have it run when its shutdown begins. There are
+//! programs for this in `examples/`.
+//!
+//! # Testing
+//! With the feature `testing` there is a client for the tests of applications, in the same process and without a port:
+//! see the module `testing`. It needs that feature in `[dev-dependencies]` only.
+//!
+//! # Tracing
+//! With the feature `tracing` subscribers are told of these, all with the target `socketio`. Neither sids of sessions
+//! nor `auth`, queries, headers or arguments are among the fields, and no id of a socket that is made of its sid.
+//!
+//! | level | span or event | fields |
+//! |---|---|---|
+//! | `INFO` | span `connection`, also around its handlers | `transport` of its handshake; `protocol`, 4 or 5 |
+//! | `DEBUG` | `socket joined` | `namespace`, `socket` |
+//! | `DEBUG` | `socket left` | `namespace`, `socket`, `reason` as in [`DisconnectReason`] |
+//! | `DEBUG` | `connection closed` | `reason` as in [`CloseReason`] |
+//! | `WARN` | `slow consumer`, in place of that | `reason` |
+//! | `INFO` | `join refused` | `namespace` |
+//! | `INFO` | `packet refused`: the client broke the protocol | `error` as in [`DecodeError`], or `out of place` |
+//! | `INFO` | `handler not called`: an argument cannot be had | `namespace`, `event` |
+//! | `WARN` | `handler failed` | `namespace`, `event`, `error` in the words of the application |
+//! | `ERROR` | `handler panicked` | `namespace`, `event` |
+//!
+//! What an application does outside of handlers, such as disconnecting a socket, is told in its own span.
 
 mod acks;
 mod answer;
@@ -119,6 +154,8 @@ mod id;
 mod lanes;
 mod limits;
 mod load;
+#[cfg(feature = "testing")]
+mod loopback;
 mod marks;
 #[cfg(feature = "msgpack")]
 mod msgpack;
@@ -145,6 +182,12 @@ mod shape;
 mod socket;
 mod state;
 mod target;
+mod tasks;
+#[cfg(feature = "testing")]
+pub mod testing;
+#[cfg(feature = "tower")]
+mod tower;
+mod trace;
 mod value;
 
 #[doc = include_str!("../guide.md")]
@@ -176,4 +219,6 @@ pub use rooms::{Room, RoomChange};
 pub use server::{Config, SocketIo};
 pub use socket::Socket;
 pub use state::{SocketData, State};
+#[cfg(feature = "tower")]
+pub use tower::{Answered, Layered};
 pub use value::Value;

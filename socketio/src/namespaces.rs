@@ -24,7 +24,7 @@ pub(crate) struct Namespaces {
     fixed: HashMap<String, Fixed>,
     families: Vec<Family>,
     children: Arc<Children<Child>>,
-    settings: Arc<Settings>,
+    pub(crate) settings: Arc<Settings>,
 }
 
 /// A namespace that is always there.

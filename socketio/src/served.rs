@@ -18,6 +18,7 @@ use crate::{
     peer::Peer,
     recovery::Recoverable,
     socket::Socket,
+    trace,
 };
 
 /// A namespace that is being served. Clones are the same.
@@ -69,7 +70,7 @@ impl Served {
         let Handlers { middlewares, on_connect, .. } = &*self.0.handlers;
         let Some(handler) = middlewares.iter().chain(on_connect).nth(at) else { return self.admit(&socket, joined) };
         let event = Event { socket: &socket, data: &(), answered: None };
-        let started = handler::start(|| handler(&event));
+        let started = handler::start(&self.0.settings.tasks, || handler(&event));
         let served = self.clone();
         started.then(move |ended| match ended {
             // Nothing more is called for one that has gone meanwhile.
@@ -90,6 +91,7 @@ impl Served {
     fn admit(&self, socket: &Socket, joined: impl FnOnce(Result<(), ConnectError>)) {
         // A client that is gone meanwhile never joined.
         if self.0.hub.admit(&socket.peer) {
+            trace::joined(socket.namespace_name(), &socket.id(), socket.revision());
             joined(Ok(()));
             while let Some(event) = socket.peer.next_waiting() {
                 self.handle(&socket.peer, event);
@@ -122,7 +124,8 @@ impl Listeners {
     /// Keeps `turn` until the handler has ended.
     fn call<K: Kind<Outcome = ()>>(&self, handler: &Erased<K>, socket: Socket, data: &K::Data, turn: Option<Turn>) {
         let event = Event { socket: &socket, data, answered: None };
-        let (started, settings) = (handler::start(|| handler(&event)), self.settings.clone());
+        let started = handler::start(&self.settings.tasks, || handler(&event));
+        let settings = self.settings.clone();
         started.then(move |ended| {
             match ended {
                 Ended::Returned(()) => {}
@@ -148,10 +151,11 @@ impl Observer for Listeners {
     }
 
     fn left(&self, hub: &Arc<Hub>, peer: &Arc<Peer>, reason: DisconnectReason) {
+        trace::left(&hub.path, peer.id(), peer.revision(), reason);
         let socket = Socket { hub: hub.clone(), peer: peer.clone() };
         let Some(lane) = self.handlers.lane else { return self.disconnected(socket, reason, None) };
         let (turn, listeners) = (lanes::turn(&socket, lane), self.clone());
-        handler::start(|| Ok(Box::pin(turn))).then(move |ended| {
+        handler::start(&self.settings.tasks, || Ok(Box::pin(turn))).then(move |ended| {
             let Ended::Returned(turn) = ended else { return };
             listeners.disconnected(socket, reason, Some(turn));
         });

@@ -2,10 +2,17 @@
 //! What it is not: a port; it answers requests that hyper, or `engineio::serve`, brings.
 //! Who calls it: applications.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    fmt, io,
+    pin::{Pin, pin},
+    sync::Arc,
+    time::Duration,
+};
 
 use engineio::{Answer, Engine, Http, Listener, Serve, Service};
-use hyper::{Request, body::Body};
+use hyper::{Request, StatusCode, body::Body, http::request::Parts};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
 use crate::{
     broadcast::Broadcast,
@@ -21,6 +28,8 @@ use crate::{
     pid::MAX_CLAIM,
     recovery::Recovery,
     target::Target,
+    tasks::Tasks,
+    trace,
 };
 
 /// Options of a [`SocketIo`], with the reference server's names and defaults.
@@ -40,6 +49,8 @@ pub struct Config {
     /// How packets are written and read (`parser`): what all clients of the server have to know. Default
     /// [`Parser::Default`].
     pub parser: Parser,
+    /// *Ours.* Time that [`close`](SocketIo::close) waits for connections and handlers to end. Default 5 s.
+    pub close_timeout: Duration,
     /// Lets clients that lost their connection come back as who they were, with what they missed
     /// (`connectionStateRecovery`). Default `None`: whoever comes back is new.
     pub connection_state_recovery: Option<Recovery>,
@@ -64,6 +75,7 @@ impl Default for Config {
             max_bytes_before_connect: 64 * 1024,
             limits: Limits::default(),
             parser: Parser::default(),
+            close_timeout: Duration::from_secs(5),
             connection_state_recovery: None,
             cleanup_empty_child_namespaces: true,
             error_acks: false,
@@ -78,12 +90,15 @@ pub struct SocketIo {
     service: Service,
     engine: Engine,
     namespaces: Arc<Namespaces>,
+    tasks: Arc<Tasks>,
+    close_timeout: Duration,
 }
 
 impl SocketIo {
     /// A server with these namespaces and families of namespaces, and no others. Of two with the same name the last
     /// one counts; of families that match a name, the first one.
     pub fn new(config: Config, namespaces: impl IntoIterator<Item = Namespace>) -> Self {
+        let tasks = Arc::new(Tasks::default());
         let mut limits = config.limits;
         if config.connection_state_recovery.is_some() {
             // What its client adds when it comes back is not the application's.
@@ -97,22 +112,33 @@ impl SocketIo {
             hooks: config.hooks,
             error_acks: config.error_acks,
             terms: terms.clone(),
+            tasks: tasks.clone(),
             recovery: config.connection_state_recovery.map(|options| (options, silence)),
         };
         let cleanup = config.cleanup_empty_child_namespaces;
         let namespaces = Arc::new(Namespaces::new(namespaces, cleanup, settings));
         let (connect_timeout, max_bytes) = (config.connect_timeout, config.max_bytes_before_connect);
-        let joinable = namespaces.clone();
+        let (joinable, running) = (namespaces.clone(), tasks.clone());
         let engine = Engine::new(config.engine, move |socket, driver| {
             // Until it joins a namespace; `client` takes that back.
             socket.limit(Some(max_bytes));
-            let mut client = Client::new(socket, joinable.clone(), terms.clone(), connect_timeout);
-            tokio::spawn(async move {
+            if running.is_closed() {
+                socket.close();
+            }
+            let task = running.begin();
+            let span = trace::connection(&socket);
+            let join = || Client::new(socket, joinable.clone(), terms.clone(), connect_timeout);
+            let mut client = trace::enter(&span, join);
+            let serve = async move {
                 let reason = driver.run(|message| client.on_message(message)).await;
                 client.on_close(reason);
-            });
+                trace::closed(reason);
+                drop(task);
+            };
+            tokio::spawn(trace::within(span, serve));
         });
-        Self { service: Service::with_http(engine.clone(), config.http), engine, namespaces }
+        let (service, close_timeout) = (Service::with_http(engine.clone(), config.http), config.close_timeout);
+        Self { service, engine, namespaces, tasks, close_timeout }
     }
 
     /// Everybody in a namespace, to emit to; `None` when there is no such namespace. One that a pattern led to is there
@@ -149,26 +175,62 @@ impl SocketIo {
         self.engine.clients_count()
     }
 
+    /// The path of requests that belong here.
+    #[cfg(feature = "testing")]
+    pub(crate) fn path(&self) -> &str {
+        &self.engine.config().path
+    }
+
     /// Whether a request with this path belongs here.
     pub fn matches(&self, path: &str) -> bool {
         self.service.matches(path)
     }
 
-    /// Answers one request; see [`Service::answer`].
+    /// Answers one request; see [`Service::answer`]. Once the server [closes](Self::close) the answer is 503.
     pub async fn answer<B>(&self, request: Request<B>) -> Answer
     where
         B: Body + Send + Unpin + 'static,
     {
-        self.service.answer(request).await
+        if self.tasks.is_closed() { unavailable() } else { self.service.answer(request).await }
     }
 
-    /// Closes all connections, without DISCONNECT packets, so that clients come back to the next server.
-    /// Returns when all disconnect handlers have begun.
+    /// Answers a request for a WebSocket that an HTTP server other than hyper has read from `stream`; see
+    /// [`Service::accept`].
+    ///
+    /// # Errors
+    /// Those of writing the answer.
+    pub async fn accept<S>(&self, request: Parts, stream: S) -> io::Result<()>
+    where
+        S: AsyncRead + AsyncWrite + Send + 'static,
+    {
+        if self.tasks.is_closed() {
+            let mut stream = pin!(stream);
+            stream.write_all(UNAVAILABLE).await?;
+            return stream.shutdown().await;
+        }
+        self.service.accept(request, stream).await
+    }
+
+    /// Closes all connections (`io.close()`), and returns once everything has ended that belongs to them: disconnect
+    /// handlers, and handlers that still wait, have run to their end. What takes longer than
+    /// [`close_timeout`](Config::close_timeout) is not waited for, and goes on by itself.
+    ///
+    /// Sockets leave as [`CloseReason::Shutdown`](engineio::CloseReason::Shutdown), without DISCONNECT packets, so that
+    /// clients come back to the next server; whoever awaits an answer of theirs has
+    /// [`AckError::Disconnected`](crate::AckError::Disconnected). It is for good: later requests are answered 503.
+    ///
+    /// A handler must not await it, because it would wait for itself.
     pub async fn close(&self) {
-        self.engine.close().await;
+        self.tasks.close();
+        let ended = async {
+            self.engine.close().await;
+            self.tasks.ended().await;
+        };
+        // Handlers that are late cannot be helped.
+        let _late = tokio::time::timeout(self.close_timeout, ended).await;
     }
 
-    /// Serves this and nothing else on a port until `shutdown` is done, then closes all connections.
+    /// Serves this and nothing else on a port until `shutdown` is done, then [closes](Self::close) it.
     pub async fn serve(&self, listener: impl Listener, shutdown: impl Future<Output = ()>) {
         let io = self.clone();
         let answer = move |request| {
@@ -176,6 +238,32 @@ impl SocketIo {
             async move { io.answer(request).await }
         };
         Serve::default().run(listener, answer, shutdown, self.close()).await;
+    }
+}
+
+/// What a server that closes answers on a stream: clients try again elsewhere.
+const UNAVAILABLE: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+
+/// The same by hyper.
+fn unavailable() -> Answer {
+    let mut answer = Answer::default();
+    *answer.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    answer
+}
+
+/// Answers every request; one that does not belong here with 404.
+impl<B> hyper::service::Service<Request<B>> for SocketIo
+where
+    B: Body + Send + Unpin + 'static,
+    B::Data: Send,
+{
+    type Response = Answer;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Answer, Infallible>> + Send>>;
+
+    fn call(&self, request: Request<B>) -> Self::Future {
+        let io = self.clone();
+        Box::pin(async move { Ok(io.answer(request).await) })
     }
 }
 

@@ -125,6 +125,8 @@ async fn i11_the_seventeenth_event_that_waits_closes() {
         client.send(r#"42/slow,["ack"]"#).await;
     }
     assert_eq!(client.frame().await, CLOSED);
+    // The server waits for its handlers.
+    decision.send_replace(Some(true));
     server.stop().await;
     told.none();
 }

@@ -2,7 +2,14 @@
 //! What it is not: a client of theirs.
 //! Who calls it: the tests that speak to them.
 
-use std::{collections::HashMap, env, net::SocketAddr, path::PathBuf, process::Stdio, sync::LazyLock};
+use std::{
+    collections::HashMap,
+    env,
+    net::SocketAddr,
+    path::PathBuf,
+    process::{ExitStatus, Stdio},
+    sync::LazyLock,
+};
 
 use tokio::{
     io::{AsyncBufReadExt, BufReader, Lines},
@@ -35,7 +42,7 @@ static PROGRAMS: LazyLock<HashMap<(String, String), PathBuf>> = LazyLock::new(||
 /// A running example; killed when it is dropped.
 #[derive(Debug)]
 pub struct Example {
-    _child: Child,
+    child: Child,
     /// Where it says it listens.
     pub place: String,
     /// What it says after that.
@@ -53,7 +60,7 @@ impl Example {
         let mut output = BufReader::new(child.stdout.take().expect("piped")).lines();
         let first = within(output.next_line()).await.expect("UTF-8").expect("a line");
         let place = first.strip_prefix("listening on ").expect("where it listens").to_owned();
-        Self { _child: child, place, output }
+        Self { child, place, output }
     }
 
     /// Starts it on a free port.
@@ -62,6 +69,17 @@ impl Example {
         let (_, authority) = example.place.split_once("://").expect("a URL");
         let address = authority.split('/').next().expect("a host").parse().expect("an address");
         (example, address)
+    }
+
+    /// Asks it to end, as Ctrl-C does.
+    pub fn interrupt(&self) {
+        let pid = self.child.id().expect("it runs").to_string();
+        assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().expect("kill runs").success());
+    }
+
+    /// Waits until it has ended.
+    pub async fn ended(&mut self) -> ExitStatus {
+        within(self.child.wait()).await.expect("it can be waited for")
     }
 
     /// The next line of its output.

@@ -30,12 +30,11 @@ const ABUSE: [(&str, u32); 9] =
     [("A", 26), ("B", 13), ("C", 22), ("D", 10), ("E", 25), ("F", 25), ("G", 8), ("H", 15), ("T", 41)];
 
 /// Rows that cannot concern this server, and why.
-const NOT_HERE: [(&str, &str); 6] = [
+const NOT_HERE: [(&str, &str); 5] = [
     ("AT-05", "there is no attaching: options are given once"),
     ("T14", "WebTransport is not spoken"),
     ("T19", "no row has this number"),
     ("T32", "there is no cluster, so nothing arrives from other nodes"),
-    ("T40", "nothing that clients send is logged"),
     ("T41", "no token is read; the application's filter decides"),
 ];
 

@@ -1,0 +1,188 @@
+//! The end of a server: what its clients see of it, and what it waits for.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use engineio::Http;
+use socketio::{AckError, Config, DisconnectReason, Namespace, Socket, SocketIo};
+use tests::{
+    frames::{CLOSED, Frame, HANDSHAKE, WebSocket, closed, handshake},
+    http::Connection,
+    server, socket, within,
+};
+use tokio::sync::Notify;
+
+use crate::{Told, heard, namespace, serve, telling};
+
+/// Waits in a task of its own until it is over.
+fn closing(io: &SocketIo) -> tokio::task::JoinHandle<()> {
+    let io = io.clone();
+    tokio::spawn(async move { io.close().await })
+}
+
+#[tokio::test]
+async fn cv_01_m6_handlers_run_to_their_end_before_the_server_is_closed() {
+    let (go, ended) = (Arc::new(Notify::new()), Arc::new(AtomicU32::new(0)));
+    let (begun, mut told) = Told::new();
+    let (goes, counts) = (go.clone(), ended.clone());
+    let root = namespace("/").on("slow", move || {
+        let (go, ended) = (goes.clone(), counts.clone());
+        begun.send(()).expect("the test waits");
+        async move {
+            go.notified().await;
+            ended.fetch_add(1, Ordering::SeqCst);
+        }
+    });
+    let (goes, counts) = (go.clone(), ended.clone());
+    let root = root.on_disconnect(move || {
+        let (go, ended) = (goes.clone(), counts.clone());
+        async move {
+            go.notified().await;
+            ended.fetch_add(1, Ordering::SeqCst);
+        }
+    });
+    let (server, io) = serve([root]).await;
+    let (mut client, _id) = socket::connect(server.endpoint, "/").await;
+    client.send(r#"42["slow"]"#).await;
+    told.next().await;
+
+    let closing = closing(&io);
+    assert_eq!(client.frame().await, closed(1001));
+    assert_eq!(client.frame().await, Frame::End);
+    assert_eq!(io.clients_count(), 0);
+    go.notify_one();
+    while ended.load(Ordering::SeqCst) < 1 {
+        tokio::task::yield_now().await;
+    }
+    assert!(!closing.is_finished(), "one of the two handlers still runs");
+    go.notify_one();
+    within(closing).await.expect("no panic");
+    assert_eq!(ended.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn m6_a_handler_that_does_not_end_is_not_waited_for_longer_than_that() {
+    let dropped = Arc::new(());
+    let held = dropped.clone();
+    let (begun, mut told) = Told::new();
+    let root = Namespace::new("/").on("endless", move || {
+        begun.send(()).expect("the test waits");
+        let held = held.clone();
+        async move {
+            std::future::pending::<()>().await;
+            drop(held);
+        }
+    });
+    let config = Config { close_timeout: Duration::from_millis(50), ..Config::default() };
+    let (server, io) = server::socketio(config, [root]).await;
+    let (mut client, _id) = socket::connect(server.endpoint, "/").await;
+    client.send(r#"42["endless"]"#).await;
+    told.next().await;
+    within(io.close()).await;
+    assert_eq!(client.frame().await, closed(1001));
+    // The test's, the namespace's, and that of the handler, which was not ended.
+    assert_eq!(Arc::strong_count(&dropped), 3);
+}
+
+#[tokio::test]
+async fn cv_02_whoever_awaits_an_answer_is_told_that_there_will_be_none() {
+    let (tell, mut told) = Told::new();
+    let root = namespace("/").on("ask", move |socket: Socket| {
+        let tell = tell.clone();
+        async move {
+            let answer = socket.emit_with_ack::<()>("question", &()).expect("connected").await;
+            tell.send(matches!(answer, Err(AckError::Disconnected))).expect("the test waits");
+        }
+    });
+    let (server, io) = serve([root]).await;
+    let (mut client, _id) = socket::connect(server.endpoint, "/").await;
+    client.send(r#"42["ask"]"#).await;
+    assert_eq!(client.text().await, r#"420["question"]"#);
+    within(io.close()).await;
+    // The handler had ended when the server was closed.
+    assert_eq!(told.0.try_recv(), Ok(true));
+    assert_eq!(client.frame().await, closed(1001));
+    assert_eq!(client.frame().await, Frame::End);
+}
+
+/// Sockets that the application disconnected itself have disconnect handlers, too.
+#[tokio::test]
+async fn ut_04_handlers_of_sockets_that_left_just_before_are_waited_for() {
+    let go = Arc::new(Notify::new());
+    let (tell, mut told) = Told::new();
+    let goes = go.clone();
+    let root = namespace("/").on_disconnect(move |reason: DisconnectReason| {
+        let (go, tell) = (goes.clone(), tell.clone());
+        async move {
+            go.notified().await;
+            tell.send(reason.to_string()).expect("the test waits");
+        }
+    });
+    let (server, io) = serve([root]).await;
+    let (mut client, _id) = socket::connect(server.endpoint, "/").await;
+    io.disconnect_sockets(false);
+    assert_eq!(client.text().await, "41");
+    let closing = closing(&io);
+    assert_eq!(client.frame().await, closed(1001));
+    assert_eq!(client.frame().await, Frame::End);
+    assert!(!closing.is_finished(), "the handler still runs");
+    go.notify_one();
+    within(closing).await.expect("no panic");
+    assert_eq!(told.0.try_recv().as_deref(), Ok("server namespace disconnect"));
+}
+
+#[tokio::test]
+async fn cv_01_a_closed_server_lets_nobody_in() {
+    let (server, io) = serve([namespace("/")]).await;
+    let endpoint = server.endpoint;
+    let (mut client, _id) = socket::connect(endpoint, "/").await;
+    assert_eq!(heard(&mut client).await, []);
+    within(io.close()).await;
+    // The port is open: other things may be served on it.
+    for transport in ["polling", "websocket"] {
+        let mut connection = Connection::open(endpoint.address).await;
+        let answer = if transport == "polling" {
+            connection.request(&format!("GET {}", endpoint.target(transport)), "").await;
+            connection.answer().await
+        } else {
+            handshake(&mut connection, &endpoint.target(transport)).await
+        };
+        assert_eq!((answer.status, &*answer.body), (503, ""), "{transport}");
+    }
+    within(io.close()).await;
+    assert_eq!(io.clients_count(), 0);
+}
+
+/// A handshake that was begun before, and is let in behind the end of all others.
+#[tokio::test]
+async fn cv_01_a_connection_that_comes_with_the_end_is_closed() {
+    let go = Arc::new(Notify::new());
+    let (asked, mut told) = Told::new();
+    let goes = go.clone();
+    let http = Http::default().allow_request(move |_| {
+        let go = goes.clone();
+        asked.send(()).expect("the test waits");
+        async move {
+            go.notified().await;
+            Ok(())
+        }
+    });
+    let (root, mut left) = telling(namespace("/"));
+    let (server, io) = server::socketio(Config { http, ..Config::default() }, [root]).await;
+    let mut connection = Connection::open(server.endpoint.address).await;
+    connection.request(&format!("GET {}", server.endpoint.target("websocket")), HANDSHAKE).await;
+    told.next().await;
+    within(io.close()).await;
+    go.notify_one();
+    assert_eq!(connection.head().await.status, 101);
+    let mut late = WebSocket { connection };
+    assert!(late.text().await.starts_with('0'));
+    assert_eq!(late.frame().await, CLOSED);
+    assert_eq!(late.frame().await, Frame::End);
+    left.none();
+}
