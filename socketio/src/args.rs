@@ -312,6 +312,15 @@ mod tests {
     }
 
     #[test]
+    fn numbers_are_read_to_the_last_bit() {
+        let json = "[900719007199254740993,0.6900000000000001,1.7976931348623157e308]";
+        let numbers = [900_719_007_199_254_740_993.0, 0.690_000_000_000_000_1, f64::MAX];
+        assert_eq!(parse(json).expect("arguments").read::<[f64; 3]>().expect("numbers"), numbers);
+        let beside_binary = Args::parse(&json.into(), vec![Bytes::new()], &Limits::default()).expect("arguments");
+        assert_eq!(beside_binary.read::<[f64; 3]>().expect("numbers"), numbers);
+    }
+
+    #[test]
     fn what_is_no_array_is_refused() {
         for json in ["", "{}", "null", "\"x\"", "[", "[1,]", "[1]x", "[NaN]", "[\"\u{1}\"]"] {
             assert_eq!(parse(json), Err(DecodeError::Payload), "{json}");
