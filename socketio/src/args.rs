@@ -42,7 +42,12 @@ impl Args {
         let items = Items { max: limits.max_args }.deserialize(&mut reader);
         let items = items.and_then(|items| reader.end().map(|()| items)).map_err(|_| DecodeError::Payload)?;
         let items = items.into_iter().map(|item| json.slice_ref(item.get())).collect();
-        let args = Self { items, attachments };
+        Self { items, attachments: Vec::new() }.attach(attachments)
+    }
+
+    /// The same with attachments, which placeholders stand for.
+    pub(crate) fn attach(self, attachments: Vec<Bytes>) -> Result<Self, DecodeError> {
+        let args = Self { attachments, ..self };
         if !args.attachments.is_empty() {
             (0..args.len()).try_for_each(|at| args.value(at).map(drop)).map_err(|_| DecodeError::Placeholder)?;
         }
