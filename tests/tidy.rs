@@ -29,12 +29,12 @@ const ENGINEIO: &str = "\
 const SOCKETIO: &str = "\
     words: id, pid + id, error, limits, shape, value, data, pattern, rooms + id
     codecs: args, packet + args, decoder + args packet
-    state: acks, changes, children, history, peer + acks, recovery + history peer, hub + changes peer recovery
+    state: acks, changes, children, history, load, target, peer + acks load, running + peer, recovery + history peer, hub + changes peer recovery target
     handles: answer, flags, encoded, broadcast + answer encoded flags, operator + answer broadcast encoded flags, \
         socket + answer broadcast encoded flags operator
-    handlers: event, extract + event, handler + event extract, hooks + extract, \
-        namespace + event extract handler, delivery + event extract handler hooks namespace, \
-        served + delivery event handler hooks namespace
+    handlers: event, extract + event, handler + event extract, state + event extract, \
+        lanes + event extract handler, hooks + extract, namespace + event extract handler lanes, \
+        delivery + event extract handler hooks lanes namespace, served + delivery event handler hooks lanes namespace
     connections: namespaces, family + namespaces, deadlines, client + deadlines namespaces, \
         server + client family namespaces, root + server";
 

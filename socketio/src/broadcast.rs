@@ -12,9 +12,10 @@ use crate::{
     encoded::EncodedEvent,
     error::{AckError, DisconnectReason, EmitError},
     flags::Flags,
-    hub::{Hub, Target},
+    hub::Hub,
     id::SocketId,
     rooms::Room,
+    target::Target,
 };
 
 /// The sockets of a namespace that are meant: all, or those in some rooms, less those excepted; and how they are

@@ -23,6 +23,15 @@ impl Values {
         }
     }
 
+    /// The value of this type, kept from now on if there was none.
+    pub(crate) fn get_or_default<T: Default + Send + Sync + 'static>(&mut self) -> Arc<T> {
+        self.get().unwrap_or_else(|| {
+            let value = Arc::<T>::default();
+            self.set(value.clone());
+            value
+        })
+    }
+
     /// The value of this type.
     pub(crate) fn get<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
         self.0.iter().find(|kept| kept.is::<T>())?.clone().downcast().ok()

@@ -8,12 +8,14 @@ use crate::{
     decoder::Incoming,
     error::EventError,
     event::{Answered, Event, Kind, Message, Next},
-    extract::Ack,
+    extract::{Ack, Rejection},
     handler::{self, Ended, Started},
     hooks::{Cause, Failure, Hooks},
+    lanes::{self, Turn},
     limits::Limits,
     namespace::{Erased, Handlers},
     recovery::Recovery,
+    running::Running,
     socket::Socket,
 };
 
@@ -35,56 +37,80 @@ pub(crate) struct Delivery {
     pub(crate) socket: Socket,
     event: Incoming,
     answered: Option<Answered>,
+    /// Set when something on its way waits.
+    running: Option<Running>,
+    /// Set where one event is handled at a time.
+    turn: Option<Turn>,
 }
 
 impl Delivery {
     pub(crate) fn new(handlers: Arc<Handlers>, settings: Arc<Settings>, socket: Socket, event: Incoming) -> Self {
         let several_answer = settings.error_acks || handlers.on_any.is_some();
         let answered = (several_answer && event.ack.is_some()).then(Answered::default);
-        Self { handlers, settings, socket, event, answered }
+        Self { handlers, settings, socket, event, answered, running: None, turn: None }
     }
 
     /// Brings the event on its way.
     pub(crate) fn begin(self) {
         if let Some(on_any) = &self.handlers.on_any {
-            let Self { handlers, settings, socket, event, answered } = &self;
+            let Self { handlers, settings, socket, event, answered, .. } = &self;
             let told = Self {
                 handlers: handlers.clone(),
                 settings: settings.clone(),
                 socket: socket.clone(),
                 event: event.clone(),
                 answered: answered.clone(),
+                running: None,
+                turn: None,
             };
-            self.start(on_any).then(move |ended| told.end(ended));
+            let started = self.start(on_any);
+            told.follow(started, Self::end);
         }
-        self.pass(0);
+        let Some(lane) = self.handlers.lane else { return self.pass(0) };
+        let turn = lanes::turn(&self.socket, lane);
+        self.follow(handler::start(|| Ok(Box::pin(turn))), |mut delivery, ended| {
+            if let Ended::Returned(turn) = ended {
+                delivery.turn = Some(turn);
+                delivery.pass(0);
+            }
+        });
+    }
+
+    /// Goes on when what was started has ended. While it waits, the event counts as one that is under way.
+    fn follow<O: Send + 'static>(mut self, started: Started<O>, then: impl FnOnce(Self, Ended<O>) + Send + 'static) {
+        if started.waits() && self.running.is_none() {
+            self.running = Some(Running::new(&self.socket.peer, self.event.size(), &self.settings.limits));
+        }
+        started.then(move |ended| then(self, ended));
     }
 
     /// Goes on with this middleware, or the handler behind the last one.
-    fn pass(mut self, at: usize) {
+    fn pass(self, at: usize) {
         let Some(middleware) = self.handlers.event_middlewares.get(at) else { return self.handle() };
-        self.start(middleware).then(move |ended| {
+        let started = self.start(middleware);
+        self.follow(started, move |mut delivery, ended| {
             let next = match ended {
                 Ended::Returned(Ok(next)) => next,
-                Ended::Returned(Err(error)) => return self.fail(Cause::Returned(error)),
-                Ended::Rejected(rejection) => return self.fail(Cause::Rejected(rejection)),
-                Ended::Panicked(panic) => return self.fail(Cause::Panicked(panic)),
+                Ended::Returned(Err(error)) => return delivery.fail(Cause::Returned(error)),
+                Ended::Rejected(rejection) => return delivery.fail(Cause::Rejected(rejection)),
+                Ended::Panicked(panic) => return delivery.fail(Cause::Panicked(panic)),
             };
             // Nothing more is called for one that has left while the middleware waited.
-            if next == Next::Drop || !self.socket.is_connected() {
+            if next == Next::Drop || !delivery.socket.is_connected() {
                 return;
             }
             if let Next::Change { event, args } = next {
-                self.event = Incoming { name: event.into(), args, ack: self.event.ack };
+                delivery.event = Incoming { name: event.into(), args, ack: delivery.event.ack };
             }
-            self.pass(at + 1);
+            delivery.pass(at + 1);
         });
     }
 
     fn handle(self) {
         let Handlers { events, on_fallback, .. } = &*self.handlers;
         let Some(handler) = events.get(&*self.event.name).or(on_fallback.as_ref()) else { return };
-        self.start(handler).then(move |ended| self.end(ended));
+        let started = self.start(handler);
+        self.follow(started, Self::end);
     }
 
     fn end(self, ended: Ended<<Message as Kind>::Outcome>) {
@@ -124,7 +150,9 @@ fn error(cause: &Cause) -> EventError {
             Some(error) => error.clone(),
             None => EventError::new("Internal error"),
         },
-        Cause::Rejected(_) => EventError::new("Invalid arguments"),
-        Cause::Panicked(_) => EventError::new("Internal error"),
+        Cause::Rejected(Rejection::Decode(_)) => EventError::new("Invalid arguments"),
+        Cause::Rejected(Rejection::State(_) | Rejection::SocketData(_)) | Cause::Panicked(_) => {
+            EventError::new("Internal error")
+        }
     }
 }

@@ -6,10 +6,7 @@ use std::{fmt, sync::Arc};
 
 use serde::Serialize;
 
-use crate::{
-    error::EmitError,
-    hub::{Event, Hub},
-};
+use crate::{error::EmitError, hub::Hub, target::Event};
 
 /// An event that is encoded already: what many sockets or rooms are sent one by one costs no more than a broadcast.
 /// Clones share the bytes.

@@ -23,7 +23,7 @@ use crate::{
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be an argument of a handler for `{K}` events",
     label = "not an extractor for `{K}` events",
-    note = "all handlers can have `Socket`, `Auth<T>`, `Query<T>` and `Params<T>`; message handlers and event middlewares also `Data<T>`, `Args`, `EventName`, `Ack`; handlers of outgoing events also `Data<T>`, `Args`, `EventName`; disconnect handlers also `DisconnectReason`"
+    note = "all handlers can have `Socket`, `Auth<T>`, `Query<T>`, `Params<T>`, `State<T>`, `SocketData<T>` and `Handshake`; message handlers and event middlewares also `Data<T>`, `Args`, `EventName`, `Ack`; handlers of outgoing events also `Data<T>`, `Args`, `EventName`; disconnect handlers also `DisconnectReason`"
 )]
 pub trait FromEvent<K: Kind>: Sized {
     /// Takes it from the event.
@@ -39,12 +39,18 @@ pub trait FromEvent<K: Kind>: Sized {
 pub enum Rejection {
     /// What the client sent is not of the type that the handler wants.
     Decode(serde_json::Error),
+    /// The namespace was given no [state](crate::State) of this type.
+    State(&'static str),
+    /// Nothing of this type is [kept](crate::SocketData) with the socket.
+    SocketData(&'static str),
 }
 
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Decode(error) => write!(f, "the client's data is not what the handler wants: {error}"),
+            Self::State(name) => write!(f, "the namespace was given no state of the type {name}"),
+            Self::SocketData(name) => write!(f, "nothing of the type {name} is kept with the socket"),
         }
     }
 }
@@ -53,6 +59,7 @@ impl std::error::Error for Rejection {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Decode(error) => Some(error),
+            Self::State(_) | Self::SocketData(_) => None,
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::{broadcast::Broadcast, error::EmitError, hub::Target, namespaces::Namespaces, rooms::Room};
+use crate::{broadcast::Broadcast, error::EmitError, namespaces::Namespaces, rooms::Room, target::Target};
 
 /// The sockets that are meant in the namespaces of a family (the reference's parent namespace): all, or those in some
 /// rooms, less those excepted.

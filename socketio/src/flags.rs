@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crate::hub::Event;
+use crate::target::Event;
 
 /// How an event is sent.
 #[derive(Debug, Clone, Copy, Default)]

@@ -248,6 +248,11 @@ pub(crate) fn start<O>(
 }
 
 impl<O: Send + 'static> Started<O> {
+    /// Whether it has not ended yet.
+    pub(crate) fn waits(&self) -> bool {
+        matches!(self, Self::Waits(_))
+    }
+
     /// Tells `done` how it ended: now, or in a task of its own, in which the rest of it runs.
     pub(crate) fn then(self, done: impl FnOnce(Ended<O>) + Send + 'static) {
         match self {

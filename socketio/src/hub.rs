@@ -20,15 +20,17 @@ use tokio::sync::oneshot;
 use crate::{
     args::{self, Args},
     changes::{Changes, Listener},
+    data::Values,
     decoder::Incoming,
     error::{ConnectError, DisconnectReason, EmitError, JoinError},
     id::SocketId,
     limits::Limits,
-    packet::{self, Encoded},
+    packet,
     peer::{Peer, Stage},
     pid::Claim,
     recovery::{Greeting, Recoverable, Released},
     rooms::{Room, Rooms},
+    target::{Event, Target},
 };
 
 /// What a hub tells of its peers, outside its locks.
@@ -51,6 +53,8 @@ pub(crate) struct Hub {
     /// The parameters in its name, a JSON object; empty where the name was not written as a pattern.
     pub(crate) params: Box<str>,
     pub(crate) limits: Arc<Limits>,
+    /// What the application gave to the namespace.
+    pub(crate) state: Values,
     peers: DashMap<SocketId, Arc<Peer>>,
     rooms: Rooms<Arc<Peer>>,
     changes: Changes,
@@ -62,34 +66,12 @@ pub(crate) struct Hub {
     observer: Box<dyn Observer>,
 }
 
-/// Who is meant.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Target {
-    /// Rooms or socket ids; none means everybody.
-    pub(crate) rooms: Vec<Room>,
-    /// Rooms or socket ids to leave out.
-    pub(crate) except: Vec<Room>,
-}
-
-/// An event to be sent.
-#[derive(Debug, Clone)]
-pub(crate) struct Event {
-    encoded: Encoded,
-    /// What its recipients get, for the observer; `None` when that does not want to be told.
-    received: Option<Arc<Incoming>>,
-}
-
-impl Event {
-    pub(crate) fn uncompressed(self) -> Self {
-        Self { encoded: self.encoded.uncompressed(), ..self }
-    }
-}
-
 impl Hub {
     pub(crate) fn new(
         path: String,
         params: Box<str>,
         limits: Arc<Limits>,
+        state: Values,
         on_room: Option<Listener>,
         recovery: Option<Recoverable>,
         observer: Box<dyn Observer>,
@@ -98,6 +80,7 @@ impl Hub {
             path,
             params,
             limits,
+            state,
             peers: DashMap::new(),
             rooms: Rooms::default(),
             changes: Changes::new(on_room),

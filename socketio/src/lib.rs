@@ -24,8 +24,10 @@
 //!
 //! # Handlers
 //! A handler is an async function whose arguments are extractors ([`FromEvent`]): [`Socket`], [`Data`], [`Args`],
-//! [`Ack`], [`EventName`], [`Auth`], [`Query`], [`DisconnectReason`], and `Option` or `Result<_, Rejection>` of each.
-//! Its part before the first `.await` runs in the order in which events arrive, as in JavaScript.
+//! [`Ack`], [`EventName`], [`Auth`], [`Query`], [`Params`], [`State`], [`SocketData`], [`Handshake`],
+//! [`DisconnectReason`], and `Option` or `Result<_, Rejection>` of each.
+//! Its part before the first `.await` runs in the order in which events arrive, as in JavaScript. What should run one
+//! at a time is [`Sequential`].
 //!
 //! # Emitting
 //! To one client by its [`Socket`], to many by a [`Broadcast`], which [`SocketIo::of`], [`SocketIo::to`] and
@@ -80,13 +82,6 @@
 //! - Whom [`Socket::disconnect`] sent away, and who left, is new. After transport close, transport error, ping timeout,
 //!   forced close and server shutting down clients may come back.
 //! - It costs memory, see [`Recovery`], and emits in one namespace wait for each other.
-//!
-//! # Layers
-//! A file uses files of lower layers only: words (`id`, `pid`, `error`, `limits`, `shape`, `value`, `data`, `pattern`,
-//! `rooms`), codecs (`args`, `packet`, `decoder`), state (`acks`, `changes`, `children`, `history`, `peer`, `recovery`,
-//! `hub`), handles (`answer`, `flags`, `encoded`, `broadcast`, `operator`, `socket`), handlers (`event`, `extract`,
-//! `handler`, `hooks`, `namespace`, `delivery`, `served`), connections (`namespaces`, `family`, `deadlines`, `client`,
-//! `server`, `root`).
 
 mod acks;
 mod answer;
@@ -110,7 +105,9 @@ mod history;
 mod hooks;
 mod hub;
 mod id;
+mod lanes;
 mod limits;
+mod load;
 mod namespace;
 mod namespaces;
 mod operator;
@@ -121,10 +118,13 @@ mod pid;
 mod recovery;
 mod rooms;
 mod root;
+mod running;
 mod served;
 mod server;
 mod shape;
 mod socket;
+mod state;
+mod target;
 mod value;
 
 pub use engineio::{CloseReason, Handshake, Revision, Sent, TransportFault};
@@ -141,6 +141,7 @@ pub use family::Family;
 pub use handler::{Handler, Reply, Returned};
 pub use hooks::{Cause, Failure, Hooks};
 pub use id::SocketId;
+pub use lanes::Sequential;
 pub use limits::Limits;
 pub use namespace::Namespace;
 pub use operator::SocketOperator;
@@ -148,4 +149,5 @@ pub use recovery::Recovery;
 pub use rooms::{Room, RoomChange};
 pub use server::{Config, SocketIo};
 pub use socket::Socket;
+pub use state::{SocketData, State};
 pub use value::Value;

@@ -4,8 +4,8 @@
 
 use std::time::Duration;
 
-/// Bounds on what one client may do, all but the first *ours*. Where
-/// nothing else is said, a client that passes one has its connection closed.
+/// Bounds on what one client may do, all but the first *ours*. Where nothing else is said, a client that passes one has
+/// its connection closed.
 ///
 /// ```
 /// use socketio::{Config, Limits};
@@ -36,6 +36,12 @@ pub struct Limits {
     pub max_waiting_events: usize,
     /// Bytes of these events, attachments included. Default 64 KiB.
     pub max_waiting_bytes: usize,
+    /// Events of one socket whose handlers are under way, those that wait for their turn among them; when so many are,
+    /// its connection is not read until one has ended ([`engineio::Socket::hold`]). A handler that waits for an answer
+    /// of this client then waits in vain: give such questions a timeout. Default 1000.
+    pub max_running_events: usize,
+    /// Bytes of these events. Default 16 MiB.
+    pub max_running_bytes: usize,
     /// Answers that one socket may owe; the next emit that wants one is
     /// [`EmitError::TooManyAcks`](crate::EmitError::TooManyAcks). Default 10,000.
     pub max_pending_acks: usize,
@@ -71,6 +77,8 @@ impl Default for Limits {
             max_refusals: 10,
             max_waiting_events: 16,
             max_waiting_bytes: 64 * 1024,
+            max_running_events: 1000,
+            max_running_bytes: 16 * 1024 * 1024,
             max_pending_acks: 10_000,
             max_unknown_acks: 100,
             max_namespace_name: 255,

@@ -7,9 +7,11 @@ use std::{collections::HashMap, fmt, pin::Pin, sync::Arc};
 use serde::de::DeserializeOwned;
 
 use crate::{
+    data::Values,
     event::{Connect, Disconnect, Event, Kind, Message, Middleware, Outgoing},
     extract::{Auth, Rejection},
     handler::{Handler, Running},
+    lanes::Lane,
     pattern::Pattern,
     rooms::RoomChange,
 };
@@ -68,6 +70,9 @@ pub(crate) struct Handlers {
     pub(crate) on_any_outgoing: Option<Erased<Outgoing>>,
     pub(crate) on_fallback: Option<Erased<Message>>,
     pub(crate) on_room: Option<OnRoom>,
+    pub(crate) state: Values,
+    /// Set when one event of a socket is handled at a time.
+    pub(crate) lane: Option<Lane>,
     pub(crate) events: HashMap<String, Erased<Message>>,
 }
 
@@ -200,10 +205,28 @@ impl Namespace {
 
     /// Called for each event of this name. The return value is the ack ([`Reply`](crate::Reply)).
     ///
-    /// Events of one socket are begun in the order of arrival; a handler that waits lets the next one begin.
+    /// Events of one socket are begun in the order of arrival; a handler that waits lets the next one begin, unless it
+    /// is [`Sequential`](crate::Sequential).
     /// Events without a handler are ignored. A second handler for the same event replaces the first.
     pub fn on<A>(mut self, event: &str, handler: impl Handler<Message, A>) -> Self {
         self.handlers.events.insert(event.to_owned(), erase(handler));
+        self
+    }
+
+    /// Gives handlers something to share, by its type: they ask for it as a [`State`](crate::State). Another value of
+    /// the same type replaces it. Namespaces that share it are given clones.
+    pub fn state<T: Clone + Send + Sync + 'static>(mut self, value: T) -> Self {
+        self.handlers.state.set(Arc::new(value));
+        self
+    }
+
+    /// Lets the events of one socket be handled one at a time, each from its first middleware to the end of its
+    /// handler; the disconnect handler comes behind them. Sockets do not wait for each other. For single handlers there
+    /// is [`Sequential`](crate::Sequential).
+    ///
+    /// Without it, events are begun in the order of arrival, and one that waits lets the next one begin.
+    pub fn sequential(mut self) -> Self {
+        self.handlers.lane = Some(Lane::draw());
         self
     }
 

@@ -14,9 +14,10 @@ use crate::{
     encoded::EncodedEvent,
     error::EmitError,
     flags::Flags,
-    hub::{Hub, Target},
+    hub::Hub,
     peer::Peer,
     rooms::Room,
+    target::Target,
 };
 
 /// One socket and how it is emitted to. Each flag gives a new one, so that one can be kept and used many times.

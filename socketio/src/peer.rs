@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     acks::Acks, args::Args, data::Values, decoder::Incoming, error::EmitError, id::SocketId, limits::Limits,
-    packet::Encoded, rooms::Room,
+    load::Load, packet::Encoded, rooms::Room,
 };
 
 /// One client in one namespace.
@@ -45,6 +45,8 @@ pub(crate) struct State {
     pub(crate) rooms: Vec<Room>,
     /// Kept for the same reason.
     pub(crate) data: Values,
+    /// Its events whose handlers are under way, if there are any.
+    pub(crate) load: Option<Box<Load>>,
     /// What keeps its namespace from going away; dropped when the peer is gone.
     pub(crate) stay: Option<Stay>,
 }

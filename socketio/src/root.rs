@@ -10,6 +10,7 @@ use crate::{
     answer::Answers,
     args::FromArgs,
     broadcast::Broadcast,
+    data::Values,
     encoded::EncodedEvent,
     error::EmitError,
     hub::{Hub, Observer},
@@ -29,7 +30,15 @@ impl SocketIo {
     fn root(&self) -> Broadcast {
         self.of("/").unwrap_or_else(|| {
             let (path, params) = ("/".into(), Box::default());
-            Broadcast::new(Arc::new(Hub::new(path, params, Arc::default(), None, None, Box::new(Nobody))))
+            Broadcast::new(Arc::new(Hub::new(
+                path,
+                params,
+                Arc::default(),
+                Values::default(),
+                None,
+                None,
+                Box::new(Nobody),
+            )))
         })
     }
 

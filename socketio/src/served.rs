@@ -13,6 +13,7 @@ use crate::{
     handler::{self, Ended},
     hooks::{Cause, Failure},
     hub::{Hub, Observer},
+    lanes::{self, Turn},
     namespace::{Erased, Handlers},
     peer::Peer,
     recovery::Recoverable,
@@ -40,7 +41,15 @@ impl Served {
             Box::new(move |change| on_room(&name, change))
         });
         let recovery = settings.recovery.map(|(options, silence)| Recoverable::new(options, silence));
-        let hub = Arc::new(Hub::new(path, params, settings.limits.clone(), on_room, recovery, observer));
+        let hub = Arc::new(Hub::new(
+            path,
+            params,
+            settings.limits.clone(),
+            handlers.state.clone(),
+            on_room,
+            recovery,
+            observer,
+        ));
         Self(Arc::new(Inner { hub, handlers, settings }))
     }
 
@@ -103,34 +112,49 @@ impl Served {
 }
 
 /// The handlers of what a hub tells.
+#[derive(Clone)]
 struct Listeners {
     handlers: Arc<Handlers>,
     settings: Arc<Settings>,
 }
 
 impl Listeners {
-    fn call<K: Kind<Outcome = ()>>(&self, handler: &Erased<K>, socket: Socket, data: &K::Data) {
+    /// Keeps `turn` until the handler has ended.
+    fn call<K: Kind<Outcome = ()>>(&self, handler: &Erased<K>, socket: Socket, data: &K::Data, turn: Option<Turn>) {
         let event = Event { socket: &socket, data, answered: None };
         let (started, settings) = (handler::start(|| handler(&event)), self.settings.clone());
-        started.then(move |ended| match ended {
-            Ended::Returned(()) => {}
-            Ended::Rejected(rejection) => fail(&settings, &socket, Cause::Rejected(rejection)),
-            Ended::Panicked(panic) => fail(&settings, &socket, Cause::Panicked(panic)),
+        started.then(move |ended| {
+            match ended {
+                Ended::Returned(()) => {}
+                Ended::Rejected(rejection) => fail(&settings, &socket, Cause::Rejected(rejection)),
+                Ended::Panicked(panic) => fail(&settings, &socket, Cause::Panicked(panic)),
+            }
+            drop(turn);
         });
+    }
+
+    fn disconnected(&self, socket: Socket, reason: DisconnectReason, turn: Option<Turn>) {
+        if let Some(handler) = &self.handlers.on_disconnect {
+            self.call(handler, socket, &reason, turn);
+        }
     }
 }
 
 impl Observer for Listeners {
     fn leaving(&self, hub: &Arc<Hub>, peer: &Arc<Peer>, reason: DisconnectReason) {
         if let Some(handler) = &self.handlers.on_disconnecting {
-            self.call(handler, Socket { hub: hub.clone(), peer: peer.clone() }, &reason);
+            self.call(handler, Socket { hub: hub.clone(), peer: peer.clone() }, &reason, None);
         }
     }
 
     fn left(&self, hub: &Arc<Hub>, peer: &Arc<Peer>, reason: DisconnectReason) {
-        if let Some(handler) = &self.handlers.on_disconnect {
-            self.call(handler, Socket { hub: hub.clone(), peer: peer.clone() }, &reason);
-        }
+        let socket = Socket { hub: hub.clone(), peer: peer.clone() };
+        let Some(lane) = self.handlers.lane else { return self.disconnected(socket, reason, None) };
+        let (turn, listeners) = (lanes::turn(&socket, lane), self.clone());
+        handler::start(|| Ok(Box::pin(turn))).then(move |ended| {
+            let Ended::Returned(turn) = ended else { return };
+            listeners.disconnected(socket, reason, Some(turn));
+        });
     }
 
     fn hears_outgoing(&self) -> bool {
@@ -139,7 +163,7 @@ impl Observer for Listeners {
 
     fn outgoing(&self, hub: &Arc<Hub>, peer: &Arc<Peer>, event: &Incoming) {
         if let Some(handler) = &self.handlers.on_any_outgoing {
-            self.call(handler, Socket { hub: hub.clone(), peer: peer.clone() }, event);
+            self.call(handler, Socket { hub: hub.clone(), peer: peer.clone() }, event, None);
         }
     }
 }

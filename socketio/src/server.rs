@@ -13,11 +13,11 @@ use crate::{
     delivery::Settings,
     family::Family,
     hooks::Hooks,
-    hub::Target,
     limits::Limits,
     namespace::{Namespace, with_slash},
     namespaces::Namespaces,
     recovery::Recovery,
+    target::Target,
 };
 
 /// Options of a [`SocketIo`], with the reference server's names and defaults.

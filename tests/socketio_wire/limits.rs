@@ -143,6 +143,18 @@ async fn i3_i4_i11_j11_j12_j20_k1_k6_k9_kb3_kb5_kb13_l3_every_bound_and_what_pas
             "closed",
             Box::pin(waiting(Limits { max_waiting_bytes: 10, ..default() }, r#"42/slow,["x","a"]"#)),
         ),
+        (
+            "max_running_events",
+            "a third one",
+            "begun: 2, then 3",
+            Box::pin(running(Limits { max_running_events: 2, ..default() })),
+        ),
+        (
+            "max_running_bytes",
+            "what comes after the seventh byte",
+            "begun: 2, then 3",
+            Box::pin(running(Limits { max_running_bytes: 7, ..default() })),
+        ),
         ("max_pending_acks", "a third one", "the socket owes too many answers already", Box::pin(pending_acks())),
         (
             "max_unknown_acks",
@@ -225,6 +237,29 @@ async fn waiting(limits: Limits, packet: &'static str) -> String {
     assert_eq!(heard(&mut client).await, []);
     client.send(packet).await;
     word(client.frame().await)
+}
+
+/// Of three events in one segment, each of 6 bytes, those whose handlers begin before one has ended, and after it.
+async fn running(limits: Limits) -> String {
+    let (begin, mut begun) = watch::channel(0);
+    let gate = watch::Sender::new(false);
+    let opened = gate.clone();
+    let root = namespace("/").on("wait", move |_: Socket| {
+        begin.send_modify(|begun| *begun += 1);
+        let mut opened = opened.subscribe();
+        async move { drop(opened.wait_for(|opened| *opened).await) }
+    });
+    let (server, io) = serve(limits, [root]).await;
+    let (mut client, _id) = socket::connect(server.endpoint, "/").await;
+    let event = masked(TEXT, br#"42["wait",12]"#);
+    client.connection.send(event.repeat(3)).await;
+    begun.wait_for(|begun| *begun == 2).await.expect("the server runs");
+    io.volatile().emit("written", &()).expect("encoded");
+    assert_eq!(client.frame().await, text(r#"42["written"]"#));
+    let before = *begun.borrow();
+    gate.send_replace(true);
+    begun.wait_for(|begun| *begun == 3).await.expect("the server runs");
+    format!("begun: {before}, then {}", *begun.borrow())
 }
 
 async fn pending_acks() -> String {

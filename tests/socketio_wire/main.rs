@@ -19,6 +19,7 @@ mod recovery;
 mod revision3;
 mod rooms;
 mod syntax;
+mod turns;
 mod violations;
 
 use socketio::{Args, Config, Data, DisconnectReason, Namespace, Reply, Socket, SocketIo};
