@@ -241,6 +241,14 @@ fn nothing_is_unsafe() {
 }
 
 #[test]
+fn k12_keys_from_clients_are_hashed_with_a_secret() {
+    let fixed = ["BuildHasherDefault", "DefaultHasher", "FxHashMap", "FxHasher", "FnvHashMap", "ahash", "with_hasher"];
+    let is_for = |source: &Source| source.path.starts_with("engineio/src/") || source.path.starts_with("socketio/src/");
+    let advice = "Leave tables to the hasher of the standard library, which draws a key of its own";
+    no_line(advice, is_for, |source| &source.code, |line| names(line, &fixed));
+}
+
+#[test]
 fn no_path_is_of_one_machine() {
     let places = ["home", "root", "tmp", "Users", "work"].map(|place| format!("/{place}/"));
     let advice = "Make the path relative, or ask the system for it";
