@@ -6,6 +6,8 @@ use std::collections::BTreeSet;
 
 use source::{SOURCES, Source, names, read, used};
 
+#[path = "tidy/minimum.rs"]
+mod minimum;
 #[path = "tidy/pages.rs"]
 mod pages;
 #[path = "tidy/rows.rs"]
