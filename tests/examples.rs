@@ -1,8 +1,9 @@
 //! The examples of engineio: each is built, started, and spoken to.
 
-use std::{collections::HashMap, env, fs, net::SocketAddr, path::PathBuf, process::Stdio, sync::LazyLock};
+use std::{env, fs};
 
 use tests::{
+    example::Example,
     frames::{Frame, HANDSHAKE, WebSocket, text},
     http::Connection,
     polling::Polling,
@@ -10,66 +11,18 @@ use tests::{
     within,
 };
 use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines},
+    io::{AsyncReadExt, AsyncWriteExt},
     net::UnixStream,
-    process::{Child, ChildStdout, Command},
 };
 
-/// The programs by their names. Cargo builds them without a deadline, and says where they are.
-static PROGRAMS: LazyLock<HashMap<String, PathBuf>> = LazyLock::new(|| {
-    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let built = std::process::Command::new(cargo)
-        .args(["build", "-p", "engineio", "--examples", "--features", "tower", "--message-format=json"])
-        .stderr(Stdio::inherit())
-        .output()
-        .expect("cargo runs");
-    assert!(built.status.success(), "the examples build");
-    let messages = String::from_utf8(built.stdout).expect("UTF-8");
-    let programs = messages.lines().filter_map(|line| {
-        let message: serde_json::Value = serde_json::from_str(line).expect("JSON");
-        let is_example = message["target"]["kind"][0] == "example";
-        let program = message["executable"].as_str().filter(|_| is_example)?;
-        Some((message["target"]["name"].as_str()?.to_owned(), program.into()))
-    });
-    programs.collect()
-});
-
-/// A running example; killed when its test is over.
-struct Example {
-    _child: Child,
-    /// Where it says it listens.
-    place: String,
-    /// What it says after that.
-    output: Lines<BufReader<ChildStdout>>,
-}
-
-impl Example {
-    async fn start(name: &str, argument: &str) -> Self {
-        let program = &PROGRAMS[name];
-        let mut command = Command::new(program);
-        command.arg(argument).kill_on_drop(true).stdin(Stdio::null()).stdout(Stdio::piped());
-        let mut child = command.spawn().expect("the example runs");
-        let mut output = BufReader::new(child.stdout.take().expect("piped")).lines();
-        let first = within(output.next_line()).await.expect("UTF-8").expect("a line");
-        let place = first.strip_prefix("listening on ").expect("where it listens").to_owned();
-        Self { _child: child, place, output }
-    }
-
-    async fn tcp(name: &str) -> (Self, Endpoint) {
-        let example = Self::start(name, "127.0.0.1:0").await;
-        let (_, authority) = example.place.split_once("://").expect("a URL");
-        let address: SocketAddr = authority.split('/').next().expect("a host").parse().expect("an address");
-        (example, Endpoint { address, path: "/engine.io/", query: "EIO=4" })
-    }
-
-    async fn line(&mut self) -> String {
-        within(self.output.next_line()).await.expect("UTF-8").expect("a line")
-    }
+async fn tcp(name: &str) -> (Example, Endpoint) {
+    let (example, address) = Example::tcp("engineio", name, &[]).await;
+    (example, Endpoint { address, path: "/engine.io/", query: "EIO=4" })
 }
 
 #[tokio::test]
 async fn echo() {
-    let (mut example, endpoint) = Example::tcp("echo").await;
+    let (mut example, endpoint) = tcp("echo").await;
     let (mut client, _sid) = WebSocket::open(endpoint).await;
     client.send("4hello").await;
     assert_eq!(client.text().await, "4hello");
@@ -81,7 +34,7 @@ async fn echo() {
 
 #[tokio::test]
 async fn at_01_axum() {
-    let (_example, endpoint) = Example::tcp("axum").await;
+    let (_example, endpoint) = tcp("axum").await;
     let mut connection = Connection::open(endpoint.address).await;
     connection.request("GET /", "").await;
     assert_eq!(connection.answer().await.body, "Engine.IO is at /engine.io/\n");
@@ -101,7 +54,7 @@ async fn at_01_axum() {
 async fn at_01_unix() {
     let socket = env::temp_dir().join(format!("engineio-{}.sock", std::process::id()));
     let name = socket.to_str().expect("UTF-8");
-    let example = Example::start("unix", name).await;
+    let example = Example::start("engineio", "unix", name, &[]).await;
     assert_eq!(example.place, name);
     let mut stream = within(UnixStream::connect(&socket)).await.expect("it listens");
     let line = "GET /engine.io/?EIO=4&transport=polling HTTP/1.1\r\nhost: localhost\r\n";
@@ -117,7 +70,7 @@ async fn at_01_unix() {
 
 #[tokio::test]
 async fn hs_15_22_24_31_custom_auth() {
-    let (mut example, endpoint) = Example::tcp("custom_auth").await;
+    let (mut example, endpoint) = tcp("custom_auth").await;
     let mut connection = Connection::open(endpoint.address).await;
     connection.request(&format!("GET {}", endpoint.target("polling")), "").await;
     let answer = connection.answer().await;

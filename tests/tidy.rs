@@ -30,7 +30,8 @@ const ENGINEIO: &str = "\
         serve + connection service";
 const SOCKETIO: &str = "\
     words: id, pid + id, error, limits, shape, value, data, pattern, rooms + id
-    codecs: args, packet + args, decoder + args packet
+    codecs: args, packet, decoder + args packet, msgpack_reader, msgpack_writer, \
+        msgpack + args decoder msgpack_reader msgpack_writer packet, parser + args decoder msgpack packet
     state: acks, changes, children, history, load, target, peer + acks load, running + peer, recovery + history peer, hub + changes peer recovery target
     handles: answer, flags, encoded, broadcast + answer encoded flags, operator + answer broadcast encoded flags, \
         socket + answer broadcast encoded flags operator

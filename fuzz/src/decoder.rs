@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use engineio::{ByteString, Message, Revision};
-use socketio::{Args, Body, DecodeError, Decoder, Incoming, Packet, Value};
+use socketio::{Args, Body, Decode, DecodeError, Decoder, Incoming, Packet, Value};
 
 /// The largest ack id that JavaScript can hold.
 const MAX_ACK_ID: u64 = (1 << 53) - 1;

@@ -14,6 +14,7 @@ mod ledger;
 mod member;
 mod members;
 mod model;
+mod msgpack;
 mod offers;
 mod origins;
 mod packet;
@@ -32,6 +33,7 @@ pub use decoder::decoder;
 pub use frames::frames;
 pub use headers::headers;
 pub use jsonp::jsonp;
+pub use msgpack::msgpack;
 pub use packet::packet;
 pub use payload::payload;
 pub use query::query;
@@ -43,13 +45,14 @@ pub use session::session;
 pub type Target = fn(&[u8]);
 
 /// All targets by name, which is also the name of the corpus.
-pub const TARGETS: [(&str, Target); 10] = [
+pub const TARGETS: [(&str, Target); 11] = [
     ("packet", packet),
     ("payload", payload),
     ("jsonp", jsonp),
     ("query", query),
     ("headers", headers),
     ("decoder", decoder),
+    ("msgpack", msgpack),
     ("reader", reader),
     ("frames", frames),
     ("session", session),

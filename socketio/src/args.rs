@@ -5,7 +5,7 @@
 use std::{fmt, io};
 
 use bytes::Bytes;
-use engineio::{ByteString, Frame};
+use engineio::ByteString;
 use serde::{
     Deserializer, Serialize, Serializer,
     de::{self, DeserializeOwned, DeserializeSeed, IntoDeserializer, SeqAccess, Visitor, value::SeqDeserializer},
@@ -60,6 +60,22 @@ impl Args {
     /// [`DecodeError::Payload`], when the text is no JSON array, or one that by [`Limits::default`] no packet may hold.
     pub fn from_json(json: &str) -> Result<Self, DecodeError> {
         Self::parse(&json.into(), Vec::new(), &Limits::default())
+    }
+
+    /// Arguments from the text of a JSON array, in which placeholders, `{"_placeholder":true,"num":0}`, stand for the
+    /// attachments of that position; without attachments these are data like any other. For a
+    /// [`CustomParser`](crate::CustomParser).
+    ///
+    /// # Errors
+    /// [`DecodeError`], when the text is no JSON array within these bounds, or a placeholder names no attachment.
+    pub fn from_parts(json: &str, attachments: Vec<Bytes>, limits: &Limits) -> Result<Self, DecodeError> {
+        Self::parse(&json.into(), attachments, limits)
+    }
+
+    /// Arguments whose items are JSON within the bounds, and whose placeholders name these attachments.
+    #[cfg(feature = "msgpack")]
+    pub(crate) fn new(items: Vec<ByteString>, attachments: Vec<Bytes>) -> Self {
+        Self { items, attachments }
     }
 
     /// Bytes of all arguments, attachments included.
@@ -222,30 +238,17 @@ fn is_within(json: &str, limits: &Limits) -> bool {
     true
 }
 
-/// Arguments written down: the inside of a JSON array, and the binary values taken out of it.
-#[derive(Debug, Default)]
-pub(crate) struct Written {
-    /// The arguments, each behind a comma: `,1,{"a":2}`; empty when there are none.
-    pub(crate) json: String,
-    pub(crate) attachments: Vec<Frame>,
-}
-
-/// Writes arguments; binary (what serde calls bytes) becomes an attachment.
-pub(crate) fn write<T: Serialize + ?Sized>(args: &T) -> Result<Written, EmitError> {
-    let (json, attachments) = write_beside(args, Frame::binary)?;
-    Ok(Written { json, attachments })
-}
-
 /// Arguments as whoever receives them gets them.
 pub(crate) fn received<T: Serialize + ?Sized>(args: &T) -> Result<Args, EmitError> {
-    let (json, attachments) = write_beside(args, Bytes::copy_from_slice)?;
+    let (json, attachments) = write(args, Bytes::copy_from_slice)?;
     let json = format!("[{}]", json.strip_prefix(',').unwrap_or_default());
     let items: Vec<&RawValue> = serde_json::from_str(&json)?;
     Ok(Args { items: items.into_iter().map(|item| item.get().into()).collect(), attachments })
 }
 
-/// Writes arguments, each behind a comma, and keeps binary beside them.
-fn write_beside<T: Serialize + ?Sized, A>(args: &T, keep: fn(&[u8]) -> A) -> Result<(String, Vec<A>), EmitError> {
+/// Writes arguments, each behind a comma: `,1,{"a":2}`; nothing when there are none. Binary (what serde calls bytes) is
+/// kept beside them, and placeholders stand for it.
+pub(crate) fn write<T: Serialize + ?Sized, A>(args: &T, keep: fn(&[u8]) -> A) -> Result<(String, Vec<A>), EmitError> {
     let shape = shape::of_value(args);
     let (mut json, mut attachments) = (Vec::new(), Vec::new());
     if matches!(shape, Shape::None | Shape::Several(0)) {
@@ -297,6 +300,10 @@ impl<A> Formatter for Placeholders<'_, A> {
 mod tests {
     use super::*;
 
+    fn written<T: Serialize + ?Sized>(args: &T) -> Result<(String, Vec<Bytes>), EmitError> {
+        write(args, Bytes::copy_from_slice)
+    }
+
     fn parse(json: &str) -> Result<Args, DecodeError> {
         Args::parse(&json.into(), Vec::new(), &Limits::default())
     }
@@ -344,29 +351,29 @@ mod tests {
     #[test]
     fn what_came_is_sent_on_as_it_is() {
         let args = parse(r#"[12345678901234567890123,"\ud800",{"b":1,"a":1.0}]"#).expect("arguments");
-        assert_eq!(write(&args).expect("written").json, r#",12345678901234567890123,"\ud800",{"b":1,"a":1.0}"#);
+        assert_eq!(written(&args).expect("written").0, r#",12345678901234567890123,"\ud800",{"b":1,"a":1.0}"#);
         let json = r#"[{"_placeholder":true,"num":1},[{"_placeholder":true,"num":0}]]"#;
         let args =
             Args::parse(&json.into(), vec![Bytes::from_static(b"0"), Bytes::from_static(b"1")], &Limits::default());
         let args = args.expect("args");
-        let written = write(&args).expect("written");
-        assert_eq!(written.json, r#",{"_placeholder":true,"num":0},[{"_placeholder":true,"num":1}]"#);
-        assert_eq!(written.attachments, [Frame::binary(b"1"), Frame::binary(b"0")]);
+        let (json, attachments) = written(&args).expect("written");
+        assert_eq!(json, r#",{"_placeholder":true,"num":0},[{"_placeholder":true,"num":1}]"#);
+        assert_eq!(attachments, ["1", "0"]);
     }
 
     #[test]
     fn arguments_are_written_by_shape() {
-        let json = |written: Result<Written, EmitError>| written.expect("written").json;
-        assert_eq!(json(write(&())), "");
-        assert_eq!(json(write(&Args::default())), "");
-        assert_eq!(json(write("a")), r#","a""#);
-        assert_eq!(json(write(&("a", 1, [2]))), r#","a",1,[2]"#);
-        assert_eq!(json(write(&vec![1, 2])), ",[1,2]");
-        assert_eq!(json(write(&(vec![1],))), ",[1]");
-        assert_eq!(json(write(&serde_json::Value::Null)), ",null");
+        let json = |written: Result<(String, Vec<Bytes>), EmitError>| written.expect("written").0;
+        assert_eq!(json(written(&())), "");
+        assert_eq!(json(written(&Args::default())), "");
+        assert_eq!(json(written("a")), r#","a""#);
+        assert_eq!(json(written(&("a", 1, [2]))), r#","a",1,[2]"#);
+        assert_eq!(json(written(&vec![1, 2])), ",[1,2]");
+        assert_eq!(json(written(&(vec![1],))), ",[1]");
+        assert_eq!(json(written(&serde_json::Value::Null)), ",null");
         let binary = vec![Bytes::new(); MAX_ATTACHMENTS + 1];
-        assert!(matches!(write(&binary), Err(EmitError::TooManyAttachments)));
-        assert_eq!(write(&binary[1..]).expect("written").attachments.len(), 10);
+        assert!(matches!(written(&binary), Err(EmitError::TooManyAttachments)));
+        assert_eq!(written(&binary[1..]).expect("written").1.len(), 10);
     }
 
     #[test]
@@ -379,11 +386,11 @@ mod tests {
             r#"{"\u005fplaceholder":true,"num":0}"#,
             r#"{"_placeholder":true}"#,
         ] {
-            assert!(matches!(write(&(data(json), &binary)), Err(EmitError::Placeholder)), "{json}");
-            assert!(write(&data(json)).is_ok(), "without binary it is data");
+            assert!(matches!(written(&(data(json), &binary)), Err(EmitError::Placeholder)), "{json}");
+            assert!(written(&data(json)).is_ok(), "without binary it is data");
         }
         for json in [r#""what is a \"_placeholder\"?""#, r#"{"_placeholder":false,"num":0}"#, r#""\u00e9""#] {
-            assert_eq!(write(&(data(json), &binary)).expect("written").attachments.len(), 1, "{json}");
+            assert_eq!(written(&(data(json), &binary)).expect("written").1.len(), 1, "{json}");
         }
     }
 

@@ -14,12 +14,12 @@ use engineio::{CloseReason, Message, Revision};
 
 use crate::{
     deadlines::Deadlines,
-    decoder::{Body, Decoder, Packet},
+    decoder::{Body, Decode, Packet},
     error::{ConnectError, DisconnectReason},
     handler::{self, Ended},
-    limits::Limits,
+    hub::Terms,
     namespaces::{Found, Missing, Namespaces},
-    packet::{self, Encoded},
+    parser::{Encoded, Parser},
     peer::{Arrival, Peer},
     served::Served,
 };
@@ -29,12 +29,12 @@ use crate::{
 pub(crate) struct Client {
     engine: engineio::Socket,
     namespaces: Arc<Namespaces>,
-    decoder: Decoder,
+    decoder: Box<dyn Decode>,
     /// Few: most connections join one.
     joined: Vec<Joined>,
     /// Counted by connect handlers, too, which may run in other tasks.
     refusals: Arc<AtomicU32>,
-    limits: Arc<Limits>,
+    terms: Terms,
     /// Kept by connect handlers, too.
     deadlines: Arc<Deadlines>,
 }
@@ -65,14 +65,14 @@ impl Client {
     pub(crate) fn new(
         engine: engineio::Socket,
         namespaces: Arc<Namespaces>,
-        limits: Arc<Limits>,
+        terms: Terms,
         connect_timeout: Duration,
     ) -> Self {
         let revision = engine.encoding().revision;
-        let decoder = Decoder::new(revision, limits.clone());
+        let decoder = terms.parser.decoder(revision, &terms.limits);
         let deadlines = Arc::new(Deadlines::new(engine.clone(), connect_timeout));
         let (joined, refusals) = (Vec::new(), Arc::default());
-        let mut client = Self { engine, namespaces, decoder, joined, refusals, limits, deadlines };
+        let mut client = Self { engine, namespaces, decoder, joined, refusals, terms, deadlines };
         if revision == Revision::V3 {
             client.connect("/", "");
         }
@@ -84,7 +84,7 @@ impl Client {
         let was_partial = self.decoder.awaits().is_some();
         let decoded = self.decoder.push(message);
         match (was_partial, self.decoder.awaits().is_some()) {
-            (false, true) => self.deadlines.begin_packet(self.limits.attachment_timeout),
+            (false, true) => self.deadlines.begin_packet(self.terms.limits.attachment_timeout),
             (true, false) => self.deadlines.end_packet(),
             _ => {}
         }
@@ -125,7 +125,7 @@ impl Client {
                 self.joined.swap_remove(at).leave(DisconnectReason::ClientNamespaceDisconnect);
                 true
             }
-            (Body::Event(event), Some((_, joined))) => match joined.peer.arrive(event, &self.limits) {
+            (Body::Event(event), Some((_, joined))) => match joined.peer.arrive(event, &self.terms.limits) {
                 Arrival::Handle(event) => {
                     let served = joined.served.get().expect("a peer is let in by its namespace");
                     served.handle(&joined.peer, event);
@@ -135,7 +135,7 @@ impl Client {
                 Arrival::TooMany => false,
             },
             (Body::Ack(id, args), Some((_, joined))) => {
-                id.is_none_or(|id| joined.peer.resolve_ack(id, args) <= self.limits.max_unknown_acks)
+                id.is_none_or(|id| joined.peer.resolve_ack(id, args) <= self.terms.limits.max_unknown_acks)
             }
             // A second CONNECT, or anything else before the first.
             (Body::Connect(_), Some(_)) | (_, None) => false,
@@ -150,19 +150,20 @@ impl Client {
         let answer = Answer {
             engine: self.engine.clone(),
             refusals: self.refusals.clone(),
-            max_refusals: self.limits.max_refusals,
+            parser: self.terms.parser.clone(),
+            max_refusals: self.terms.limits.max_refusals,
             deadlines: self.deadlines.clone(),
             name: name.into(),
         };
-        if auth.len() > self.limits.max_auth {
+        if auth.len() > self.terms.limits.max_auth {
             return answer.refuse_for(&ConnectError::new("auth payload too large"));
         }
-        let max = self.limits.max_namespaces;
+        let max = self.terms.limits.max_namespaces;
         if self.joined.len() >= max {
             self.joined.retain(|joined| !joined.peer.is_gone());
         }
         if self.joined.len() >= max {
-            return answer.refuse(&Missing::TooMany.refusal(name, self.engine.encoding().revision));
+            return answer.refuse(&Missing::TooMany.refusal(&self.terms.parser, name, self.engine.encoding().revision));
         }
         let peer = Arc::new(Peer::new(self.engine.clone(), auth));
         let served = Arc::new(OnceLock::new());
@@ -195,7 +196,7 @@ fn join(found: Found, peer: Arc<Peer>, place: &OnceLock<Served>, answer: Answer)
 fn refuse(peer: &Peer, missing: Missing, answer: Answer) {
     if !peer.is_gone() {
         peer.give_up();
-        answer.refuse(&missing.refusal(&answer.name, peer.revision()));
+        answer.refuse(&missing.refusal(&answer.parser, &answer.name, peer.revision()));
     }
 }
 
@@ -203,6 +204,7 @@ fn refuse(peer: &Peer, missing: Missing, answer: Answer) {
 struct Answer {
     engine: engineio::Socket,
     refusals: Arc<AtomicU32>,
+    parser: Parser,
     max_refusals: u32,
     deadlines: Arc<Deadlines>,
     name: Box<str>,
@@ -216,13 +218,13 @@ impl Answer {
     }
 
     fn refuse_for(&self, error: &ConnectError) {
-        self.refuse(&packet::connect_error(&self.name, error, self.engine.encoding().revision));
+        self.refuse(&self.parser.connect_error(&self.name, error, self.engine.encoding().revision));
     }
 
     /// Closes the connection of one that asks again and again.
     fn refuse(&self, refusal: &Encoded) {
         // A client that is gone needs no refusal.
-        let _gone = self.engine.send_frames(&refusal.text, &refusal.attachments);
+        let _gone = self.engine.send_frames(&refusal.first, &refusal.rest);
         if self.refusals.fetch_add(1, Ordering::Relaxed) + 1 >= self.max_refusals {
             self.engine.close();
         }

@@ -2,7 +2,7 @@
 //! What it is not: a judge of namespaces; it knows only what is a packet.
 //! Who calls it: a connection's `client`, which owns it. The fuzzer.
 
-use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, fmt, sync::Arc};
 
 use bytes::Bytes;
 use engineio::{ByteString, Message, Revision};
@@ -55,7 +55,23 @@ impl Incoming {
     }
 }
 
-/// Puts the messages of one connection together.
+/// Puts the messages of one connection together to packets, in the order in which they come.
+pub trait Decode: fmt::Debug + Send {
+    /// Takes the next message. `None` while more of its packet is due.
+    ///
+    /// # Errors
+    /// [`DecodeError`]; the connection is closed then.
+    fn push(&mut self, message: Message) -> Result<Option<Packet>, DecodeError>;
+
+    /// The namespace of the packet of which more is due. The client must have joined it, so a CONNECT is one message;
+    /// and it has [`attachment_timeout`](crate::Limits::attachment_timeout) from the first message to the last one.
+    /// Default: none, for parsers with one message per packet.
+    fn awaits(&self) -> Option<&str> {
+        None
+    }
+}
+
+/// The decoder of the default parser.
 #[derive(Debug)]
 pub struct Decoder {
     revision: Revision,
@@ -76,17 +92,14 @@ impl Decoder {
     pub fn new(revision: Revision, limits: Arc<Limits>) -> Self {
         Self { revision, limits, partial: None }
     }
+}
 
-    /// The namespace of the packet whose attachments are due.
-    pub fn awaits(&self) -> Option<&str> {
+impl Decode for Decoder {
+    fn awaits(&self) -> Option<&str> {
         self.partial.as_ref().map(|partial| &*partial.packet.namespace)
     }
 
-    /// Takes the next message. `None` while attachments are due.
-    ///
-    /// # Errors
-    /// [`DecodeError`]; the connection is of no more use then.
-    pub fn push(&mut self, message: Message) -> Result<Option<Packet>, DecodeError> {
+    fn push(&mut self, message: Message) -> Result<Option<Packet>, DecodeError> {
         match (message, self.partial.take()) {
             (Message::Text(text), None) => {
                 let header = Header::decode(&text, self.revision, &self.limits)?;
@@ -166,7 +179,7 @@ pub(crate) fn parameters(query: &str) -> ByteString {
 }
 
 /// An event is named by a string, or by a number, whose text is the name then.
-fn event_name(json: &ByteString, limits: &Limits) -> Result<ByteString, DecodeError> {
+pub(crate) fn event_name(json: &ByteString, limits: &Limits) -> Result<ByteString, DecodeError> {
     let name = match json.as_bytes().first() {
         Some(b'"') => match serde_json::from_str::<&str>(json) {
             Ok(name) => json.slice_ref(name),

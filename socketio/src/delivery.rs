@@ -11,8 +11,8 @@ use crate::{
     extract::{Ack, Rejection},
     handler::{self, Ended, Started},
     hooks::{Cause, Failure, Hooks},
+    hub::Terms,
     lanes::{self, Turn},
-    limits::Limits,
     namespace::{Erased, Handlers},
     recovery::Recovery,
     running::Running,
@@ -25,7 +25,7 @@ pub(crate) struct Settings {
     pub(crate) hooks: Hooks,
     /// Whether clients are told that a handler failed.
     pub(crate) error_acks: bool,
-    pub(crate) limits: Arc<Limits>,
+    pub(crate) terms: Terms,
     /// Whether clients can come back; and how long a connection may be dead before it is known to be.
     pub(crate) recovery: Option<(Recovery, Duration)>,
 }
@@ -79,7 +79,7 @@ impl Delivery {
     /// Goes on when what was started has ended. While it waits, the event counts as one that is under way.
     fn follow<O: Send + 'static>(mut self, started: Started<O>, then: impl FnOnce(Self, Ended<O>) + Send + 'static) {
         if started.waits() && self.running.is_none() {
-            self.running = Some(Running::new(&self.socket.peer, self.event.size(), &self.settings.limits));
+            self.running = Some(Running::new(&self.socket.peer, self.event.size(), &self.settings.terms.limits));
         }
         started.then(move |ended| then(self, ended));
     }

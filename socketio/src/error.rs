@@ -25,6 +25,8 @@ pub enum EmitError {
     TooManyAttachments,
     /// It has binary values, and beside them an object with `"_placeholder": true`, which clients would take for one.
     Placeholder,
+    /// The server's parser has no way to write it: see [`CustomParser::supports`](crate::CustomParser::supports).
+    Unsupported,
     /// The event was encoded for another namespace.
     OtherNamespace,
     /// It wants an answer, and the socket owes [`max_pending_acks`](crate::Limits::max_pending_acks) already.
@@ -41,6 +43,7 @@ impl fmt::Display for EmitError {
             Self::ReservedEvent => f.write_str("the event name is reserved"),
             Self::TooManyAttachments => f.write_str("an event can have 10 binary values at most"),
             Self::Placeholder => f.write_str("data beside binary values look like one"),
+            Self::Unsupported => f.write_str("the parser cannot write the event"),
             Self::OtherNamespace => f.write_str("the event was encoded for another namespace"),
             Self::TooManyAcks => f.write_str("the socket owes too many answers already"),
             Self::NotReady => f.write_str("the client was not ready for a volatile event"),
@@ -56,6 +59,7 @@ impl error::Error for EmitError {
             | Self::ReservedEvent
             | Self::TooManyAttachments
             | Self::Placeholder
+            | Self::Unsupported
             | Self::OtherNamespace
             | Self::TooManyAcks
             | Self::NotReady => None,
@@ -257,13 +261,13 @@ impl fmt::Display for DisconnectReason {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DecodeError {
-    /// The first character is no packet type, or one that only servers send.
+    /// There is no such packet type, or only servers send it.
     UnknownType,
     /// The number of attachments is missing, malformed, zero, or too large.
     Attachments,
     /// The attachments have too many bytes.
     AttachmentBytes,
-    /// The name of the namespace is too long.
+    /// The name of the namespace is too long, or has no leading slash.
     Namespace,
     /// The ack id is no number, or above 2^53 - 1.
     AckId,
@@ -277,6 +281,8 @@ pub enum DecodeError {
     MissingAttachments,
     /// A binary message came while none was due.
     UnexpectedAttachment,
+    /// A text came, where the parser takes binary messages only, or the other way round.
+    WrongMessage,
 }
 
 impl fmt::Display for DecodeError {
@@ -285,13 +291,14 @@ impl fmt::Display for DecodeError {
             Self::UnknownType => "the packet type is unknown",
             Self::Attachments => "illegal attachments",
             Self::AttachmentBytes => "the attachments are too large",
-            Self::Namespace => "the namespace is too long",
+            Self::Namespace => "the namespace is too long, or no path",
             Self::AckId => "illegal ack id",
             Self::Payload => "invalid payload",
             Self::EventName => "the event name is reserved or too long",
             Self::Placeholder => "a placeholder names no attachment",
             Self::MissingAttachments => "attachments are missing",
             Self::UnexpectedAttachment => "an attachment came without its packet",
+            Self::WrongMessage => "the parser takes no such messages",
         })
     }
 }

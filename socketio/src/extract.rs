@@ -12,7 +12,6 @@ use crate::{
     decoder::{Incoming, parameters},
     error::{DisconnectReason, EmitError},
     event::{Answered, Disconnect, Event, Kind, Message, Middleware},
-    packet,
     socket::Socket,
 };
 
@@ -224,7 +223,7 @@ impl Ack {
     /// [`EmitError`]; the client gets nothing then.
     pub fn send<T: Serialize + ?Sized>(self, args: &T) -> Result<(), EmitError> {
         let Some(id) = self.id else { return Ok(()) };
-        let encoded = packet::ack(&self.socket.hub.path, id, args)?;
+        let encoded = self.socket.hub.parser.ack(&self.socket.hub.path, id, args)?;
         match self.answered {
             Some(answered) if answered.swap(true, Ordering::Relaxed) => Ok(()),
             _ => self.socket.peer.send(&encoded),

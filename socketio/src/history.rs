@@ -9,7 +9,7 @@ use std::{
 
 use engineio::Sid;
 
-use crate::{id::SocketId, packet::Encoded, rooms::Room};
+use crate::{id::SocketId, parser::Encoded, rooms::Room};
 
 /// Letters of an offset that say which history it is of: 48 random bits.
 const EPOCH_LENGTH: usize = 8;
@@ -183,17 +183,17 @@ impl History {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::packet;
+    use crate::parser::Parser;
 
     const SECOND: Duration = Duration::from_secs(1);
 
     fn event(args: &str) -> Encoded {
-        packet::event("/", "e", args, None).expect("an event")
+        Parser::Default.event("/", "e", args, None).expect("an event")
     }
 
     /// The arguments of events.
     fn args(events: &[Encoded]) -> Vec<String> {
-        let text = |event: &Encoded| String::from_utf8(event.text.websocket()[3..].into()).expect("text");
+        let text = |event: &Encoded| String::from_utf8(event.first.websocket()[3..].into()).expect("text");
         events.iter().map(|event| text(event).split('"').nth(3).expect("an argument").to_owned()).collect()
     }
 
@@ -256,7 +256,7 @@ mod tests {
     fn offsets_are_read() {
         let (mut history, id, start) = history(usize::MAX);
         let sent = history.emit(&event("x"), vec![], vec![], start + 6 * SECOND);
-        let text = String::from_utf8(sent.text.websocket()[2..].into()).expect("text");
+        let text = String::from_utf8(sent.first.websocket()[2..].into()).expect("text");
         let offset =
             text.strip_prefix("42[\"e\",\"x\",\"").and_then(|text| text.strip_suffix("\"]")).expect("an offset");
         let rows = [

@@ -25,7 +25,7 @@ use crate::{
     error::{ConnectError, DisconnectReason, EmitError, JoinError},
     id::SocketId,
     limits::Limits,
-    packet,
+    parser::Parser,
     peer::{Peer, Stage},
     pid::Claim,
     recovery::{Greeting, Recoverable, Released},
@@ -47,12 +47,21 @@ pub(crate) trait Observer: Send + Sync {
     fn outgoing(&self, _hub: &Arc<Hub>, _peer: &Arc<Peer>, _event: &Incoming) {}
 }
 
+/// What is the same in all namespaces of a server.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Terms {
+    pub(crate) limits: Arc<Limits>,
+    pub(crate) parser: Parser,
+}
+
 /// The peers and rooms of one namespace.
 pub(crate) struct Hub {
     pub(crate) path: String,
     /// The parameters in its name, a JSON object; empty where the name was not written as a pattern.
     pub(crate) params: Box<str>,
     pub(crate) limits: Arc<Limits>,
+    /// Writes what is sent.
+    pub(crate) parser: Parser,
     /// What the application gave to the namespace.
     pub(crate) state: Values,
     peers: DashMap<SocketId, Arc<Peer>>,
@@ -70,7 +79,7 @@ impl Hub {
     pub(crate) fn new(
         path: String,
         params: Box<str>,
-        limits: Arc<Limits>,
+        Terms { limits, parser }: Terms,
         state: Values,
         on_room: Option<Listener>,
         recovery: Option<Recoverable>,
@@ -80,6 +89,7 @@ impl Hub {
             path,
             params,
             limits,
+            parser,
             state,
             peers: DashMap::new(),
             rooms: Rooms::default(),
@@ -143,7 +153,7 @@ impl Hub {
             return false;
         };
         state.stage = Stage::Draining { incoming };
-        let connect = packet::connect(&self.path, peer.id(), pid.as_ref(), peer.revision());
+        let connect = self.parser.connect(&self.path, peer.id(), pid.as_ref(), peer.revision());
         for encoded in missed.into_iter().chain([connect]) {
             // A connection that has just ended is about to say so; the peer leaves then.
             let _ended = peer.send_now(&encoded);
@@ -189,7 +199,8 @@ impl Hub {
         }
         if farewell && matches!(stage, Stage::Connecting { .. }) {
             // Its connect handler sent it away: that is a refusal, which its client waits for.
-            let _ended = peer.send_now(&packet::connect_error(&self.path, &ConnectError::refused(), peer.revision()));
+            let _ended =
+                peer.send_now(&self.parser.connect_error(&self.path, &ConnectError::refused(), peer.revision()));
         }
         let had_joined = matches!(stage, Stage::Leaving);
         if had_joined {
@@ -214,7 +225,7 @@ impl Hub {
         self.changes.tell();
         if farewell {
             // A connection that has ended needs no farewell.
-            let _ended = peer.send_now(&packet::disconnect(&self.path));
+            let _ended = peer.send_now(&self.parser.disconnect(&self.path));
         }
         self.observer.left(self, peer, reason);
         true
@@ -321,7 +332,7 @@ impl Hub {
         args: &T,
         ack: Option<u64>,
     ) -> Result<Event, EmitError> {
-        let encoded = packet::event(&self.path, name, args, ack)?;
+        let encoded = self.parser.event(&self.path, name, args, ack)?;
         let received = if self.observer.hears_outgoing() {
             Some(Arc::new(Incoming { name: name.into(), args: args::received(args)?, ack }))
         } else {

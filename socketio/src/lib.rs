@@ -22,6 +22,9 @@
 //! }
 //! ```
 //!
+//! The [`guide`] builds a chat, one step after the other, for who has never used Socket.IO. What follows is for those
+//! who have.
+//!
 //! # Handlers
 //! A handler is an async function whose arguments are extractors ([`FromEvent`]): [`Socket`], [`Data`], [`Args`],
 //! [`Ack`], [`EventName`], [`Auth`], [`Query`], [`Params`], [`State`], [`SocketData`], [`Handshake`],
@@ -57,6 +60,11 @@
 //! # Binary
 //! What serde calls bytes is binary at the client, at any depth: [`bytes::Bytes`] with its `serde` feature, or
 //! `serde_bytes`. [`Value`] and [`Args`] take whatever comes.
+//!
+//! # Parsers
+//! [`Config::parser`] is how packets are written and read, which the clients have to know: by default as text with
+//! binary beside it; by the feature `msgpack` as `socket.io-msgpack-parser` does ([`Parser`]); or by any
+//! [`CustomParser`]. Handlers, acks, broadcasts, recovery and [`Limits`] are the same with all of them.
 //!
 //! # Clients of Socket.IO 1.x and 2.x
 //! They are served when [`allow_eio3`](engineio::Config::allow_eio3) of [`Config::engine`] is on (the reference's
@@ -108,10 +116,17 @@ mod id;
 mod lanes;
 mod limits;
 mod load;
+#[cfg(feature = "msgpack")]
+mod msgpack;
+#[cfg(feature = "msgpack")]
+mod msgpack_reader;
+#[cfg(feature = "msgpack")]
+mod msgpack_writer;
 mod namespace;
 mod namespaces;
 mod operator;
 mod packet;
+mod parser;
 mod pattern;
 mod peer;
 mod pid;
@@ -127,12 +142,15 @@ mod state;
 mod target;
 mod value;
 
-pub use engineio::{CloseReason, Handshake, Revision, Sent, TransportFault};
+#[doc = include_str!("../guide.md")]
+pub mod guide {}
+
+pub use engineio::{self, CloseReason, Handshake, Revision, Sent, TransportFault};
 
 pub use answer::{Answer, Answers, Incomplete};
 pub use args::{Args, FromArgs};
 pub use broadcast::Broadcast;
-pub use decoder::{Body, Decoder, Incoming, Packet};
+pub use decoder::{Body, Decode, Decoder, Incoming, Packet};
 pub use encoded::EncodedEvent;
 pub use error::{AckError, ConnectError, DecodeError, DisconnectReason, EmitError, EventError, JoinError};
 pub use event::{Connect, Disconnect, Event, Kind, Message, Middleware, Next, Outgoing};
@@ -145,6 +163,8 @@ pub use lanes::Sequential;
 pub use limits::Limits;
 pub use namespace::Namespace;
 pub use operator::SocketOperator;
+pub use packet::{OutgoingPacket, PacketType};
+pub use parser::{CustomParser, Messages, Parser};
 pub use recovery::Recovery;
 pub use rooms::{Room, RoomChange};
 pub use server::{Config, SocketIo};

@@ -13,7 +13,7 @@ use crate::{
     error::ConnectError,
     hub::Hub,
     namespace::{Handlers, Name, Namespace, OnlyIf},
-    packet::{self, Encoded},
+    parser::{Encoded, Parser},
     pattern::Pattern,
     peer::Stay,
     served::Served,
@@ -66,10 +66,10 @@ pub(crate) enum Missing {
 
 impl Missing {
     /// The answer to the CONNECT for that name.
-    pub(crate) fn refusal(self, name: &str, revision: Revision) -> Encoded {
+    pub(crate) fn refusal(self, parser: &Parser, name: &str, revision: Revision) -> Encoded {
         match self {
-            Self::Invalid => packet::invalid_namespace(name),
-            Self::TooMany => packet::connect_error(name, &ConnectError::new("Too many namespaces"), revision),
+            Self::Invalid => parser.invalid_namespace(name),
+            Self::TooMany => parser.connect_error(name, &ConnectError::new("Too many namespaces"), revision),
         }
     }
 }
@@ -91,7 +91,7 @@ impl Namespaces {
             }
         }
         fixed.keys().for_each(|path: &String| settings.hooks.new_namespace(path));
-        let children = Arc::new(Children::new(settings.limits.max_dynamic_namespaces, cleanup));
+        let children = Arc::new(Children::new(settings.terms.limits.max_dynamic_namespaces, cleanup));
         Self { fixed, families, children, settings }
     }
 

@@ -1,25 +1,18 @@
-//! What it is: one Socket.IO packet: its header and payload read from text, and its encoding into frames.
+//! What it is: one Socket.IO packet: its header read from text, and its text written, as the default parser has it.
 //! What it is not: the waiting for attachments (`decoder`), nor their place in the arguments (`args`).
-//! Who calls it: `decoder` reads; everything that sends writes. socket.io-protocol v5, and v4 above revision 3.
+//! Who calls it: `decoder` reads; `parser` writes. socket.io-protocol v5, and v4 above revision 3.
 
-use engineio::{ByteString, Frame, Revision};
-use serde::Serialize;
-use serde_json::Value;
+use bytes::Bytes;
+use engineio::{ByteString, Revision};
 
-use crate::{
-    args::{self, Written},
-    error::{ConnectError, DecodeError, EmitError},
-    id::SocketId,
-    limits::Limits,
-    pid::Pid,
-};
+use crate::{error::DecodeError, limits::Limits};
 
 /// Event names that clients keep for themselves, so neither side may emit them.
-const RESERVED_EVENTS: [&str; 6] =
+pub(crate) const RESERVED_EVENTS: [&str; 6] =
     ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
 
 /// The largest whole number that every client can hold.
-const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;
+pub(crate) const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;
 
 /// The types that a client may send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,11 +70,7 @@ impl Header {
         if rest.starts_with('/') {
             (namespace, rest) = rest.split_once(',').unwrap_or((rest, ""));
         }
-        let mut query = None;
-        if revision == Revision::V3 {
-            let (name, tail) = namespace.split_once('?').unwrap_or((namespace, ""));
-            (namespace, query) = (name, Some(tail));
-        }
+        let (namespace, query) = split_query(namespace, revision);
         if namespace.len() > limits.max_namespace_name {
             return Err(DecodeError::Namespace);
         }
@@ -96,6 +85,14 @@ impl Header {
             ack,
             payload: text.slice_ref(payload),
         })
+    }
+}
+
+/// A namespace and the query behind it, which only revision 3 has.
+pub(crate) fn split_query(namespace: &str, revision: Revision) -> (&str, Option<&str>) {
+    match revision {
+        Revision::V3 => namespace.split_once('?').map_or((namespace, Some("")), |(name, query)| (name, Some(query))),
+        Revision::V4 => (namespace, None),
     }
 }
 
@@ -118,129 +115,66 @@ pub(crate) fn check_event_name(name: &str, limits: &Limits) -> Result<(), Decode
     Ok(())
 }
 
-/// A packet encoded once, for any number of recipients.
-#[derive(Debug, Clone)]
-pub(crate) struct Encoded {
-    pub(crate) text: Frame,
-    pub(crate) attachments: Vec<Frame>,
-    /// Whether it is an event that asks for no answer: one that a client which comes back is sent again.
-    pub(crate) is_recoverable: bool,
+/// The type of a packet that the server sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PacketType {
+    /// `0`: the client has joined a namespace.
+    Connect = 0,
+    /// `1`: the server made it leave.
+    Disconnect = 1,
+    /// `2`: an event. The default parser writes `5` when it has attachments.
+    Event = 2,
+    /// `3`: the answer to an event. The default parser writes `6` when it has attachments.
+    Ack = 3,
+    /// `4`: the client may not join.
+    ConnectError = 4,
 }
 
-impl Encoded {
-    /// The same event with an offset as one more argument at its end, of which clients take notice.
-    pub(crate) fn with_offset(&self, offset: &str) -> Self {
-        let frame = self.text.websocket();
-        // The header (RFC 6455, section 5.2), and the `4` of a message.
-        let start = 1 + match frame[1] {
-            126 => 4,
-            127 => 10,
-            _ => 2,
-        };
-        let event = str::from_utf8(&frame[start..]).expect("a text frame is UTF-8");
-        let event = event.strip_suffix(']').expect("an event is an array");
-        let text = Frame::text(&[event, ",\"", offset, "\"]"]);
-        let text = if self.text.compress() { text } else { text.uncompressed() };
-        Self { text, ..self.clone() }
-    }
-
-    /// Its size in bytes, frame headers included.
-    pub(crate) fn size(&self) -> usize {
-        let frames = std::iter::once(&self.text).chain(&self.attachments);
-        frames.map(|frame| size_of::<Frame>() + frame.websocket().len()).sum()
-    }
+/// A packet that is about to be sent, for a parser to write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OutgoingPacket<'a> {
+    /// What it is.
+    pub kind: PacketType,
+    /// Name of the namespace, with its leading slash.
+    pub namespace: &'a str,
+    /// The ack id: of an event, under which an answer is wanted; of an ack, which event it answers.
+    pub ack: Option<u64>,
+    /// The payload as JSON, empty when there is none. Of an event a list of its name and its arguments, of an ack a
+    /// list of arguments. In these two `{"_placeholder":true,"num":0}`, without blanks, stands for an attachment;
+    /// if there are none, it is data.
+    pub payload: &'a str,
+    /// The binary values, in the order of their placeholders.
+    pub attachments: &'a [Bytes],
 }
 
-impl Encoded {
-    /// The same, never compressed on its way.
-    pub(crate) fn uncompressed(self) -> Self {
-        let attachments = self.attachments.into_iter().map(Frame::uncompressed).collect();
-        Self { text: self.text.uncompressed(), attachments, ..self }
-    }
-}
-
-/// `2`: an event, with an ack id when an answer is wanted.
-pub(crate) fn event<T: Serialize + ?Sized>(
+/// Hands `write` the parts of the text of a packet: the type, the number of attachments if there are some, the
+/// namespace unless it is `/`, the ack id, and the payload.
+pub(crate) fn with_parts<R>(
+    (kind, attachments): (PacketType, usize),
     namespace: &str,
-    name: &str,
-    args: &T,
     ack: Option<u64>,
-) -> Result<Encoded, EmitError> {
-    if RESERVED_EVENTS.contains(&name) {
-        return Err(EmitError::ReservedEvent);
-    }
-    let written = args::write(args)?;
-    let name = serde_json::to_string(name)?;
-    let encoded = encode(["2", "5"], namespace, ack, &["[", &name, &written.json, "]"], &written);
-    Ok(Encoded { is_recoverable: ack.is_none(), ..encoded })
-}
-
-/// `3`: the answer to an event.
-pub(crate) fn ack<T: Serialize + ?Sized>(namespace: &str, id: u64, args: &T) -> Result<Encoded, EmitError> {
-    let written = args::write(args)?;
-    let items = written.json.strip_prefix(',').unwrap_or_default();
-    Ok(encode(["3", "6"], namespace, Some(id), &["[", items, "]"], &written))
-}
-
-/// `0`: the socket has joined, and with the pid may come back. A client of revision 3 knows its id already.
-pub(crate) fn connect(namespace: &str, id: &SocketId, pid: Option<&Pid>, revision: Revision) -> Encoded {
-    let pid = pid.map(|pid| format!(",\"pid\":\"{pid}\"")).unwrap_or_default();
-    match revision {
-        Revision::V3 => plain("0", namespace, &[]),
-        Revision::V4 => plain("0", namespace, &["{\"sid\":\"", id.as_str(), "\"", &pid, "}"]),
-    }
-}
-
-/// `1`: the server made the socket leave.
-pub(crate) fn disconnect(namespace: &str) -> Encoded {
-    plain("1", namespace, &[])
-}
-
-/// `4`: the socket may not join. A client of revision 3 is told the data alone, or the message if there are none.
-pub(crate) fn connect_error(namespace: &str, error: &ConnectError, revision: Revision) -> Encoded {
-    let json = match (revision, &error.data) {
-        (Revision::V4, _) => serde_json::to_string(error),
-        // Any other kind of value would be no packet to it.
-        (Revision::V3, Some(data @ (Value::Object(_) | Value::Array(_) | Value::String(_)))) => {
-            serde_json::to_string(data)
-        }
-        (Revision::V3, _) => serde_json::to_string(&error.message),
-    };
-    plain("4", namespace, &[&json.expect("strings and JSON values can be written as JSON")])
-}
-
-/// `4`: there is no such namespace, in the words that clients in the field compare, and the same in both revisions.
-pub(crate) fn invalid_namespace(namespace: &str) -> Encoded {
-    plain("4", namespace, &[r#"{"message":"Invalid namespace"}"#])
-}
-
-fn plain(kind: &'static str, namespace: &str, payload: &[&str]) -> Encoded {
-    encode([kind, kind], namespace, None, payload, &Written::default())
-}
-
-/// `kinds` are the type without and with attachments.
-fn encode(kinds: [&str; 2], namespace: &str, ack: Option<u64>, payload: &[&str], written: &Written) -> Encoded {
-    let attachments = written.attachments.len();
+    payload: [&str; 4],
+    write: impl FnOnce(&[&str]) -> R,
+) -> R {
     let count = if attachments > 0 { format!("{attachments}-") } else { String::new() };
-    let kind = kinds[usize::from(attachments > 0)];
+    let kind = match (kind, attachments > 0) {
+        (PacketType::Connect, _) => "0",
+        (PacketType::Disconnect, _) => "1",
+        (PacketType::Event, false) => "2",
+        (PacketType::Ack, false) => "3",
+        (PacketType::ConnectError, _) => "4",
+        (PacketType::Event, true) => "5",
+        (PacketType::Ack, true) => "6",
+    };
     let (namespace, comma) = if namespace == "/" { ("", "") } else { (namespace, ",") };
     let id = ack.map(|id| id.to_string()).unwrap_or_default();
-    let mut parts = vec![kind, &count, namespace, comma, &id];
-    parts.extend(payload);
-    Encoded { text: Frame::text(&parts), attachments: written.attachments.clone(), is_recoverable: false }
+    let [first, second, third, fourth] = payload;
+    write(&[kind, &count, namespace, comma, &id, first, second, third, fourth])
 }
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-    use engineio::Message;
-    use serde_json::json;
-
     use super::*;
-
-    fn frame(text: &str) -> Frame {
-        Frame::from(&Message::Text(text.into()))
-    }
 
     #[test]
     fn headers_are_read() {
@@ -318,37 +252,5 @@ mod tests {
         for (text, error) in rows {
             assert_eq!(Header::decode(&text.into(), Revision::V4, &Limits::default()), Err(error), "{text}");
         }
-    }
-
-    #[test]
-    fn packets_are_encoded() {
-        let text = |encoded: Encoded| (encoded.text, encoded.attachments.len());
-        assert_eq!(text(event("/", "a", &(), None).expect("event")), (frame("2[\"a\"]"), 0));
-        assert_eq!(
-            text(event("/n", "é\"", &(1, "x"), Some(3)).expect("event")),
-            (frame("2/n,3[\"é\\\"\",1,\"x\"]"), 0)
-        );
-        assert_eq!(text(ack("/", 7, &()).expect("ack")), (frame("37[]"), 0));
-        assert_eq!(text(ack("/n", 7, &("a", 1)).expect("ack")), (frame("3/n,7[\"a\",1]"), 0));
-        assert_eq!(text(disconnect("/n")), (frame("1/n,"), 0));
-        let error = ConnectError::new("no").with_data(json!({"code": 403}));
-        let refused = |error: &ConnectError, revision| text(connect_error("/n", error, revision));
-        assert_eq!(refused(&error, Revision::V4), (frame("4/n,{\"message\":\"no\",\"data\":{\"code\":403}}"), 0));
-        assert_eq!(refused(&error, Revision::V3), (frame("4/n,{\"code\":403}"), 0));
-        for (data, told) in
-            [(json!("why"), "\"why\""), (json!([1]), "[1]"), (json!(403), "\"no\""), (json!(null), "\"no\"")]
-        {
-            let error = ConnectError::new("no").with_data(data);
-            assert_eq!(refused(&error, Revision::V3), (frame(&format!("4/n,{told}")), 0));
-        }
-        assert_eq!(refused(&ConnectError::new("\"no\""), Revision::V3), (frame(r#"4/n,"\"no\"""#), 0));
-        let binary = Bytes::from_static(&[1]);
-        let placeholder = "{\"_placeholder\":true,\"num\":0}";
-        assert_eq!(
-            text(event("/n", "a", &binary, Some(1)).expect("event")),
-            (frame(&format!("51-/n,1[\"a\",{placeholder}]")), 1)
-        );
-        assert_eq!(text(ack("/", 1, &binary).expect("ack")), (frame(&format!("61-1[{placeholder}]")), 1));
-        assert!(matches!(event("/", "disconnect", &(), None), Err(EmitError::ReservedEvent)));
     }
 }

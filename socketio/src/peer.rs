@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     acks::Acks, args::Args, data::Values, decoder::Incoming, error::EmitError, id::SocketId, limits::Limits,
-    load::Load, packet::Encoded, rooms::Room,
+    load::Load, parser::Encoded, rooms::Room,
 };
 
 /// One client in one namespace.
@@ -175,12 +175,12 @@ impl Peer {
 
     /// Sends a packet if it can leave at once, whatever the stage: the caller knows it.
     pub(crate) fn send_volatile(&self, encoded: &Encoded) -> Result<Sent, SendError> {
-        self.engine.send_volatile(&encoded.text, &encoded.attachments)
+        self.engine.send_volatile(&encoded.first, &encoded.rest)
     }
 
     /// Sends a packet whatever the stage: the caller knows it.
     pub(crate) fn send_now(&self, encoded: &Encoded) -> Result<(), EmitError> {
-        self.engine.send_frames(&encoded.text, &encoded.attachments).map_err(|_| EmitError::Disconnected)
+        self.engine.send_frames(&encoded.first, &encoded.rest).map_err(|_| EmitError::Disconnected)
     }
 
     /// An event of the client arrived.

@@ -13,7 +13,7 @@ use engineio::Revision;
 use crate::{
     history::History,
     id::SocketId,
-    packet::Encoded,
+    parser::Encoded,
     peer::Peer,
     pid::{Claim, Pid},
     rooms::Room,
@@ -140,19 +140,19 @@ impl Recoverable {
     /// Keeps an event for those who are meant, and returns it as those of them who are connected get it. `None` when
     /// it is sent as it is: nobody could come back for it, or it is one that is not kept.
     pub(crate) fn emit(&mut self, event: &Encoded, rooms: &[Room], except: &[Room], now: Instant) -> Option<Encoded> {
-        let is_kept = event.is_recoverable && !self.sessions.is_empty();
+        let is_kept = event.is_recoverable() && !self.sessions.is_empty();
         is_kept.then(|| self.history.emit(event, rooms.to_vec(), except.to_vec(), now))
     }
 
     /// A volatile event, which is not kept, as those who are ready for it get it: it says what they have seen so far,
     /// because clients take any last argument that is text for that.
     pub(crate) fn pass(&self, event: &Encoded) -> Option<Encoded> {
-        event.is_recoverable.then(|| self.history.pass(event))
+        event.is_recoverable().then(|| self.history.pass(event))
     }
 
     /// The same for an event to one socket, be it away or not.
     pub(crate) fn emit_to(&mut self, event: &Encoded, id: &SocketId, now: Instant) -> Option<Encoded> {
-        let is_kept = event.is_recoverable && self.knows(id);
+        let is_kept = event.is_recoverable() && self.knows(id);
         is_kept.then(|| self.history.emit(event, vec![id.clone().into()], Vec::new(), now))
     }
 

@@ -13,7 +13,7 @@ use crate::{
     data::Values,
     encoded::EncodedEvent,
     error::EmitError,
-    hub::{Hub, Observer},
+    hub::{Hub, Observer, Terms},
     rooms::Room,
     server::SocketIo,
     socket::Socket,
@@ -33,7 +33,7 @@ impl SocketIo {
             Broadcast::new(Arc::new(Hub::new(
                 path,
                 params,
-                Arc::default(),
+                Terms::default(),
                 Values::default(),
                 None,
                 None,

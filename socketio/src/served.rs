@@ -44,7 +44,7 @@ impl Served {
         let hub = Arc::new(Hub::new(
             path,
             params,
-            settings.limits.clone(),
+            settings.terms.clone(),
             handlers.state.clone(),
             on_room,
             recovery,

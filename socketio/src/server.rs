@@ -13,9 +13,11 @@ use crate::{
     delivery::Settings,
     family::Family,
     hooks::Hooks,
+    hub::Terms,
     limits::Limits,
     namespace::{Namespace, with_slash},
     namespaces::Namespaces,
+    parser::Parser,
     recovery::Recovery,
     target::Target,
 };
@@ -34,6 +36,9 @@ pub struct Config {
     pub max_bytes_before_connect: usize,
     /// *Ours.* What one client may bring or make the server keep.
     pub limits: Limits,
+    /// How packets are written and read (`parser`): what all clients of the server have to know. Default
+    /// [`Parser::Default`].
+    pub parser: Parser,
     /// Lets clients that lost their connection come back as who they were, with what they missed
     /// (`connectionStateRecovery`). Default `None`: whoever comes back is new.
     pub connection_state_recovery: Option<Recovery>,
@@ -57,6 +62,7 @@ impl Default for Config {
             connect_timeout: Duration::from_secs(45),
             max_bytes_before_connect: 64 * 1024,
             limits: Limits::default(),
+            parser: Parser::default(),
             connection_state_recovery: None,
             cleanup_empty_child_namespaces: true,
             error_acks: false,
@@ -77,14 +83,14 @@ impl SocketIo {
     /// A server with these namespaces and families of namespaces, and no others. Of two with the same name the last
     /// one counts; of families that match a name, the first one.
     pub fn new(config: Config, namespaces: impl IntoIterator<Item = Namespace>) -> Self {
-        let limits = Arc::new(config.limits);
+        let terms = Terms { limits: Arc::new(config.limits), parser: config.parser };
         // From a ping that is answered to the end of a session that answers the next one no more. An answer may take
         // twice its time, if another packet comes meanwhile.
         let silence = config.engine.ping_interval.saturating_add(config.engine.ping_timeout.saturating_mul(4));
         let settings = Settings {
             hooks: config.hooks,
             error_acks: config.error_acks,
-            limits: limits.clone(),
+            terms: terms.clone(),
             recovery: config.connection_state_recovery.map(|options| (options, silence)),
         };
         let cleanup = config.cleanup_empty_child_namespaces;
@@ -94,7 +100,7 @@ impl SocketIo {
         let engine = Engine::new(config.engine, move |socket, driver| {
             // Until it joins a namespace; `client` takes that back.
             socket.limit(Some(max_bytes));
-            let mut client = Client::new(socket, joinable.clone(), limits.clone(), connect_timeout);
+            let mut client = Client::new(socket, joinable.clone(), terms.clone(), connect_timeout);
             tokio::spawn(async move {
                 let reason = driver.run(|message| client.on_message(message)).await;
                 client.on_close(reason);

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use crate::{decoder::Incoming, packet::Encoded, rooms::Room};
+use crate::{decoder::Incoming, parser::Encoded, rooms::Room};
 
 /// Who is meant.
 #[derive(Debug, Clone, Default)]

@@ -7,6 +7,7 @@
 import { createServer } from 'node:http'
 import { Server as EngineServer } from 'engine.io'
 import { Server as SocketServer } from 'socket.io'
+import msgpack from 'socket.io-msgpack-parser'
 
 function eio(http, allowEIO3 = false) {
   const engine = new EngineServer({
@@ -147,13 +148,13 @@ function sioClient(http) {
   }
 }
 
-function smoke(http, connectionStateRecovery) {
+function smoke(http, options) {
   const io = new SocketServer(http, {
     pingInterval: 1000,
     pingTimeout: 2000,
     maxHttpBufferSize: 10_000_000,
     allowEIO3: true,
-    connectionStateRecovery,
+    ...options,
   })
   const team = (name, auth, next) => next(null, /^\/team-[^/]+$/.test(name) && auth.token === 'x')
   for (const name of ['/', '/custom', /^\/game-[^/]+$/, team]) {
@@ -214,7 +215,8 @@ const profiles = {
   sio3: (http) => sio(http, true),
   'sio-client': sioClient,
   smoke: (http) => smoke(http),
-  'smoke-recovery': (http) => smoke(http, {}),
+  'smoke-recovery': (http) => smoke(http, { connectionStateRecovery: {} }),
+  'sio-msgpack': (http) => smoke(http, { parser: msgpack }),
   bench,
 }
 const defaultPorts = {
@@ -228,6 +230,7 @@ const defaultPorts = {
   bench: 4107,
   'eio-options': 4108,
   'smoke-recovery': 4110,
+  'sio-msgpack': 4111,
 }
 
 const profile = process.env.PROFILE ?? 'smoke'

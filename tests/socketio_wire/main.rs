@@ -15,6 +15,8 @@ mod limits;
 mod listeners;
 mod membership;
 mod middlewares;
+mod msgpack;
+mod parsers;
 mod recovery;
 mod revision3;
 mod rooms;

@@ -13,7 +13,7 @@ use std::{
 
 use engineio::{Message, Revision};
 use serde_json::{Value as Json, json};
-use socketio::{Args, Body, Decoder, Packet, Value};
+use socketio::{Args, Body, Decode, Decoder, Packet, Value};
 
 fn main() -> io::Result<()> {
     let mut output = BufWriter::new(stdout().lock());

@@ -55,7 +55,7 @@ const ABUSE: [(&str, u32); 13] = [
 ];
 
 /// Rows that cannot concern this server, and why.
-const NOT_HERE: [(&str, &str); 13] = [
+const NOT_HERE: [(&str, &str); 12] = [
     ("AT-05", "there is no attaching: options are given once"),
     ("T14", "WebTransport is not spoken"),
     ("T19", "no row has this number"),
@@ -68,7 +68,6 @@ const NOT_HERE: [(&str, &str); 13] = [
     ("CV-03", "a server does not own an HTTP server: closing it cannot fail"),
     ("CV-04", "timers keep no process alive: it ends when `main` does"),
     ("J18", "what answers is taken by answering: a second time does not compile"),
-    ("K13", "MessagePack is not spoken"),
 ];
 
 /// The name of a row: `HS-04`, `V2-01`, `A7`, `Kb3`.

@@ -12,7 +12,7 @@ mod smoke;
 
 use std::{env, io, process::ExitCode};
 
-use socketio::{Recovery, SocketIo};
+use socketio::{Parser, Recovery, SocketIo};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -40,8 +40,9 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
         "sio" => serve(sio::server(false), 4101).await?,
         "sio3" => serve(sio::server(true), 4106).await?,
         "sio-client" => serve(sio_client::server(), 4102).await?,
-        "smoke" => serve(smoke::server(None), 4104).await?,
-        "smoke-recovery" => serve(smoke::server(Some(Recovery::default())), 4110).await?,
+        "smoke" => serve(smoke::server(None, Parser::Default), 4104).await?,
+        "smoke-recovery" => serve(smoke::server(Some(Recovery::default()), Parser::Default), 4110).await?,
+        "sio-msgpack" => serve(smoke::server(None, Parser::Msgpack), 4111).await?,
         "bench" => serve(bench::server(), 4107).await?,
         other => return Err(format!("PROFILE={other} is no profile").into()),
     }

@@ -1,13 +1,15 @@
-//! Profiles `smoke` and `smoke-recovery`: what an application does with Socket.IO, in two namespaces, two families of
-//! them and one that refuses; without connection state recovery, and with it.
+//! Profiles `smoke`, `smoke-recovery` and `sio-msgpack`: what an application does with Socket.IO, in two namespaces,
+//! two families of them and one that refuses; with the defaults, connection state recovery, or the MessagePack parser.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use socketio::{Args, Auth, Config, ConnectError, Data, EmitError, Namespace, Recovery, Reply, Socket, SocketIo};
+use socketio::{
+    Args, Auth, Config, ConnectError, Data, EmitError, Namespace, Parser, Recovery, Reply, Socket, SocketIo,
+};
 
-pub(crate) fn server(recovery: Option<Recovery>) -> SocketIo {
-    let mut config = Config { connection_state_recovery: recovery, ..Config::default() };
+pub(crate) fn server(recovery: Option<Recovery>, parser: Parser) -> SocketIo {
+    let mut config = Config { connection_state_recovery: recovery, parser, ..Config::default() };
     config.engine.allow_eio3 = true;
     config.engine.ping_interval = Duration::from_millis(1000);
     config.engine.ping_timeout = Duration::from_millis(2000);

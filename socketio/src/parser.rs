@@ -1,0 +1,421 @@
+//! What it is: what lies between packets and Engine.IO messages: the parsers there are, and packets written by them.
+//! What it is not: any one format; those are `packet` and `decoder`, and `msgpack`.
+//! Who calls it: `client` for its decoder; everything that sends, for a packet encoded once.
+
+use std::{fmt, sync::Arc};
+
+use bytes::Bytes;
+use engineio::{ByteString, Frame, Message, Revision};
+use serde::Serialize;
+use serde_json::Value;
+
+#[cfg(feature = "msgpack")]
+use crate::msgpack;
+use crate::{
+    args,
+    decoder::{Body, Decode, Decoder, Packet},
+    error::{ConnectError, DecodeError, EmitError},
+    id::SocketId,
+    limits::Limits,
+    packet::{self, MAX_SAFE_INTEGER, OutgoingPacket, PacketType, RESERVED_EVENTS, check_event_name},
+    pid::Pid,
+};
+
+/// How packets become messages, and messages packets: the same for all clients of a server, which have to know it.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub enum Parser {
+    /// That of `socket.io-parser`, which clients have unless they are told otherwise: JSON, and binary beside it.
+    #[default]
+    Default,
+    /// That of `socket.io-msgpack-parser`: each packet is one binary message, a MessagePack map.
+    ///
+    /// Handlers notice no difference: a `Date` comes as its ISO text, what is `undefined` as `null`, or not at all in
+    /// an object; NaN and the infinities as `null`. So it is with the default parser.
+    #[cfg(feature = "msgpack")]
+    Msgpack,
+    /// One of the application's.
+    Custom(Arc<dyn CustomParser>),
+}
+
+/// A parser of the application's, for clients that have the same. It gives values for values: its methods are called
+/// while locks are held, so they must neither wait nor call the server.
+///
+/// This one does as the default one does, but closes the connection of whoever sends binary, and emits none:
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use engineio::Message;
+/// use socketio::{
+///     Config, CustomParser, Decode, DecodeError, Limits, Messages, OutgoingPacket, Packet, Parser, Revision,
+/// };
+///
+/// #[derive(Debug)]
+/// struct TextOnly;
+///
+/// impl CustomParser for TextOnly {
+///     fn supports(&self, packet: &OutgoingPacket<'_>) -> bool {
+///         packet.attachments.is_empty()
+///     }
+///
+///     fn encode(&self, packet: &OutgoingPacket<'_>) -> Messages {
+///         Parser::Default.encode(packet)
+///     }
+///
+///     fn decoder(&self, revision: Revision, limits: &Arc<Limits>) -> Box<dyn Decode> {
+///         Box::new(TextDecoder(Parser::Default.decoder(revision, limits)))
+///     }
+/// }
+///
+/// #[derive(Debug)]
+/// struct TextDecoder(Box<dyn Decode>);
+///
+/// impl Decode for TextDecoder {
+///     fn push(&mut self, message: Message) -> Result<Option<Packet>, DecodeError> {
+///         // Only a packet that announces binary is not complete with its first message.
+///         self.0.push(message)?.ok_or(DecodeError::Attachments).map(Some)
+///     }
+/// }
+///
+/// let config = Config { parser: Parser::Custom(Arc::new(TextOnly)), ..Config::default() };
+///
+/// # use socketio::{Body, PacketType};
+/// # let Parser::Custom(parser) = config.parser else { unreachable!() };
+/// # let payload = r#"["a",1]"#;
+/// # let packet = OutgoingPacket { kind: PacketType::Event, namespace: "/n", ack: None, payload, attachments: &[] };
+/// # assert!(parser.supports(&packet));
+/// # let messages = parser.encode(&packet);
+/// # assert_eq!((&messages.first, messages.rest.len()), (&Message::Text(r#"2/n,["a",1]"#.into()), 0));
+/// # let mut decoder = parser.decoder(Revision::V4, &Arc::default());
+/// # let packet = decoder.push(messages.first).unwrap().expect("one message is enough");
+/// # assert!(matches!(packet.body, Body::Event(event) if &*event.name == "a" && event.args.len() == 1));
+/// # let binary = Message::Text(r#"51-["a",{"_placeholder":true,"num":0}]"#.into());
+/// # assert_eq!(decoder.push(binary), Err(DecodeError::Attachments));
+/// ```
+pub trait CustomParser: fmt::Debug + Send + Sync {
+    /// Whether it can write this event or ack; if not, emitting it is [`EmitError::Unsupported`]. Packets of other
+    /// types it has to write. Default: all.
+    fn supports(&self, _packet: &OutgoingPacket<'_>) -> bool {
+        true
+    }
+
+    /// Writes a packet, once for all who are sent it; with
+    /// [recovery](crate::Config::connection_state_recovery) an event once more, with its offset.
+    fn encode(&self, packet: &OutgoingPacket<'_>) -> Messages;
+
+    /// The decoder of a new connection of this revision. It keeps to the limits on what it reads and keeps; that
+    /// namespaces, event names, ack ids and the number of arguments are within them, is looked at behind it.
+    fn decoder(&self, revision: Revision, limits: &Arc<Limits>) -> Box<dyn Decode>;
+}
+
+/// A packet as messages, one at least, which are sent one behind the other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Messages {
+    /// The first one, or the only one.
+    pub first: Message,
+    /// The others.
+    pub rest: Vec<Message>,
+}
+
+impl From<Message> for Messages {
+    fn from(first: Message) -> Self {
+        Self { first, rest: Vec::new() }
+    }
+}
+
+impl Parser {
+    /// Writes a packet.
+    pub fn encode(&self, packet: &OutgoingPacket<'_>) -> Messages {
+        match self {
+            Self::Default => {
+                let OutgoingPacket { kind, namespace, ack, payload, attachments } = *packet;
+                let text =
+                    packet::with_parts((kind, attachments.len()), namespace, ack, [payload, "", "", ""], |parts| {
+                        ByteString::from(parts.concat())
+                    });
+                let rest = attachments.iter().cloned().map(Message::Binary).collect();
+                Messages { first: Message::Text(text), rest }
+            }
+            #[cfg(feature = "msgpack")]
+            Self::Msgpack => Message::Binary(msgpack::encode(packet).into()).into(),
+            Self::Custom(parser) => parser.encode(packet),
+        }
+    }
+
+    /// The decoder of a new connection of this revision.
+    pub fn decoder(&self, revision: Revision, limits: &Arc<Limits>) -> Box<dyn Decode> {
+        match self {
+            Self::Default => Box::new(Decoder::new(revision, limits.clone())),
+            #[cfg(feature = "msgpack")]
+            Self::Msgpack => Box::new(msgpack::Decoder::new(revision, limits.clone())),
+            Self::Custom(parser) => {
+                Box::new(Checked { decoder: parser.decoder(revision, limits), limits: limits.clone() })
+            }
+        }
+    }
+
+    /// `2`: an event, with an ack id when an answer is wanted.
+    pub(crate) fn event<T: Serialize + ?Sized>(
+        &self,
+        namespace: &str,
+        name: &str,
+        args: &T,
+        ack: Option<u64>,
+    ) -> Result<Encoded, EmitError> {
+        if RESERVED_EVENTS.contains(&name) {
+            return Err(EmitError::ReservedEvent);
+        }
+        let name = serde_json::to_string(name)?;
+        self.list(namespace, Some(&name), args, ack)
+    }
+
+    /// `3`: the answer to an event.
+    pub(crate) fn ack<T: Serialize + ?Sized>(&self, namespace: &str, id: u64, args: &T) -> Result<Encoded, EmitError> {
+        self.list(namespace, None, args, Some(id))
+    }
+
+    /// An event with its name as JSON, or an ack without.
+    fn list<T: Serialize + ?Sized>(
+        &self,
+        namespace: &str,
+        name: Option<&str>,
+        args: &T,
+        ack: Option<u64>,
+    ) -> Result<Encoded, EmitError> {
+        let kind = if name.is_some() { PacketType::Event } else { PacketType::Ack };
+        let is_recoverable = kind == PacketType::Event && ack.is_none();
+        if let Self::Default = self {
+            let (items, rest) = args::write(args, Frame::binary)?;
+            let first = packet::with_parts((kind, rest.len()), namespace, ack, payload(name, &items), Frame::text);
+            return Ok(Encoded { first, rest, offset: if is_recoverable { Offset::Spliced } else { Offset::None } });
+        }
+        let (items, attachments) = args::write(args, Bytes::copy_from_slice)?;
+        let payload = payload(name, &items).concat();
+        let packet = OutgoingPacket { kind, namespace, ack, payload: &payload, attachments: &attachments };
+        if let Self::Custom(parser) = self
+            && !parser.supports(&packet)
+        {
+            return Err(EmitError::Unsupported);
+        }
+        let (first, rest) = self.frames(&packet);
+        let offset = if is_recoverable {
+            Offset::Rewritten(Arc::new(Event {
+                parser: self.clone(),
+                namespace: namespace.into(),
+                payload,
+                attachments,
+            }))
+        } else {
+            Offset::None
+        };
+        Ok(Encoded { first, rest, offset })
+    }
+
+    /// `0`: the socket has joined, and with the pid may come back. A client of revision 3 knows its id already.
+    pub(crate) fn connect(&self, namespace: &str, id: &SocketId, pid: Option<&Pid>, revision: Revision) -> Encoded {
+        let pid = pid.map(|pid| format!(",\"pid\":\"{pid}\"")).unwrap_or_default();
+        match revision {
+            Revision::V3 => self.plain(PacketType::Connect, namespace, ""),
+            Revision::V4 => self.plain(PacketType::Connect, namespace, &format!("{{\"sid\":\"{id}\"{pid}}}")),
+        }
+    }
+
+    /// `1`: the server made the socket leave.
+    pub(crate) fn disconnect(&self, namespace: &str) -> Encoded {
+        self.plain(PacketType::Disconnect, namespace, "")
+    }
+
+    /// `4`: the socket may not join. A client of revision 3 is told the data alone, or the message if there are none.
+    pub(crate) fn connect_error(&self, namespace: &str, error: &ConnectError, revision: Revision) -> Encoded {
+        let json = match (revision, &error.data) {
+            (Revision::V4, _) => serde_json::to_string(error),
+            // Any other kind of value would be no packet to it.
+            (Revision::V3, Some(data @ (Value::Object(_) | Value::Array(_) | Value::String(_)))) => {
+                serde_json::to_string(data)
+            }
+            (Revision::V3, _) => serde_json::to_string(&error.message),
+        };
+        let json = json.expect("strings and JSON values can be written as JSON");
+        self.plain(PacketType::ConnectError, namespace, &json)
+    }
+
+    /// `4`: there is no such namespace, in the words that clients in the field compare, and the same in both revisions.
+    pub(crate) fn invalid_namespace(&self, namespace: &str) -> Encoded {
+        self.plain(PacketType::ConnectError, namespace, r#"{"message":"Invalid namespace"}"#)
+    }
+
+    fn plain(&self, kind: PacketType, namespace: &str, payload: &str) -> Encoded {
+        let (first, rest) = self.frames(&OutgoingPacket { kind, namespace, ack: None, payload, attachments: &[] });
+        Encoded { first, rest, offset: Offset::None }
+    }
+
+    fn frames(&self, packet: &OutgoingPacket<'_>) -> (Frame, Vec<Frame>) {
+        let Messages { first, rest } = self.encode(packet);
+        (Frame::from(&first), rest.iter().map(Frame::from).collect())
+    }
+}
+
+/// The parts of a list: a name, if there is one, and arguments, each of them behind a comma.
+fn payload<'a>(name: Option<&'a str>, items: &'a str) -> [&'a str; 4] {
+    match name {
+        Some(name) => ["[", name, items, "]"],
+        None => ["[", items.strip_prefix(',').unwrap_or_default(), "", "]"],
+    }
+}
+
+/// A packet encoded once, for any number of recipients.
+#[derive(Debug, Clone)]
+pub(crate) struct Encoded {
+    pub(crate) first: Frame,
+    pub(crate) rest: Vec<Frame>,
+    offset: Offset,
+}
+
+/// How an event gets its offset: one more argument at its end, of which clients that may come back take notice.
+#[derive(Debug, Clone)]
+enum Offset {
+    /// Not at all: it is none, it asks for an answer, or it has one.
+    None,
+    /// Behind the text of the default parser, with one copy.
+    Spliced,
+    /// By its parser, which writes it again.
+    Rewritten(Arc<Event>),
+}
+
+/// What it takes to write an event again.
+#[derive(Debug)]
+struct Event {
+    parser: Parser,
+    namespace: Box<str>,
+    payload: String,
+    attachments: Vec<Bytes>,
+}
+
+impl Encoded {
+    /// Whether it is an event that asks for no answer: one that a client which comes back is sent again.
+    pub(crate) fn is_recoverable(&self) -> bool {
+        !matches!(self.offset, Offset::None)
+    }
+
+    /// The same event with an offset as one more argument at its end.
+    pub(crate) fn with_offset(&self, offset: &str) -> Self {
+        let (first, rest) = match &self.offset {
+            Offset::None => return self.clone(),
+            Offset::Spliced => {
+                let frame = self.first.websocket();
+                // The header (RFC 6455, section 5.2), and the `4` of a message.
+                let start = 1 + match frame[1] {
+                    126 => 4,
+                    127 => 10,
+                    _ => 2,
+                };
+                let event = str::from_utf8(&frame[start..]).expect("a text frame is UTF-8");
+                let event = event.strip_suffix(']').expect("an event is an array");
+                (Frame::text(&[event, ",\"", offset, "\"]"]), self.rest.clone())
+            }
+            Offset::Rewritten(event) => {
+                let Event { parser, namespace, payload, attachments } = &**event;
+                let payload = payload.strip_suffix(']').expect("an event is an array");
+                let payload = [payload, ",\"", offset, "\"]"].concat();
+                let (kind, ack) = (PacketType::Event, None);
+                parser.frames(&OutgoingPacket { kind, namespace, ack, payload: &payload, attachments })
+            }
+        };
+        let encoded = Self { first, rest, offset: Offset::None };
+        if self.first.compress() { encoded } else { encoded.uncompressed() }
+    }
+
+    /// Its size in bytes, frame headers included.
+    pub(crate) fn size(&self) -> usize {
+        let frames = std::iter::once(&self.first).chain(&self.rest);
+        frames.map(|frame| size_of::<Frame>() + frame.websocket().len()).sum()
+    }
+
+    /// The same, never compressed on its way.
+    pub(crate) fn uncompressed(self) -> Self {
+        let rest = self.rest.into_iter().map(Frame::uncompressed).collect();
+        Self { first: self.first.uncompressed(), rest, ..self }
+    }
+}
+
+/// The decoder of a custom parser, whose packets are looked at.
+#[derive(Debug)]
+struct Checked {
+    decoder: Box<dyn Decode>,
+    limits: Arc<Limits>,
+}
+
+impl Decode for Checked {
+    fn push(&mut self, message: Message) -> Result<Option<Packet>, DecodeError> {
+        let packet = self.decoder.push(message)?;
+        packet.map(|packet| check(&packet, &self.limits).map(|()| packet)).transpose()
+    }
+
+    fn awaits(&self) -> Option<&str> {
+        self.decoder.awaits()
+    }
+}
+
+fn check(Packet { namespace, body }: &Packet, limits: &Limits) -> Result<(), DecodeError> {
+    if !namespace.starts_with('/') || namespace.len() > limits.max_namespace_name {
+        return Err(DecodeError::Namespace);
+    }
+    let (id, items) = match body {
+        Body::Connect(_) | Body::Disconnect => return Ok(()),
+        Body::Event(event) => {
+            check_event_name(&event.name, limits)?;
+            (event.ack, event.args.len() + 1)
+        }
+        Body::Ack(id, args) => (*id, args.len()),
+    };
+    if id.is_some_and(|id| id > MAX_SAFE_INTEGER) {
+        return Err(DecodeError::AckId);
+    }
+    if items > limits.max_args { Err(DecodeError::Payload) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const DEFAULT: Parser = Parser::Default;
+
+    fn frame(text: &str) -> Frame {
+        Frame::from(&Message::Text(text.into()))
+    }
+
+    #[test]
+    fn packets_are_encoded() {
+        let text = |encoded: Encoded| (encoded.first, encoded.rest.len());
+        assert_eq!(text(DEFAULT.event("/", "a", &(), None).expect("event")), (frame("2[\"a\"]"), 0));
+        assert_eq!(
+            text(DEFAULT.event("/n", "é\"", &(1, "x"), Some(3)).expect("event")),
+            (frame("2/n,3[\"é\\\"\",1,\"x\"]"), 0)
+        );
+        assert_eq!(text(DEFAULT.ack("/", 7, &()).expect("ack")), (frame("37[]"), 0));
+        assert_eq!(text(DEFAULT.ack("/n", 7, &("a", 1)).expect("ack")), (frame("3/n,7[\"a\",1]"), 0));
+        assert_eq!(text(DEFAULT.disconnect("/n")), (frame("1/n,"), 0));
+        let error = ConnectError::new("no").with_data(json!({"code": 403}));
+        let refused = |error: &ConnectError, revision| text(DEFAULT.connect_error("/n", error, revision));
+        assert_eq!(refused(&error, Revision::V4), (frame("4/n,{\"message\":\"no\",\"data\":{\"code\":403}}"), 0));
+        assert_eq!(refused(&error, Revision::V3), (frame("4/n,{\"code\":403}"), 0));
+        for (data, told) in
+            [(json!("why"), "\"why\""), (json!([1]), "[1]"), (json!(403), "\"no\""), (json!(null), "\"no\"")]
+        {
+            let error = ConnectError::new("no").with_data(data);
+            assert_eq!(refused(&error, Revision::V3), (frame(&format!("4/n,{told}")), 0));
+        }
+        assert_eq!(refused(&ConnectError::new("\"no\""), Revision::V3), (frame(r#"4/n,"\"no\"""#), 0));
+        let binary = Bytes::from_static(&[1]);
+        let placeholder = "{\"_placeholder\":true,\"num\":0}";
+        assert_eq!(
+            text(DEFAULT.event("/n", "a", &binary, Some(1)).expect("event")),
+            (frame(&format!("51-/n,1[\"a\",{placeholder}]")), 1)
+        );
+        assert_eq!(text(DEFAULT.ack("/", 1, &binary).expect("ack")), (frame(&format!("61-1[{placeholder}]")), 1));
+        assert!(matches!(DEFAULT.event("/", "disconnect", &(), None), Err(EmitError::ReservedEvent)));
+    }
+}

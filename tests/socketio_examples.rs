@@ -1,0 +1,239 @@
+//! The examples of socketio: each is built, started, and spoken to.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use serde_json::{Value, json};
+use tests::{
+    example::Example,
+    frames::{Frame, WebSocket, text},
+    server::Endpoint,
+};
+
+async fn start(name: &str) -> (Example, Endpoint) {
+    start_with(name, &[]).await
+}
+
+async fn start_with(name: &str, environment: &[(&str, &str)]) -> (Example, Endpoint) {
+    let (example, address) = Example::tcp("socketio", name, environment).await;
+    (example, Endpoint { address, path: "/socket.io/", query: "EIO=4" })
+}
+
+/// A client that asks to join a namespace; returns what it is answered, which is for its namespace.
+async fn ask(endpoint: Endpoint, namespace: &str, auth: &Value) -> (WebSocket, String) {
+    let (mut client, _sid) = WebSocket::open(endpoint).await;
+    let prefix = if namespace == "/" { String::new() } else { format!("{namespace},") };
+    client.send(&format!("40{prefix}{auth}")).await;
+    let answer = client.text().await;
+    (client, answer.replacen(&prefix, "", 1))
+}
+
+async fn join(endpoint: Endpoint, namespace: &str, auth: Value) -> WebSocket {
+    let (client, answer) = ask(endpoint, namespace, &auth).await;
+    assert!(answer.starts_with("40{"), "{answer}");
+    client
+}
+
+/// Emits an event that wants an answer, and returns that, which must be the next thing that comes.
+async fn call(client: &mut WebSocket, event: Value) -> String {
+    client.send(&format!("427{event}")).await;
+    let answer = client.text().await;
+    answer.strip_prefix("437").unwrap_or_else(|| panic!("no answer to {event}: {answer}")).to_owned()
+}
+
+#[tokio::test]
+async fn chat() {
+    let (_example, endpoint) = start("chat").await;
+    let (_refused, answer) = ask(endpoint, "/", &json!({ "name": " " })).await;
+    assert_eq!(answer, r#"44{"message":"say who you are","data":{"field":"name"}}"#);
+    let mut ann = join(endpoint, "/", json!({ "name": "Ann" })).await;
+    let mut bob = join(endpoint, "/", json!({ "name": "Bob" })).await;
+    assert_eq!(ann.text().await, r#"42["came","Bob"]"#);
+    assert_eq!(call(&mut bob, json!(["who is there"])).await, r#"[["Ann","Bob"]]"#);
+    bob.send(r#"42["typing"]"#).await;
+    assert_eq!(ann.text().await, r#"42["typing","Bob"]"#);
+    assert_eq!(call(&mut ann, json!(["say", "hi"])).await, "[1]");
+    assert_eq!(bob.text().await, r#"42["said","Ann","hi"]"#);
+    drop(bob);
+    assert_eq!(ann.text().await, r#"42["went","Bob"]"#);
+}
+
+#[tokio::test]
+async fn acks() {
+    let (_example, endpoint) = start("acks").await;
+    let mut client = join(endpoint, "/", json!({})).await;
+    let _silent = join(endpoint, "/", json!({})).await;
+    assert_eq!(call(&mut client, json!(["divide", 7, 2])).await, "[3.5]");
+    let zero = call(&mut client, json!(["divide", 7, 0])).await;
+    assert_eq!(zero, r#"[{"error":{"message":"nothing can be divided by 0"}}]"#);
+    let wrong = call(&mut client, json!(["divide", "7"])).await;
+    assert_eq!(wrong, r#"[{"error":{"message":"Invalid arguments"}}]"#);
+    assert_eq!(call(&mut client, json!(["later"])).await, r#"["done"]"#);
+    client.send(r#"427["greet"]"#).await;
+    let question = client.text().await;
+    let id = question.strip_prefix("42").and_then(|rest| rest.strip_suffix(r#"["name?"]"#)).expect(&question);
+    client.send(&format!(r#"43{id}["Ann"]"#)).await;
+    assert_eq!(client.text().await, r#"437["Hello Ann"]"#);
+    client.send(r#"428["poll","tea?"]"#).await;
+    let question = client.text().await;
+    let id = question.strip_prefix("42").and_then(|rest| rest.strip_suffix(r#"["vote","tea?"]"#)).expect(&question);
+    client.send(&format!("43{id}[true]")).await;
+    assert_eq!(client.text().await, "438[1,0,1]", "one did not answer");
+}
+
+#[tokio::test]
+async fn rooms() {
+    let (mut example, endpoint) = start("rooms").await;
+    let mut one = join(endpoint, "/", json!({})).await;
+    let mut other = join(endpoint, "/", json!({})).await;
+    assert_eq!(call(&mut one, json!(["open", "home"])).await, "[1]");
+    assert_eq!(example.line().await, "somebody looks at page:home");
+    assert_eq!(call(&mut other, json!(["open", "home"])).await, "[2]");
+    assert_eq!(one.text().await, r#"42["viewers","home",2]"#);
+    assert_eq!(call(&mut other, json!(["change", ["home", "none"], "title"])).await, "[1]");
+    assert_eq!(one.text().await, r#"42["changed","title"]"#);
+    assert_eq!(call(&mut one, json!(["open", "end"])).await, "[1]");
+    assert_eq!(example.line().await, "somebody looks at page:end");
+    assert_eq!(call(&mut one, json!(["change", ["home"], "text"])).await, "[1]", "only the other one is left");
+    drop(other);
+    assert_eq!(example.line().await, "nobody looks at page:home");
+    let long = call(&mut one, json!(["open", "x".repeat(1000)])).await;
+    assert_eq!(long, r#"[{"error":{"message":"the name of the room is too long"}}]"#);
+}
+
+#[tokio::test]
+async fn private() {
+    let (_example, endpoint) = start("private").await;
+    let mut ann = join(endpoint, "/", json!({ "name": "Ann" })).await;
+    let mut tab = join(endpoint, "/", json!({ "name": "Ann" })).await;
+    let mut bob = join(endpoint, "/", json!({ "name": "Bob" })).await;
+    assert_eq!(call(&mut ann, json!(["whisper", "Bob", "psst"])).await, "[true]");
+    assert_eq!(bob.text().await, r#"42["whispered","Ann","psst"]"#);
+    assert_eq!(tab.text().await, r#"42["you whispered","Bob","psst"]"#);
+    assert_eq!(call(&mut ann, json!(["whisper", "Eve", "psst"])).await, "[false]");
+    assert_eq!(tab.text().await, r#"42["you whispered","Eve","psst"]"#);
+    tab.send(r#"42["log out everywhere"]"#).await;
+    for client in [&mut ann, &mut tab] {
+        assert!(matches!(client.frame().await, Frame::Close(..)));
+    }
+    assert_eq!(call(&mut bob, json!(["whisper", "Ann", "gone?"])).await, "[false]");
+}
+
+#[tokio::test]
+async fn upload() {
+    let (_example, endpoint) = start("upload").await;
+    let mut client = join(endpoint, "/", json!({})).await;
+    assert_eq!(call(&mut client, json!(["begin", "photo.jpg", 4])).await, r#"["send photo.jpg"]"#);
+    for (piece, answer) in [
+        (&[1, 2, 3][..], "[75,null]"),
+        (&[4, 5][..], r#"[{"error":{"message":"more bytes than were announced"}}]"#),
+        (&[255][..], "[100,261]"),
+    ] {
+        client.send(r#"451-9["piece",{"_placeholder":true,"num":0}]"#).await;
+        client.send_binary(piece).await;
+        assert_eq!(client.text().await, format!("439{answer}"));
+    }
+    let large = call(&mut client, json!(["begin", "film.mkv", 200_000_000])).await;
+    assert_eq!(large, r#"[{"error":{"message":"film.mkv is larger than 100000000 bytes"}}]"#);
+}
+
+#[tokio::test]
+async fn jwt() {
+    let key = "a key of the test";
+    let (_example, endpoint) = start_with("jwt", &[("JWT_KEY", key)]).await;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
+    let token = |algorithm, key: &str, claims: Value| {
+        let key = EncodingKey::from_secret(key.as_bytes());
+        jsonwebtoken::encode(&Header::new(algorithm), &claims, &key).expect("a token")
+    };
+    let ann = token(Algorithm::HS256, key, json!({ "sub": "Ann", "exp": now + 600 }));
+    let root = token(Algorithm::HS256, key, json!({ "sub": "root", "exp": now + 600, "admin": true }));
+    let mut client = join(endpoint, "/", json!({ "token": ann })).await;
+    assert_eq!(call(&mut client, json!(["who am i"])).await, r#"["Ann"]"#);
+    join(endpoint, "/admin", json!({ "token": root })).await;
+    for (namespace, auth, message) in [
+        ("/", json!({}), "a token is required"),
+        ("/", json!({ "token": "x" }), "log in again"),
+        (
+            "/",
+            json!({ "token": token(Algorithm::HS256, key, json!({ "sub": "Ann", "exp": now - 600 })) }),
+            "log in again",
+        ),
+        ("/", json!({ "token": token(Algorithm::HS256, key, json!({ "sub": "Ann" })) }), "log in again"),
+        (
+            "/",
+            json!({ "token": token(Algorithm::HS512, key, json!({ "sub": "Ann", "exp": now + 600 })) }),
+            "log in again",
+        ),
+        (
+            "/",
+            json!({ "token": token(Algorithm::HS256, "", json!({ "sub": "Ann", "exp": now + 600 })) }),
+            "log in again",
+        ),
+        ("/admin", json!({ "token": ann }), "not for you"),
+    ] {
+        let (_refused, answer) = ask(endpoint, namespace, &auth).await;
+        let error: Value = serde_json::from_str(answer.strip_prefix("44").expect(&answer)).expect("JSON");
+        assert_eq!(error["message"], message, "{auth}");
+    }
+}
+
+#[tokio::test]
+async fn recovery() {
+    let (_example, endpoint) = start("recovery").await;
+    let (mut one, answer) = ask(endpoint, "/", &json!({})).await;
+    let ids: Value = serde_json::from_str(&answer[2..]).expect("JSON");
+    let event = async |client: &mut WebSocket| -> Value {
+        let event = client.text().await;
+        serde_json::from_str(event.strip_prefix("42").expect(&event)).expect("JSON")
+    };
+    let list = event(&mut one).await;
+    assert_eq!((&list[0], &list[1]), (&json!("list"), &json!([])));
+    drop(one);
+    let mut other = join(endpoint, "/", json!({})).await;
+    event(&mut other).await;
+    other.send(r#"421["add","milk"]"#).await;
+    assert_eq!(event(&mut other).await[1], "milk");
+    assert_eq!(other.frame().await, text("431[1]"));
+    let (mut back, _sid) = WebSocket::open(endpoint).await;
+    back.send(&format!("40{}", json!({ "pid": ids["pid"], "offset": list[2] }))).await;
+    let missed = event(&mut back).await;
+    assert_eq!((&missed[0], &missed[1]), (&json!("added"), &json!("milk")));
+    assert_eq!(back.text().await, answer, "as who it was, and without the whole list");
+    other.send(r#"42["add","bread"]"#).await;
+    assert_eq!(event(&mut back).await[1], "bread");
+}
+
+#[tokio::test]
+async fn namespaces() {
+    let (mut example, endpoint) = start("namespaces").await;
+    assert_eq!(example.line().await, "/lobby is there");
+    let mut ann = join(endpoint, "/project-apollo", json!({ "name": "Ann" })).await;
+    assert_eq!(example.line().await, "/project-apollo is there");
+    ann.send(r#"42/project-apollo,1["where am i"]"#).await;
+    assert_eq!(ann.text().await, r#"43/project-apollo,1["apollo"]"#);
+    for (namespace, name) in [("/project-gemini", "Ann"), ("/project-voyager", "Bob"), ("/nowhere", "Bob")] {
+        let (_refused, answer) = ask(endpoint, namespace, &json!({ "name": name })).await;
+        assert_eq!(answer, r#"44{"message":"Invalid namespace"}"#, "{namespace}");
+    }
+    let mut bob = join(endpoint, "/project-apollo", json!({ "name": "Bob" })).await;
+    bob.send(r#"42/project-apollo,["say","hi"]"#).await;
+    assert_eq!(ann.text().await, r#"42/project-apollo,["said","hi"]"#);
+}
+
+#[tokio::test]
+async fn background() {
+    let (_example, endpoint) = start("background").await;
+    let mut client = join(endpoint, "/", json!({})).await;
+    assert_eq!(call(&mut client, json!(["start", "report", 3])).await, "[true]");
+    for step in 1..=3 {
+        assert_eq!(client.text().await, format!(r#"42["progress","report",{step},3]"#));
+    }
+    client.send(r#"42["watch","clock"]"#).await;
+    tokio::time::timeout(Duration::from_secs(30), async {
+        let tick = client.text().await;
+        assert!(tick.starts_with(r#"42["tick","#), "{tick}");
+    })
+    .await
+    .expect("a tick");
+}
