@@ -6,6 +6,8 @@ use std::collections::BTreeSet;
 
 use source::{SOURCES, Source, names, read, used};
 
+#[path = "tidy/minimum.rs"]
+mod minimum;
 #[path = "tidy/pages.rs"]
 mod pages;
 #[path = "tidy/rows.rs"]
@@ -243,6 +245,14 @@ fn lines_are_short() {
 #[test]
 fn nothing_is_unsafe() {
     no_line("Write it in safe Rust", |_| true, |source| &source.code, |line| names(line, &["unsafe"]));
+}
+
+#[test]
+fn k12_keys_from_clients_are_hashed_with_a_secret() {
+    let fixed = ["BuildHasherDefault", "DefaultHasher", "FxHashMap", "FxHasher", "FnvHashMap", "ahash", "with_hasher"];
+    let is_for = |source: &Source| source.path.starts_with("engineio/src/") || source.path.starts_with("socketio/src/");
+    let advice = "Leave tables to the hasher of the standard library, which draws a key of its own";
+    no_line(advice, is_for, |source| &source.code, |line| names(line, &fixed));
 }
 
 #[test]

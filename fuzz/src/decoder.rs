@@ -70,7 +70,9 @@ fn check(packet: Packet, revision: Revision) {
     let Packet { namespace, body } = packet;
     assert!(namespace.starts_with('/') && namespace.len() <= 255);
     match body {
-        Body::Connect(auth) => assert!(auth.is_empty() || (auth.starts_with('{') && auth.ends_with('}'))),
+        Body::Connect(auth) => {
+            assert!(auth.is_empty() || (auth.starts_with('{') && auth.trim_ascii_end().ends_with('}')))
+        }
         Body::Disconnect => {}
         Body::Event(event) => {
             assert!(event.name.len() <= 1024 && event.ack.is_none_or(|id| id <= MAX_ACK_ID));

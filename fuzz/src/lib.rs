@@ -3,12 +3,16 @@
 //! A target panics when something that must always hold does not. It is a plain function, so that the replay test
 //! and a debugger need no fuzzer; how to run it with one is in `fuzz/README.md`.
 
+mod application;
+mod connection;
 mod decoder;
 mod ending;
 mod frames;
 mod headers;
 mod jsonp;
 mod ledger;
+mod member;
+mod members;
 mod model;
 mod msgpack;
 mod offers;
@@ -16,12 +20,15 @@ mod origins;
 mod packet;
 mod payload;
 mod pings;
+mod poller;
 mod query;
 mod reader;
 mod reading;
 mod replay;
+mod seat;
 mod session;
 
+pub use connection::connection;
 pub use decoder::decoder;
 pub use frames::frames;
 pub use headers::headers;
@@ -38,7 +45,7 @@ pub use session::session;
 pub type Target = fn(&[u8]);
 
 /// All targets by name, which is also the name of the corpus.
-pub const TARGETS: [(&str, Target); 10] = [
+pub const TARGETS: [(&str, Target); 11] = [
     ("packet", packet),
     ("payload", payload),
     ("jsonp", jsonp),
@@ -49,4 +56,5 @@ pub const TARGETS: [(&str, Target); 10] = [
     ("reader", reader),
     ("frames", frames),
     ("session", session),
+    ("connection", connection),
 ];

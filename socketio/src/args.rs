@@ -42,7 +42,12 @@ impl Args {
         let items = Items { max: limits.max_args }.deserialize(&mut reader);
         let items = items.and_then(|items| reader.end().map(|()| items)).map_err(|_| DecodeError::Payload)?;
         let items = items.into_iter().map(|item| json.slice_ref(item.get())).collect();
-        let args = Self { items, attachments };
+        Self { items, attachments: Vec::new() }.attach(attachments)
+    }
+
+    /// The same with attachments, which placeholders stand for.
+    pub(crate) fn attach(self, attachments: Vec<Bytes>) -> Result<Self, DecodeError> {
+        let args = Self { attachments, ..self };
         if !args.attachments.is_empty() {
             (0..args.len()).try_for_each(|at| args.value(at).map(drop)).map_err(|_| DecodeError::Placeholder)?;
         }
@@ -316,6 +321,15 @@ mod tests {
         assert_eq!(more, None);
         assert!(args.read::<u8>().is_err());
         assert!(args.read::<(String, String)>().is_err());
+    }
+
+    #[test]
+    fn numbers_are_read_to_the_last_bit() {
+        let json = "[900719007199254740993,0.6900000000000001,1.7976931348623157e308]";
+        let numbers = [900_719_007_199_254_740_993.0, 0.690_000_000_000_000_1, f64::MAX];
+        assert_eq!(parse(json).expect("arguments").read::<[f64; 3]>().expect("numbers"), numbers);
+        let beside_binary = Args::parse(&json.into(), vec![Bytes::new()], &Limits::default()).expect("arguments");
+        assert_eq!(beside_binary.read::<[f64; 3]>().expect("numbers"), numbers);
     }
 
     #[test]

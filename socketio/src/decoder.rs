@@ -82,7 +82,8 @@ pub struct Decoder {
 /// A packet whose attachments are still due.
 #[derive(Debug)]
 struct Partial {
-    header: Header,
+    packet: Packet,
+    due: usize,
     attachments: Vec<Bytes>,
 }
 
@@ -95,17 +96,19 @@ impl Decoder {
 
 impl Decode for Decoder {
     fn awaits(&self) -> Option<&str> {
-        self.partial.as_ref().map(|partial| &*partial.header.namespace)
+        self.partial.as_ref().map(|partial| &*partial.packet.namespace)
     }
 
     fn push(&mut self, message: Message) -> Result<Option<Packet>, DecodeError> {
         match (message, self.partial.take()) {
             (Message::Text(text), None) => {
                 let header = Header::decode(&text, self.revision, &self.limits)?;
-                if header.attachments == 0 {
-                    return packet(header, Vec::new(), &self.limits).map(Some);
+                let due = header.attachments;
+                let packet = packet(header, &self.limits)?;
+                if due == 0 {
+                    return Ok(Some(packet));
                 }
-                self.partial = Some(Partial { header, attachments: Vec::new() });
+                self.partial = Some(Partial { packet, due, attachments: Vec::new() });
                 Ok(None)
             }
             (Message::Binary(data), Some(mut partial)) => {
@@ -115,11 +118,11 @@ impl Decode for Decoder {
                 }
                 // A copy frees the read buffer, which the attachment would keep for as long as the others are due.
                 partial.attachments.push(Bytes::copy_from_slice(&data));
-                if partial.attachments.len() < partial.header.attachments {
+                if partial.attachments.len() < partial.due {
                     self.partial = Some(partial);
                     return Ok(None);
                 }
-                packet(partial.header, partial.attachments, &self.limits).map(Some)
+                attach(partial.packet, partial.attachments).map(Some)
             }
             (Message::Text(_), Some(_)) => Err(DecodeError::MissingAttachments),
             (Message::Binary(_), None) => Err(DecodeError::UnexpectedAttachment),
@@ -127,7 +130,8 @@ impl Decode for Decoder {
     }
 }
 
-fn packet(header: Header, attachments: Vec<Bytes>, limits: &Limits) -> Result<Packet, DecodeError> {
+/// The packet of a text, as yet without its attachments.
+fn packet(header: Header, limits: &Limits) -> Result<Packet, DecodeError> {
     let Header { kind, namespace, query, ack, payload, .. } = header;
     let body = match kind {
         Kind::Connect => {
@@ -137,11 +141,21 @@ fn packet(header: Header, attachments: Vec<Bytes>, limits: &Limits) -> Result<Pa
         Kind::Disconnect if payload.is_empty() && ack.is_none() => Body::Disconnect,
         Kind::Disconnect => return Err(DecodeError::Payload),
         Kind::Event => {
-            let mut args = Args::parse(&payload, attachments, limits)?;
+            let mut args = Args::parse(&payload, Vec::new(), limits)?;
             let name = args.take_first().ok_or(DecodeError::Payload)?;
             Body::Event(Incoming { name: event_name(&name, limits)?, args, ack })
         }
-        Kind::Ack => Body::Ack(ack, Args::parse(&payload, attachments, limits)?),
+        Kind::Ack => Body::Ack(ack, Args::parse(&payload, Vec::new(), limits)?),
+    };
+    Ok(Packet { namespace, body })
+}
+
+/// Puts the attachments where placeholders stand for them.
+fn attach(Packet { namespace, body }: Packet, attachments: Vec<Bytes>) -> Result<Packet, DecodeError> {
+    let body = match body {
+        Body::Event(event) => Body::Event(Incoming { args: event.args.attach(attachments)?, ..event }),
+        Body::Ack(ack, args) => Body::Ack(ack, args.attach(attachments)?),
+        without @ (Body::Connect(_) | Body::Disconnect) => without,
     };
     Ok(Packet { namespace, body })
 }
@@ -288,6 +302,9 @@ mod tests {
             (&[text("3{}")], DecodeError::Payload),
             (&[text("51-[\"a\"]"), text("2[\"b\"]")], DecodeError::MissingAttachments),
             (&[binary(b"")], DecodeError::UnexpectedAttachment),
+            (&[text("51-[\"a\"")], DecodeError::Payload),
+            (&[text("61-1{}")], DecodeError::Payload),
+            (&[text("51-[\"connect\"]")], DecodeError::EventName),
             (&[text("51-[\"a\",{\"_placeholder\":true,\"num\":1}]"), binary(b"")], DecodeError::Placeholder),
             (&[text("51-[\"a\",{\"_placeholder\":true,\"num\":\"splice\"}]"), binary(b"")], DecodeError::Placeholder),
         ];

@@ -148,13 +148,17 @@ impl<'de> Visitor<'de> for Builder<'_> {
     }
 }
 
+/// The value of a key; of one that is given twice the last, as in JavaScript.
+fn last<'a>(entries: &'a [(String, Value)], key: &str) -> Option<&'a Value> {
+    entries.iter().rev().find(|(name, _)| name == key).map(|(_, value)| value)
+}
+
 fn is_placeholder(entries: &[(String, Value)]) -> bool {
-    entries.iter().any(|(key, value)| key == PLACEHOLDER && *value == Value::Bool(true))
+    last(entries, PLACEHOLDER) == Some(&Value::Bool(true))
 }
 
 fn number(entries: &[(String, Value)]) -> Option<usize> {
-    let (_, number) = entries.iter().find(|(key, _)| key == PLACEHOLDER_NUMBER)?;
-    match number {
+    match last(entries, PLACEHOLDER_NUMBER)? {
         Value::Number(number) => number.as_u64()?.try_into().ok(),
         _ => None,
     }
@@ -283,6 +287,15 @@ mod tests {
         }
         assert!(read(r#"{"_placeholder":true}"#, &[Bytes::new()]).is_err());
         assert!(read(r#"{"_placeholder":1,"num":9}"#, &[]).is_ok());
+    }
+
+    #[test]
+    fn of_a_key_given_twice_the_last_one_counts() {
+        let binary = [Bytes::from_static(b"zero"), Bytes::from_static(b"one")];
+        let one = read(r#"{"_placeholder":false,"num":7,"_placeholder":true,"num":1}"#, &binary);
+        assert_eq!(one.expect("valid"), Value::Binary(binary[1].clone()));
+        let data = read(r#"{"_placeholder":true,"num":7,"_placeholder":false}"#, &binary);
+        assert_eq!(data.expect("valid").binaries(), 0);
     }
 
     #[test]

@@ -1,9 +1,10 @@
-// The official client of Socket.IO 2.x (protocol 4 over Engine.IO's revision 3), beside that of 4.x.
+// The official client of Socket.IO 2.x (protocol 4 over Engine.IO's revision 3), beside those of 3.x and 4.x.
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import io2 from 'socket.io-client-2'
-import { comparable, connect, echo, fence, testEachWay, ways } from './support/client.mjs'
+import { Manager as Manager3 } from 'socket.io-client-3'
+import { comparable, connect, connected, echo, fence, testEachWay, ways } from './support/client.mjs'
 import { collect, once, record, settled } from './support/events.mjs'
 import { serve } from './support/server.mjs'
 
@@ -28,6 +29,15 @@ async function connect2(t, way, { namespace = '/', query, ...options } = {}) {
   const socket = manager.socket(namespace, { query })
   await once(socket, 'connect')
   await upgraded
+  return socket
+}
+
+/** A connected socket of the client of 3.x. */
+async function connect3(t, way, namespace) {
+  const manager = new Manager3(server.origin, { transports: way.transports, reconnection: false })
+  const socket = manager.socket(namespace)
+  t.after(() => socket.disconnect())
+  await connected(socket, way)
   return socket
 }
 
@@ -137,35 +147,40 @@ testEachWay('V2-03 the id that the client makes up is the one the server knows',
 })
 
 for (const namespace of ['/', '/custom']) {
-  test(`V2-10 RM-11 clients of both revisions hear the same casts in ${namespace}`, async (t) => {
+  test(`V2-10 RM-11 clients of every line hear the same casts in ${namespace}`, async (t) => {
     const news = await Promise.all(ways.map((way) => connect(t, server, way, { namespace })))
+    const middles = await Promise.all(ways.map((way) => connect3(t, way, namespace)))
     const olds = await Promise.all(ways.map((way) => connect2(t, way, { namespace })))
     const outsider = await connect2(t, ways[0], { namespace })
     const silence = record(outsider, 'msg')
-    const heard = [...news, ...olds].map((member) => record(member, 'msg'))
-    for (const member of [...news, ...olds]) {
+    const members = [...news, ...middles, ...olds]
+    const heard = members.map((member) => record(member, 'msg'))
+    for (const member of members) {
       assert.deepEqual(await ask(member, 'join', 'both'), [true])
     }
     const args = ['é🎉', bytes, { more: [Buffer.alloc(0), 1] }]
     news[0].emit('cast', 'both', 'from 4.x', ...args)
     await fence(news[0])
+    middles[0].emit('cast', 'both', 'from 3.x', ...args)
+    await fence2(middles[0])
     olds[0].emit('cast', 'both', 'from 2.x', ...args)
     await fence2(olds[0])
-    await Promise.all([...news.map(fence), ...[...olds, outsider].map(fence2)])
+    await Promise.all([...news.map(fence), ...[...middles, ...olds, outsider].map(fence2)])
     assert.deepEqual(
       comparable(heard),
       heard.map(() => [
         ['from 4.x', ...args],
+        ['from 3.x', ...args],
         ['from 2.x', ...args],
       ]),
     )
     await Promise.all(olds.map((member) => ask(member, 'leave', 'both')))
     news[0].emit('cast', 'both', 'without 2.x')
     await fence(news[0])
-    await Promise.all(olds.map(fence2))
+    await Promise.all([...middles, ...olds].map(fence2))
     assert.deepEqual(
       heard.map((events) => events.length),
-      [3, 3, 3, 2, 2, 2],
+      [4, 4, 4, 4, 4, 4, 3, 3, 3],
     )
     assert.deepEqual(silence, [])
   })

@@ -1,6 +1,5 @@
 """python-socketio's client against profile smoke, over each way of connecting."""
 
-import asyncio
 from queue import Queue
 
 import pytest
@@ -130,15 +129,3 @@ def test_drop_ends_the_connection(connect):
     client.queue("disconnect")
     client.emit("drop")
     client.heard("disconnect")
-
-
-def test_the_asynchronous_client(server, transports):
-    async def speak():
-        async with asyncio.timeout(10):
-            client = socketio.AsyncClient(reconnection=False)
-            await client.connect(server, transports=transports)
-            reply = await client.call("ack-me", ("🎉", BYTES))
-            await client.disconnect()
-            return reply
-
-    assert asyncio.run(speak()) == ("🎉", BYTES)

@@ -140,6 +140,24 @@ async fn ak_06_after_its_timeout_nobody_waits_for_an_answer() {
 }
 
 #[tokio::test]
+async fn ak_07_without_a_timeout_an_answer_is_waited_for_as_long_as_the_client_stays() {
+    let (root, mut told) = asking("/");
+    let day = Duration::from_secs(24 * 60 * 60);
+    let mut config = Config::default();
+    config.engine.ping_interval = 2 * day;
+    let (server, _io) = server::socketio(config, [root]).await;
+    let (mut client, _id) = socket::connect(server.endpoint, "/").await;
+    client.send(r#"42["ask"]"#).await;
+    assert_eq!(client.frame().await, text(r#"420["question"]"#));
+    tokio::time::pause();
+    tokio::time::advance(day).await;
+    tokio::time::resume();
+    told.none();
+    client.send(r#"430["at last"]"#).await;
+    assert_eq!(told.next().await, r#""at last""#);
+}
+
+#[tokio::test]
 async fn ak_06_with_no_time_at_all_it_times_out() {
     let (sender, mut told) = Told::new();
     let root = namespace("/").on("ask", move |socket: Socket| {

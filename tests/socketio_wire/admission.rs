@@ -43,7 +43,7 @@ fn is_connect(frame: &Frame) -> bool {
 }
 
 #[tokio::test]
-async fn mw_02_what_the_handler_emits_comes_right_behind_the_answer() {
+async fn ns_08_mw_02_what_the_handler_emits_comes_right_behind_the_answer() {
     let decision = Decision::default();
     let (server, _io) = serve([namespace("/"), slow(&decision)]).await;
     let mut client = waiting(&server).await;

@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use engineio::Http;
 use serde_json::{Value, json};
 use socketio::{Auth, Config, ConnectError, Namespace, Query, Socket};
 use tests::{
@@ -269,6 +270,28 @@ async fn ev_12_14_the_query_of_the_connection_is_that_of_all_namespaces() {
         client.send("40/typed,").await;
         assert_eq!(client.frame().await, text(r#"44/typed,{"message":"Connection refused"}"#));
     }
+}
+
+#[tokio::test]
+async fn ev_13_what_is_known_of_the_handshake() {
+    let root = namespace("/").on("handshake", async |socket: Socket, Auth(auth): Auth<Value>| {
+        let handshake = socket.handshake();
+        let params: Vec<_> = handshake.params().map(|(name, value)| format!("{name}={value}")).collect();
+        let cookie = handshake.header("cookie").map(String::from_utf8_lossy);
+        let address = handshake.remote.map(|remote| remote.ip().to_string());
+        socket.emit("handshake", &(params, cookie, handshake.header("x-other").is_some(), address, auth))
+    });
+    let config = Config { http: Http::default().kept_headers(["Cookie"]), ..Config::default() };
+    let (server, _io) = server::socketio(config, [root]).await;
+    let mut connection = Connection::open(server.endpoint.address).await;
+    connection.request("GET /socket.io/?EIO=4&transport=polling&token=a%20b", "cookie: c=d\r\nx-other: 1\r\n").await;
+    let sid = sid(&connection.answer().await.body);
+    let posts = Connection::open(server.endpoint.address).await;
+    let mut client = Polling { endpoint: server.endpoint, sid, posts, gets: connection };
+    client.post("40{\"user\":1}\x1e42[\"handshake\"]").await;
+    let body = client.get().await.body;
+    let shown = r#"["EIO=4","transport=polling","token=a b"],"c=d",false,"127.0.0.1",{"user":1}"#;
+    assert!(body.ends_with(&format!("\x1e42[\"handshake\",{shown}]")), "{body}");
 }
 
 #[tokio::test]

@@ -203,7 +203,7 @@ async fn ns_18_i11_events_wait_for_the_decision() {
 }
 
 #[tokio::test]
-async fn ns_23_28_a_family_is_emitted_to() {
+async fn ns_23_27_28_a_family_is_emitted_to() {
     let families = [family("/game-{id}"), family("/{*all}"), namespace("/game-fixed"), namespace("/")];
     let (server, io) = serve(families).await;
     let mut clients = HashMap::new();

@@ -368,6 +368,17 @@ async fn kb12_a_binary_event_for_a_namespace_not_joined_closes_at_its_header() {
 }
 
 #[tokio::test]
+async fn cv_08_cv_09_j7_j9_a_binary_packet_that_is_none_closes_at_its_header() {
+    let (server, _io) = serve(default(), [namespace("/")]).await;
+    for header in [r#"451-["x""#, "451-{}", "461-1null", r#"452-["connect"]"#, "451-[null]"] {
+        let _row = Row(header);
+        let (mut client, _id) = socket::connect(server.endpoint, "/").await;
+        client.send(header).await;
+        assert_eq!(client.frame().await, CLOSED);
+    }
+}
+
+#[tokio::test]
 async fn kb3_kb11_what_clients_could_not_read_is_not_sent() {
     let (sender, mut told) = Told::new();
     let root = namespace("/").on("go", move |socket: Socket| {

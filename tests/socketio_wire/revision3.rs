@@ -134,7 +134,7 @@ async fn v2_03_their_ids_come_from_their_sid() {
 }
 
 #[tokio::test]
-async fn v2_04_05_a_namespace_is_joined_with_a_query() {
+async fn ns_17_v2_04_05_a_namespace_is_joined_with_a_query() {
     let (server, _io) = serve_both([namespace("/"), showing("/custom")]).await;
     let rows = [
         ("no query", "40/custom,", "{}"),

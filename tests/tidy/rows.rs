@@ -1,5 +1,5 @@
-//! What it is: the rows of our lists of behaviours and of abuse that concern Engine.IO, and the rule that each has a
-//! test named after it.
+//! What it is: the rows of our lists of behaviours and of abuse that concern Engine.IO and Socket.IO, and the rule
+//! that each has a test named after it.
 //! What it is not: a judge of those tests: it reads their names.
 //! Who calls it: `tidy.rs`; its pages of documentation ask what rows there are.
 
@@ -9,8 +9,9 @@ use crate::source::SOURCES;
 
 /// Families of rows, by the first and the last number of each. Behaviours, which have a dash and two digits:
 /// handshake, heartbeat, transports, upgrade, closing, callbacks, CORS, cookies, payload limits, compression,
-/// middlewares, attaching.
-const BEHAVIOURS: [(&str, u32); 12] = [
+/// middlewares, attaching; namespaces, middlewares of them, listeners, events, rooms, acks, recovery, utility methods,
+/// closing and violations, clients of 2.x.
+const BEHAVIOURS: [(&str, u32); 22] = [
     ("HS", 38),
     ("HB", 16),
     ("TR", 28),
@@ -23,24 +24,58 @@ const BEHAVIOURS: [(&str, u32); 12] = [
     ("CP", 7),
     ("EM", 6),
     ("AT", 12),
+    ("NS", 29),
+    ("MW", 10),
+    ("SM", 5),
+    ("EV", 15),
+    ("RM", 12),
+    ("AK", 11),
+    ("RC", 10),
+    ("UT", 4),
+    ("CV", 18),
+    ("V2", 10),
 ];
 
-/// Abuse: query, polling, bodies, origins, WebSocket upgrade, frames, packets, HTTP; and published vulnerabilities.
-const ABUSE: [(&str, u32); 9] =
-    [("A", 26), ("B", 13), ("C", 22), ("D", 10), ("E", 25), ("F", 25), ("G", 8), ("H", 15), ("T", 41)];
+/// Abuse: query, polling, bodies, origins, WebSocket upgrade, frames, packets, HTTP; published vulnerabilities;
+/// namespaces, packets of Socket.IO, JSON, binary packets.
+const ABUSE: [(&str, u32); 13] = [
+    ("A", 26),
+    ("B", 13),
+    ("C", 22),
+    ("D", 10),
+    ("E", 25),
+    ("F", 25),
+    ("G", 8),
+    ("H", 15),
+    ("T", 41),
+    ("I", 21),
+    ("J", 20),
+    ("K", 13),
+    ("Kb", 14),
+];
 
 /// Rows that cannot concern this server, and why.
-const NOT_HERE: [(&str, &str); 5] = [
+const NOT_HERE: [(&str, &str); 11] = [
     ("AT-05", "there is no attaching: options are given once"),
     ("T14", "WebTransport is not spoken"),
     ("T19", "no row has this number"),
     ("T32", "there is no cluster, so nothing arrives from other nodes"),
     ("T41", "no token is read; the application's filter decides"),
+    ("NS-19", "no row has this number"),
+    ("NS-29", "patterns of families keep no state between two names"),
+    ("RC-10", "there is no adapter to be called; RC-01 shows that nothing is recovered"),
+    ("CV-03", "a server does not own an HTTP server: closing it cannot fail"),
+    ("CV-04", "timers keep no process alive: it ends when `main` does"),
+    ("J18", "what answers is taken by answering: a second time does not compile"),
 ];
 
-/// The name of a row: `HS-04`, `A7`.
+/// The name of a row: `HS-04`, `V2-01`, `A7`, `Kb3`.
 fn name(family: &str, number: u32) -> String {
-    if family.len() == 2 { format!("{family}-{number:02}") } else { format!("{family}{number}") }
+    if has_dash(family) { format!("{family}-{number:02}") } else { format!("{family}{number}") }
+}
+
+fn has_dash(family: &str) -> bool {
+    family.len() == 2 && family != "Kb"
 }
 
 /// All rows, in their order.
@@ -53,7 +88,8 @@ fn rows() -> Vec<String> {
 pub(crate) fn unknown(named: &BTreeSet<String>) -> Vec<String> {
     let known = rows();
     let is_ours = |row: &&String| {
-        let family = row.trim_end_matches(|last: char| last.is_ascii_digit() || last == '-');
+        let family = row.split('-').next().filter(|family| *family != **row);
+        let family = family.unwrap_or_else(|| row.trim_end_matches(|last: char| last.is_ascii_digit()));
         BEHAVIOURS.iter().chain(&ABUSE).any(|(ours, _)| *ours == family)
     };
     named.iter().filter(is_ours).filter(|row| !known.contains(row)).cloned().collect()
@@ -64,8 +100,12 @@ fn of_function(function: &str) -> Vec<String> {
     let (mut found, mut family, mut range_from) = (Vec::new(), String::new(), None);
     let mut last = 0;
     for word in function.split('_') {
+        if word == "v2" {
+            family = "V2".to_owned();
+            continue;
+        }
         let digits = word.trim_start_matches(|letter: char| letter.is_ascii_lowercase());
-        let letters = word[..word.len() - digits.len()].to_ascii_uppercase();
+        let letters = word[..word.len() - digits.len()].to_ascii_uppercase().replace("KB", "Kb");
         if let Ok(number) = digits.parse() {
             if !letters.is_empty() {
                 family = letters;
@@ -89,12 +129,13 @@ pub(crate) fn of_label(label: &str) -> Vec<String> {
     let words = label.split(' ').map(|word| (word.trim_end_matches([',', ':']), word.ends_with(':')));
     let mut found = Vec::new();
     for (word, is_last) in words {
-        let digits = word.trim_start_matches(|letter: char| letter.is_ascii_uppercase());
-        let family = &word[..word.len() - digits.len()];
+        let letters = word.len() - word.trim_start_matches(|letter: char| letter.is_ascii_uppercase()).len();
+        let (family, digits) =
+            word.split_at(if word.starts_with("V2-") || word.starts_with("Kb") { 2 } else { letters });
         let (dash, digits) = digits.strip_prefix('-').map_or((false, digits), |digits| (true, digits));
         let is_row = matches!(family.len(), 1 | 2) && digits.bytes().all(|byte| byte.is_ascii_digit());
         let Some(number) = digits.parse::<u32>().ok().filter(|_| is_row) else { break };
-        if dash == (family.len() == 2) {
+        if dash == has_dash(family) {
             found.push(name(family, number));
         }
         if is_last {
@@ -167,6 +208,7 @@ fn names_of_tests_are_read_as_rows() {
         ("a24_http_1_0_is_served", "A24"),
         ("e22_three_probes", "E22"),
         ("ns_04_g7_joins_nothing", "NS-04 G7"),
+        ("v2_02_05_kb3_rm_01_both", "V2-02 V2-05 Kb3 RM-01"),
         ("an_answer_of_2", ""),
     ] {
         assert_eq!(of_function(function).join(" "), rows, "{function}");
@@ -178,6 +220,7 @@ fn names_of_tests_are_read_as_rows() {
         ("GET /", ""),
         ("A table", ""),
         ("F9: {code}", "F9"),
+        ("V2-01 Kb12, EV-03: all", "V2-01 Kb12 EV-03"),
     ] {
         assert_eq!(of_label(label).join(" "), rows, "{label}");
     }
