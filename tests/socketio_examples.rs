@@ -285,3 +285,24 @@ async fn at_01_hyper() {
     page.request("GET /", "").await;
     assert_eq!(page.answer().await.body, "2 clients are connected\n");
 }
+
+/// Bytes as socket.io-msgpack-parser writes them; `bin 8` is in the middle of the map, and not beside it.
+#[tokio::test]
+async fn msgpack() {
+    let (_example, endpoint) = start("msgpack").await;
+    let mut clients = Vec::new();
+    for _ in 0..2 {
+        let (mut client, _sid) = WebSocket::open(endpoint).await;
+        client.send_binary(b"\x83\xa4type\x00\xa3nsp\xa1/\xa4data\xd4\x00\x00").await;
+        assert!(matches!(client.frame().await, Frame::Binary(_)));
+        clients.push(client);
+    }
+    let reading = b"\x83\xaainstrument\xa1A\xa6values\x92\xcb\x3f\xf8\0\0\0\0\0\0\xcb\x40\x04\0\0\0\0\0\0\xa5trace\xc4\x02\xff\x00";
+    let packet = [&b"\x84\xa4type\x02\xa3nsp\xa1/\xa2id\x07\xa4data\x92\xa4read"[..], reading].concat();
+    clients[0].send_binary(&packet).await;
+    let Frame::Binary(heard) = clients[1].frame().await else { panic!("not binary") };
+    assert!(heard.ends_with(reading), "{}", heard.escape_ascii());
+    let Frame::Binary(answer) = clients[0].frame().await else { panic!("not binary") };
+    let summary = b"\x91\x82\xa4mean\xcb\x40\x00\0\0\0\0\0\0\xa5bytes\x02";
+    assert!(answer.windows(summary.len()).any(|part| part == summary), "{}", answer.escape_ascii());
+}

@@ -82,6 +82,16 @@ impl Engine {
         self.0.sessions.len()
     }
 
+    /// Waits until all that was sent to anybody before this call has left, or its session has ended: before
+    /// [`close`](Self::close), for what should arrive. Give it a time: a client that does not read, or poll, has all of
+    /// its own.
+    pub async fn flushed(&self) {
+        for socket in self.0.sessions.all() {
+            // Of one that has ended there is nothing to wait for.
+            let _ended = socket.flushed().await;
+        }
+    }
+
     /// Closes all sessions at once, dropping what still waits for their clients, and waits until they have ended.
     ///
     /// Clients see the transport close: WebSockets with code 1001, waiting polls with a close packet. A WebSocket that

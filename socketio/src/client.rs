@@ -128,6 +128,8 @@ impl Client {
                 self.joined.swap_remove(at).leave(DisconnectReason::ClientNamespaceDisconnect);
                 true
             }
+            // The server closes: this came too late.
+            (Body::Event(_), Some(_)) if self.namespaces.settings.tasks.is_closed() => true,
             (Body::Event(event), Some((_, joined))) => match joined.peer.arrive(event, &self.terms.limits) {
                 Arrival::Handle(event) => {
                     let served = joined.served.get().expect("a peer is let in by its namespace");

@@ -90,7 +90,8 @@ pub struct SocketIo {
     service: Service,
     engine: Engine,
     namespaces: Arc<Namespaces>,
-    tasks: Arc<Tasks>,
+    connections: Arc<Tasks>,
+    handlers: Arc<Tasks>,
     close_timeout: Duration,
 }
 
@@ -98,7 +99,7 @@ impl SocketIo {
     /// A server with these namespaces and families of namespaces, and no others. Of two with the same name the last
     /// one counts; of families that match a name, the first one.
     pub fn new(config: Config, namespaces: impl IntoIterator<Item = Namespace>) -> Self {
-        let tasks = Arc::new(Tasks::default());
+        let (connections, handlers) = (Arc::new(Tasks::default()), Arc::new(Tasks::default()));
         let mut limits = config.limits;
         if config.connection_state_recovery.is_some() {
             // What its client adds when it comes back is not the application's.
@@ -112,13 +113,13 @@ impl SocketIo {
             hooks: config.hooks,
             error_acks: config.error_acks,
             terms: terms.clone(),
-            tasks: tasks.clone(),
+            tasks: handlers.clone(),
             recovery: config.connection_state_recovery.map(|options| (options, silence)),
         };
         let cleanup = config.cleanup_empty_child_namespaces;
         let namespaces = Arc::new(Namespaces::new(namespaces, cleanup, settings));
         let (connect_timeout, max_bytes) = (config.connect_timeout, config.max_bytes_before_connect);
-        let (joinable, running) = (namespaces.clone(), tasks.clone());
+        let (joinable, running) = (namespaces.clone(), connections.clone());
         let engine = Engine::new(config.engine, move |socket, driver| {
             // Until it joins a namespace; `client` takes that back.
             socket.limit(Some(max_bytes));
@@ -138,7 +139,7 @@ impl SocketIo {
             tokio::spawn(trace::within(span, serve));
         });
         let (service, close_timeout) = (Service::with_http(engine.clone(), config.http), config.close_timeout);
-        Self { service, engine, namespaces, tasks, close_timeout }
+        Self { service, engine, namespaces, connections, handlers, close_timeout }
     }
 
     /// Everybody in a namespace, to emit to; `None` when there is no such namespace. One that a pattern led to is there
@@ -191,7 +192,7 @@ impl SocketIo {
     where
         B: Body + Send + Unpin + 'static,
     {
-        if self.tasks.is_closed() { unavailable() } else { self.service.answer(request).await }
+        if self.connections.is_closed() { unavailable() } else { self.service.answer(request).await }
     }
 
     /// Answers a request for a WebSocket that an HTTP server other than hyper has read from `stream`; see
@@ -203,7 +204,7 @@ impl SocketIo {
     where
         S: AsyncRead + AsyncWrite + Send + 'static,
     {
-        if self.tasks.is_closed() {
+        if self.connections.is_closed() {
             let mut stream = pin!(stream);
             stream.write_all(UNAVAILABLE).await?;
             return stream.shutdown().await;
@@ -211,9 +212,12 @@ impl SocketIo {
         self.service.accept(request, stream).await
     }
 
-    /// Closes all connections (`io.close()`), and returns once everything has ended that belongs to them: disconnect
-    /// handlers, and handlers that still wait, have run to their end. What takes longer than
-    /// [`close_timeout`](Config::close_timeout) is not waited for, and goes on by itself.
+    /// Closes all connections (`io.close()`) in an orderly way:
+    /// 1. Nobody is let in any more, and no event is handled any more; answers of clients are.
+    /// 2. Handlers that still wait run to their end, and what was emitted and answered leaves; for half of
+    ///    [`close_timeout`](Config::close_timeout) at most, what then still waits for a client is dropped.
+    /// 3. Connections are closed, and disconnect handlers run to their end. What takes longer than the rest of that time
+    ///    is not waited for, and goes on by itself.
     ///
     /// Sockets leave as [`CloseReason::Shutdown`](engineio::CloseReason::Shutdown), without DISCONNECT packets, so that
     /// clients come back to the next server; whoever awaits an answer of theirs has
@@ -221,10 +225,18 @@ impl SocketIo {
     ///
     /// A handler must not await it, because it would wait for itself.
     pub async fn close(&self) {
-        self.tasks.close();
+        self.connections.close();
+        self.handlers.close();
+        let drained = async {
+            self.handlers.ended().await;
+            self.engine.flushed().await;
+        };
         let ended = async {
+            // Whoever is late must leave time for the disconnect handlers.
+            let _late = tokio::time::timeout(self.close_timeout / 2, drained).await;
             self.engine.close().await;
-            self.tasks.ended().await;
+            self.connections.ended().await;
+            self.handlers.ended().await;
         };
         // Handlers that are late cannot be helped.
         let _late = tokio::time::timeout(self.close_timeout, ended).await;
