@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use socketio::{Config, Data, EmitError, Namespace, Parser, Reply, Socket, SocketIo};
 use tokio::{net::TcpListener, signal};
 
-/// What an instrument read; `trace` is binary at both ends, and the names of the fields are those of a JavaScript object.
+/// What an instrument read: an object at the client, whose `trace` is binary.
 #[derive(Deserialize, Serialize)]
 struct Reading {
     instrument: String,

@@ -216,8 +216,8 @@ impl SocketIo {
     /// 1. Nobody is let in any more, and no event is handled any more; answers of clients are.
     /// 2. Handlers that still wait run to their end, and what was emitted and answered leaves; for half of
     ///    [`close_timeout`](Config::close_timeout) at most, what then still waits for a client is dropped.
-    /// 3. Connections are closed, and disconnect handlers run to their end. What takes longer than the rest of that time
-    ///    is not waited for, and goes on by itself.
+    /// 3. Connections are closed, and disconnect handlers run to their end. What takes longer than the rest of that
+    ///    time is not waited for, and goes on by itself.
     ///
     /// Sockets leave as [`CloseReason::Shutdown`](engineio::CloseReason::Shutdown), without DISCONNECT packets, so that
     /// clients come back to the next server; whoever awaits an answer of theirs has
