@@ -10,6 +10,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use pin_project_lite::pin_project;
 use tokio::{
     task::coop,
     time::{Instant, Sleep},
@@ -48,6 +49,16 @@ enum Io {
     Open(Box<websocket::Io>),
 }
 
+pin_project! {
+    /// A driver at work. An `async` function would keep three copies of what it is given.
+    struct Running<F> {
+        driver: Option<Driver>,
+        #[pin]
+        timer: Sleep,
+        on_event: F,
+    }
+}
+
 /// What a look at the session told the driver to do.
 enum Step {
     /// Sleep; the session wakes the driver.
@@ -66,7 +77,10 @@ impl Driver {
     ///
     /// `on_message` is called for each message in the order of arrival. It must not block: the session's pings wait
     /// while it runs.
-    pub fn run(self, mut on_message: impl FnMut(Message)) -> impl Future<Output = CloseReason> {
+    ///
+    /// # Panics
+    /// As [`observe`](Self::observe).
+    pub fn run<F: FnMut(Message)>(self, mut on_message: F) -> impl Future<Output = CloseReason> + use<F> {
         self.observe(move |event| {
             if let Event::Message(message) = event {
                 on_message(message);
@@ -86,9 +100,11 @@ impl Driver {
     ///     }));
     /// });
     /// ```
-    pub async fn observe(mut self, mut on_event: impl FnMut(Event)) -> CloseReason {
-        let mut timer = std::pin::pin!(tokio::time::sleep_until(Instant::now()));
-        std::future::poll_fn(|cx| self.poll(cx, timer.as_mut(), &mut on_event)).await
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime with time.
+    pub fn observe<F: FnMut(Event)>(self, on_event: F) -> impl Future<Output = CloseReason> + use<F> {
+        Running { driver: Some(self), timer: tokio::time::sleep_until(Instant::now()), on_event }
     }
 
     fn poll(
@@ -292,6 +308,20 @@ impl Driver {
         if let Io::Open(io) = std::mem::replace(&mut self.io, Io::None) {
             tokio::spawn(io.finish(code, self.registration.farewell()));
         }
+    }
+}
+
+impl<F: FnMut(Event)> Future for Running<F> {
+    type Output = CloseReason;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<CloseReason> {
+        let this = self.project();
+        let driver = this.driver.as_mut().expect("polled no more when it has ended");
+        let reason = ready!(driver.poll(cx, this.timer, this.on_event));
+        // The session leaves its engine before its application hears of the end.
+        *this.driver = None;
+        (this.on_event)(Event::Close(reason));
+        Poll::Ready(reason)
     }
 }
 

@@ -1,8 +1,8 @@
-//! What it is: what an application can hear of one session, besides its end.
+//! What it is: what an application can hear of one session.
 //! What it is not: a queue; `session` keeps those that wait for the driver.
 //! Who calls it: `session` makes them; `driver` hands them over.
 
-use crate::{packet::Message, protocol::Transport};
+use crate::{packet::Message, protocol::Transport, reason::CloseReason};
 
 /// What happened to a session. `packet` of the reference is [`Message`](Self::Message) and
 /// [`Heartbeat`](Self::Heartbeat); other packets that come say nothing to an application.
@@ -22,4 +22,6 @@ pub enum Event {
     Flush(u64),
     /// By that, nothing waits for the client any more (`drain`).
     Drain,
+    /// The session has ended (`close`), and is no longer among those of its engine. Nothing comes after this.
+    Close(CloseReason),
 }

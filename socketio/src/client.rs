@@ -103,8 +103,8 @@ impl Client {
     }
 
     /// The connection has ended: the client leaves all its namespaces.
-    pub(crate) fn on_close(self, reason: CloseReason) {
-        for joined in self.joined {
+    pub(crate) fn on_close(&mut self, reason: CloseReason) {
+        for joined in self.joined.drain(..) {
             joined.leave(DisconnectReason::Closed(reason));
         }
     }

@@ -126,16 +126,19 @@ impl SocketIo {
             if running.is_closed() {
                 socket.close();
             }
-            let task = running.begin();
             let span = trace::connection(&socket);
             let join = || Client::new(socket, joinable.clone(), terms.clone(), connect_timeout);
             let mut client = trace::enter(&span, join);
-            let serve = async move {
-                let reason = driver.run(|message| client.on_message(message)).await;
-                client.on_close(reason);
-                trace::closed(reason);
-                drop(task);
-            };
+            let mut running = Some(running.begin());
+            let serve = driver.observe(move |event| match event {
+                engineio::Event::Message(message) => client.on_message(message),
+                engineio::Event::Close(reason) => {
+                    client.on_close(reason);
+                    trace::closed(reason);
+                    drop(running.take());
+                }
+                _ => {}
+            });
             tokio::spawn(trace::within(span, serve));
         });
         let (service, close_timeout) = (Service::with_http(engine.clone(), config.http), config.close_timeout);

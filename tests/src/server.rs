@@ -179,6 +179,7 @@ pub async fn engine_served(serve: Serve, http: Http, config: engineio::Config) -
             // A test that is not interested in a session does not receive what happens to it.
             let _not_asked_for = match event {
                 Event::Message(message) => sender.send(message).is_ok(),
+                Event::Close(_) => true,
                 other => event_sender.send(other).is_ok(),
             };
         }));
