@@ -181,6 +181,8 @@ impl Client {
         });
         // Of a name that was refused at once nothing is kept.
         if served.get().is_some() || !peer.is_gone() {
+            // Most join one, and never another: no room for more.
+            self.joined.reserve_exact(1);
             self.joined.push(Joined { name: name.into(), peer, served });
         }
     }
