@@ -46,6 +46,12 @@ impl Broadcast {
         self
     }
 
+    /// Only sockets of this server, not those of others of its cluster (`local`). Without an adapter to a cluster that
+    /// is everybody.
+    pub fn local(self) -> Self {
+        self
+    }
+
     /// Drops the event for each client that cannot take it at once, see
     /// [`SocketOperator::volatile`](crate::SocketOperator::volatile).
     pub fn volatile(self) -> Self {

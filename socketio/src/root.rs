@@ -52,6 +52,11 @@ impl SocketIo {
         self.root().except(room)
     }
 
+    /// Everybody in `/` on this server, see [`Broadcast::local`].
+    pub fn local(&self) -> Broadcast {
+        self.root().local()
+    }
+
     /// Everybody in `/` who is ready, see [`Broadcast::volatile`].
     pub fn volatile(&self) -> Broadcast {
         self.root().volatile()

@@ -53,8 +53,9 @@ type Choice = fn(Broadcast, &[String]) -> Broadcast;
 async fn rm_01_03_to_05_emits_of_the_server() {
     let (server, io) = serve([namespace("/")]).await;
     let (mut clients, ids) = clients(&server).await;
-    let rows: [(&str, Choice, &[usize]); 13] = [
+    let rows: [(&str, Choice, &[usize]); 14] = [
         ("RM-01: everybody", |all, _| all, &[0, 1, 2, 3, 4]),
+        ("RM-01: everybody here", |all, _| all.local(), &[0, 1, 2, 3, 4]),
         ("RM-03: a room", |all, _| all.to("a"), &[0, 2, 3]),
         ("RM-04: two rooms", |all, _| all.to("a").to("b"), &[0, 1, 2, 3]),
         ("RM-04: three rooms", |all, _| all.to("c").to("b").to("a"), &[0, 1, 2, 3]),
