@@ -5,12 +5,14 @@
 use std::{
     convert::Infallible,
     fmt, io,
+    panic::AssertUnwindSafe,
     pin::{Pin, pin},
     sync::Arc,
     time::Duration,
 };
 
-use engineio::{Answer, Engine, Http, Listener, Serve, Service};
+use engineio::{Answer, CloseReason, Engine, Http, Listener, Serve, Service};
+use futures_util::FutureExt;
 use hyper::{Request, StatusCode, body::Body, http::request::Parts};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
@@ -131,7 +133,9 @@ impl SocketIo {
             let join = || Client::new(socket, joinable.clone(), terms.clone(), connect_timeout);
             let mut client = trace::enter(&span, join);
             let serve = async move {
-                let reason = driver.run(|message| client.on_message(message)).await;
+                // A parser of the application's may panic: its client leaves all the same.
+                let served = AssertUnwindSafe(driver.run(|message| client.on_message(message))).catch_unwind();
+                let reason = served.await.unwrap_or(CloseReason::ForcedClose);
                 client.on_close(reason);
                 trace::closed(reason);
                 drop(task);
