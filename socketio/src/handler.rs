@@ -125,9 +125,12 @@ pub trait Returned<K: Kind>: Send {
     fn bring(self, target: Self::Target) -> K::Outcome;
 }
 
-/// The answer to an event, returned by its handler: arguments as [`Socket::emit`](crate::Socket::emit) takes them.
+/// The answer to an event, returned by its handler: arguments as [`Socket::emit`](crate::Socket::emit) takes them. So
+/// `Reply((1, 2))` answers two, of which `emitWithAck` at the client gives the first; `Reply([(1, 2)])` answers one, the
+/// list `[1, 2]`.
 ///
-/// It is sent if the client wants one. A handler that returns `()` answers nothing.
+/// It is sent if the client wants one. A handler that returns `()` answers nothing, `Reply(())` answers without
+/// arguments.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply<T>(pub T);
 
