@@ -126,8 +126,8 @@ pub trait Returned<K: Kind>: Send {
 }
 
 /// The answer to an event, returned by its handler: arguments as [`Socket::emit`](crate::Socket::emit) takes them. So
-/// `Reply((1, 2))` answers two, of which `emitWithAck` at the client gives the first; `Reply([(1, 2)])` answers one, the
-/// list `[1, 2]`.
+/// `Reply((1, 2))` answers two, of which `emitWithAck` at the client gives the first; `Reply([(1, 2)])` answers one,
+/// the list `[1, 2]`.
 ///
 /// It is sent if the client wants one. A handler that returns `()` answers nothing, `Reply(())` answers without
 /// arguments.
