@@ -35,6 +35,11 @@ impl Socket {
         self.peer.id().clone()
     }
 
+    /// The id, unless it is made of the sid, which is a credential.
+    pub(crate) fn public_id(&self) -> Option<&SocketId> {
+        self.peer.known_id().filter(|_| self.revision() == Revision::V4)
+    }
+
     /// Name of the namespace, with its leading slash.
     pub fn namespace_name(&self) -> &str {
         &self.hub.path
@@ -270,6 +275,6 @@ impl Eq for Socket {}
 
 impl fmt::Debug for Socket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Socket").field("id", &self.id()).field("namespace", &self.namespace_name()).finish()
+        f.debug_struct("Socket").field("id", &self.public_id()).field("namespace", &self.namespace_name()).finish()
     }
 }
