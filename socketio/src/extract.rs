@@ -32,6 +32,29 @@ use crate::{
 /// | [`SocketData<T>`](crate::SocketData) | what it keeps with the socket | all |
 /// | [`Handshake`](engineio::Handshake) | the request of the connection | all |
 ///
+/// An application can have extractors of its own. What one gives, the handler need not check:
+///
+/// ```
+/// use socketio::{Event, FromEvent, Kind, Namespace, Rejection, Reply, SocketData};
+///
+/// /// Kept with each socket by the connect handler.
+/// struct User {
+///     name: String,
+///     is_admin: bool,
+/// }
+///
+/// struct Admin(SocketData<User>);
+///
+/// impl<K: Kind> FromEvent<K> for Admin {
+///     fn from_event(event: &Event<'_, K>) -> Result<Self, Rejection> {
+///         let user = SocketData::<User>::from_event(event)?;
+///         if user.is_admin { Ok(Self(user)) } else { Err(Rejection::SocketData("Admin")) }
+///     }
+/// }
+///
+/// let chat = Namespace::new("/").on("who am i", async |admin: Admin| Reply(admin.0.name.clone()));
+/// ```
+///
 /// `Result<T, Rejection>` and `Option<T>` of such a type can be asked for, too; then the handler is called even
 /// when there is no `T`.
 #[diagnostic::on_unimplemented(
