@@ -181,6 +181,14 @@ impl Socket {
     }
 
     /// Leaves a room; one it is not in is no matter.
+    ///
+    /// ```no_run
+    /// # fn close(socket: socketio::Socket) {
+    /// for page in socket.rooms().iter().filter(|room| room.as_str().starts_with("page:")) {
+    ///     socket.leave(page);
+    /// }
+    /// # }
+    /// ```
     pub fn leave(&self, room: impl AsRef<str>) {
         // Asked for before, as it is the application's code: locks are held while the rooms are looked through.
         let room = room.as_ref();
