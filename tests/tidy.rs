@@ -30,7 +30,7 @@ const ENGINEIO: &str = "\
         serve + connection service";
 const SOCKETIO: &str = "\
     words: id, pid + id, error, trace + error id, limits, shape, value, data, pattern, rooms + id
-    codecs: args, packet, decoder + args packet, msgpack_reader, msgpack_writer, \
+    codecs: args, packet, decoder + args packet, msgpack_reader + decoder, msgpack_writer, \
         msgpack + args decoder msgpack_reader msgpack_writer packet, parser + args decoder msgpack packet
     state: acks, changes, children, tasks, history, load, marks, target, peer + acks load marks, running + peer, \
         recovery + history peer, hub + changes peer recovery target

@@ -39,22 +39,20 @@ pub fn decode(body: Bytes, form: Form) -> Result<impl Iterator<Item = Result<Pac
         Form::Binary => Message::Binary(body),
         Form::Separated | Form::Counted => Message::Text(body.try_into().map_err(|_| DecodeError::Utf8)?),
     });
+    let revision = if form == Form::Separated { Revision::V4 } else { Revision::V3 };
+    let mut is_shared = false;
     Ok(std::iter::from_fn(move || {
-        let packet = match (rest.take()?, form) {
-            (Message::Text(text), Form::Separated) => {
-                let (part, tail) = separated(&text);
-                rest = tail.map(Message::Text);
-                Packet::decode(Message::Text(part), Revision::V4)
-            }
-            (Message::Text(text), _) => counted(&text).and_then(|(part, tail)| {
-                rest = Some(tail).filter(|tail| !tail.is_empty()).map(Message::Text);
-                Packet::decode(Message::Text(part), Revision::V3)
-            }),
-            (Message::Binary(bytes), _) => marked(bytes).and_then(|(part, tail)| {
-                rest = Some(tail).filter(|tail| !tail.is_empty()).map(Message::Binary);
-                Packet::decode(part, Revision::V3)
-            }),
+        let parts = match (rest.take()?, form) {
+            (Message::Text(text), Form::Separated) => Ok(separated(&text)),
+            (Message::Text(text), _) => counted(&text),
+            (Message::Binary(bytes), _) => marked(bytes),
         };
+        let packet = parts.and_then(|(part, tail)| {
+            is_shared |= tail.is_some();
+            rest = tail;
+            // A packet that is kept for long should not keep all the others with it.
+            Packet::decode(if is_shared { copied(&part) } else { part }, revision)
+        });
         if packet.is_err() {
             rest = None;
         }
@@ -62,15 +60,25 @@ pub fn decode(body: Bytes, form: Form) -> Result<impl Iterator<Item = Result<Pac
     }))
 }
 
-fn separated(text: &ByteString) -> (ByteString, Option<ByteString>) {
+fn copied(part: &Message) -> Message {
+    match part {
+        Message::Text(text) => Message::Text((&**text).into()),
+        Message::Binary(bytes) => Message::Binary(Bytes::copy_from_slice(bytes)),
+    }
+}
+
+/// A packet, and what follows it, if anything does.
+type Parts = (Message, Option<Message>);
+
+fn separated(text: &ByteString) -> Parts {
     match text.split_once(SEPARATOR) {
-        Some((part, tail)) => (text.slice_ref(part), Some(text.slice_ref(tail))),
-        None => (text.clone(), None),
+        Some((part, tail)) => (Message::Text(text.slice_ref(part)), Some(Message::Text(text.slice_ref(tail)))),
+        None => (Message::Text(text.clone()), None),
     }
 }
 
 /// `<length>:<packet>`, the length in UTF-16 code units, as JavaScript counts.
-fn counted(text: &ByteString) -> Result<(ByteString, ByteString), DecodeError> {
+fn counted(text: &ByteString) -> Result<Parts, DecodeError> {
     let (length, rest) = text.split_once(':').ok_or(DecodeError::Length)?;
     let mut units = digits(length.bytes().map(|byte| byte.wrapping_sub(b'0')))?;
     let mut end = 0;
@@ -85,11 +93,12 @@ fn counted(text: &ByteString) -> Result<(ByteString, ByteString), DecodeError> {
         return Err(DecodeError::Length);
     }
     let (part, tail) = rest.split_at(end);
-    Ok((text.slice_ref(part), text.slice_ref(tail)))
+    let tail = Some(tail).filter(|tail| !tail.is_empty());
+    Ok((Message::Text(text.slice_ref(part)), tail.map(|tail| Message::Text(text.slice_ref(tail)))))
 }
 
 /// `<mark><length><0xff><packet>`, the length in bytes.
-fn marked(mut bytes: Bytes) -> Result<(Message, Bytes), DecodeError> {
+fn marked(mut bytes: Bytes) -> Result<Parts, DecodeError> {
     let mark = bytes.try_get_u8().map_err(|_| DecodeError::Empty)?;
     let end = bytes.iter().position(|byte| *byte == END_OF_LENGTH).ok_or(DecodeError::Length)?;
     let length = digits(bytes[..end].iter().copied())?;
@@ -103,7 +112,7 @@ fn marked(mut bytes: Bytes) -> Result<(Message, Bytes), DecodeError> {
         BINARY_PACKET => Message::Binary(part),
         other => return Err(DecodeError::UnknownType(char::from(other))),
     };
-    Ok((part, bytes))
+    Ok((part, Some(bytes).filter(|tail| !tail.is_empty()).map(Message::Binary)))
 }
 
 /// A number from its decimal digits, of which there must be one at least.
@@ -233,6 +242,22 @@ mod tests {
         }
         assert_eq!(decoded(b"\x02\x01\xff4"), Ok(vec![Err(DecodeError::UnknownType('\u{2}'))]));
         assert_eq!(decoded(b"\x00\x02\xff4\xff"), Ok(vec![Err(DecodeError::Utf8)]));
+    }
+
+    #[test]
+    fn a_packet_among_others_does_not_keep_their_body() {
+        let bodies: [(&[u8], Form); 3] = [
+            (b"4a\x1e4b", Form::Separated),
+            (b"2:4a2:4b", Form::Counted),
+            (b"\x00\x02\xff4a\x01\x02\xff\x04b", Form::Binary),
+        ];
+        for (body, form) in bodies {
+            let body = Bytes::copy_from_slice(body);
+            for at in 0..2 {
+                let packet = decode(body.clone(), form).expect("text").nth(at).expect("two").expect("a packet");
+                assert!(body.is_unique(), "{packet:?}");
+            }
+        }
     }
 
     #[test]

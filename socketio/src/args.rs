@@ -78,6 +78,11 @@ impl Args {
         Self { items, attachments }
     }
 
+    /// The same in memory of its own, but for attachments.
+    pub(crate) fn copied(self) -> Self {
+        Self { items: self.items.iter().map(|item| (&**item).into()).collect(), ..self }
+    }
+
     /// Bytes of all arguments, attachments included.
     pub(crate) fn size(&self) -> usize {
         self.items.iter().map(|item| item.len()).chain(self.attachments.iter().map(Bytes::len)).sum()

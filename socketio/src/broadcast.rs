@@ -159,8 +159,9 @@ impl Broadcast {
 
     /// Lets all who are meant leave a room (`socketsLeave`).
     pub fn sockets_leave(&self, room: impl AsRef<str>) {
+        let room = room.as_ref();
         for peer in self.hub.peers(&self.target) {
-            self.hub.leave(&peer, |joined| joined.as_str() == room.as_ref());
+            self.hub.leave(&peer, |joined| joined.as_str() == room);
         }
     }
 

@@ -15,7 +15,7 @@ pub(crate) struct Children<N> {
     max: usize,
     /// Whether one that nobody is in goes away.
     frees: bool,
-    /// Taken for a few steps; nothing is called and no other lock taken meanwhile.
+    /// Taken for a few steps, the making of a value among them, which takes no other lock.
     named: Mutex<HashMap<Arc<str>, Child<N>>>,
 }
 

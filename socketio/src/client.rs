@@ -3,6 +3,7 @@
 //! Who calls it: `server`, with every message and with the end of the connection.
 
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, OnceLock,
         atomic::{AtomicU32, Ordering},
@@ -82,6 +83,13 @@ impl Client {
 
     /// Takes the next message. As in the reference, a client that breaks the protocol is disconnected.
     pub(crate) fn on_message(&mut self, message: Message) {
+        // A parser of the application's may panic: its client is disconnected, too.
+        if catch_unwind(AssertUnwindSafe(|| self.take(message))).is_err() {
+            self.engine.close();
+        }
+    }
+
+    fn take(&mut self, message: Message) {
         let was_partial = self.decoder.awaits().is_some();
         let decoded = self.decoder.push(message);
         match (was_partial, self.decoder.awaits().is_some()) {

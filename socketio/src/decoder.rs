@@ -23,6 +23,37 @@ pub struct Packet {
     pub body: Body,
 }
 
+impl Packet {
+    /// The same, copied if it keeps a much longer message: what is kept has to count as long as it is, and blanks and
+    /// leading zeros do not count.
+    fn kept_of(self, message: usize) -> Self {
+        let size = match &self.body {
+            Body::Connect(auth) => auth.len(),
+            Body::Disconnect => 0,
+            Body::Event(event) => event.size(),
+            Body::Ack(_, args) => args.size(),
+        };
+        if !is_wasteful(message, size) {
+            return self;
+        }
+        let body = match self.body {
+            Body::Connect(auth) => Body::Connect((&*auth).into()),
+            Body::Disconnect => Body::Disconnect,
+            Body::Event(event) => {
+                Body::Event(Incoming { name: (&*event.name).into(), args: event.args.copied(), ..event })
+            }
+            Body::Ack(id, args) => Body::Ack(id, args.copied()),
+        };
+        Self { namespace: (&*self.namespace).into(), body }
+    }
+}
+
+/// Whether so much of a message is kept for so little of it that a copy of that is better.
+pub(crate) fn is_wasteful(message: usize, size: usize) -> bool {
+    const MAX_WASTE: usize = 1024;
+    message > size.saturating_mul(2).saturating_add(MAX_WASTE)
+}
+
 /// What a packet says.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Body {
@@ -104,7 +135,7 @@ impl Decode for Decoder {
             (Message::Text(text), None) => {
                 let header = Header::decode(&text, self.revision, &self.limits)?;
                 let due = header.attachments;
-                let packet = packet(header, &self.limits)?;
+                let packet = packet(header, &self.limits)?.kept_of(text.len());
                 if due == 0 {
                     return Ok(Some(packet));
                 }
@@ -242,6 +273,24 @@ mod tests {
         assert_eq!(upload.args.read::<serde_json::Value>().ok(), None, "a JSON value holds no binary");
         assert_eq!(upload.args.read::<Bytes>().expect("bytes"), "1");
         assert!(matches!(decode(&[text("3[]")]), Ok(Some(Packet { body: Body::Ack(None, _), .. }))));
+    }
+
+    #[test]
+    fn what_is_kept_of_a_packet_is_not_its_whole_message() {
+        let blanks = " ".repeat(100_000);
+        let zeros = "0".repeat(100_000);
+        let (header, placeholder) = (format!("51-{zeros}[\"up\","), "{\"_placeholder\":true,\"num\":0}");
+        for text in [
+            format!("2[{blanks}\"a\",1]"),
+            format!("2{zeros}7[\"a\",1]"),
+            format!("3{zeros}7[1]"),
+            format!("{header}{placeholder}]"),
+        ] {
+            let message = ByteString::from(text);
+            let mut decoder = Decoder::new(Revision::V4, Arc::default());
+            let _kept = decoder.push(Message::Text(message.clone())).expect("a packet");
+            assert!(message.into_bytes().is_unique(), "nothing of the message is kept");
+        }
     }
 
     #[test]

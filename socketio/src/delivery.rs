@@ -67,6 +67,10 @@ impl Delivery {
             };
             let started = self.start(on_any);
             told.follow(started, Self::end);
+            // It made the socket leave, or panicked, for which that leaves.
+            if !self.socket.is_connected() {
+                return;
+            }
         }
         let Some(lane) = self.handlers.lane else { return self.pass(0) };
         let turn = lanes::turn(&self.socket, lane);

@@ -17,6 +17,44 @@ use crate::{
 
 /// A type that handlers of this kind of event can have as an argument.
 ///
+/// | argument | what it is | handlers of |
+/// |---|---|---|
+/// | [`Socket`] | who it is about, to emit to, to join rooms | all |
+/// | [`Data<T>`](Data) | the arguments, read by serde | messages, event middlewares, outgoing events |
+/// | [`Args`] | the arguments as they are | messages, event middlewares, outgoing events |
+/// | [`EventName`] | the name of the event | messages, event middlewares, outgoing events |
+/// | [`Ack`] | to answer later, or not at all | messages, event middlewares |
+/// | [`DisconnectReason`] | why the socket leaves | disconnects |
+/// | [`Auth<T>`](Auth) | what the client sent as `auth` | all |
+/// | [`Query<T>`](Query) | the parameters of the connection's URL | all |
+/// | [`Params<T>`](Params) | the parameters in the namespace's name | all |
+/// | [`State<T>`](crate::State) | what the application gave to the namespace | all |
+/// | [`SocketData<T>`](crate::SocketData) | what it keeps with the socket | all |
+/// | [`Handshake`](engineio::Handshake) | the request of the connection | all |
+///
+/// An application can have extractors of its own. What one gives, the handler need not check:
+///
+/// ```
+/// use socketio::{Event, FromEvent, Kind, Namespace, Rejection, Reply, SocketData};
+///
+/// /// Kept with each socket by the connect handler.
+/// struct User {
+///     name: String,
+///     is_admin: bool,
+/// }
+///
+/// struct Admin(SocketData<User>);
+///
+/// impl<K: Kind> FromEvent<K> for Admin {
+///     fn from_event(event: &Event<'_, K>) -> Result<Self, Rejection> {
+///         let user = SocketData::<User>::from_event(event)?;
+///         if user.is_admin { Ok(Self(user)) } else { Err(Rejection::SocketData("Admin")) }
+///     }
+/// }
+///
+/// let chat = Namespace::new("/").on("who am i", async |admin: Admin| Reply(admin.0.name.clone()));
+/// ```
+///
 /// `Result<T, Rejection>` and `Option<T>` of such a type can be asked for, too; then the handler is called even
 /// when there is no `T`.
 #[diagnostic::on_unimplemented(

@@ -26,13 +26,75 @@ pub(crate) type Running<K> = Pin<Box<dyn Future<Output = <K as Kind>::Outcome> +
 
 /// An async function that can handle events of kind `K`. Its arguments `A` are extractors, up to six.
 ///
-/// An async closure that captures nothing is one. One that captures is written
-/// `move |socket: Socket| { let captured = captured.clone(); async move { .. } }`.
+/// An async closure that captures nothing is one. What handlers share is best given to the namespace as
+/// [`state`](crate::Namespace::state). A closure that captures all the same is no async closure, but one that returns
+/// an async block, and clones for it what it captured:
+///
+/// ```
+/// use std::sync::{Arc, atomic::{AtomicU64, Ordering}};
+///
+/// use socketio::{Namespace, Reply, Socket};
+///
+/// let visits = Arc::new(AtomicU64::new(0));
+/// let counter = Namespace::new("/").on("visit", move |_: Socket| {
+///     let visits = visits.clone();
+///     async move { Reply(visits.fetch_add(1, Ordering::Relaxed) + 1) }
+/// });
+/// ```
+///
+/// # When it does not compile
+/// Rust says that a function is no handler, but not which part of it does not fit. It does when asked about one type
+/// alone, and is right that this one cannot be had:
+///
+/// ```compile_fail,E0277
+/// use socketio::{FromEvent, Message, Returned};
+///
+/// fn argument<T: FromEvent<Message>>() {}
+/// fn result<T: Returned<Message>>() {}
+///
+/// result::<socketio::Reply<u32>>();
+/// argument::<String>(); // `String` cannot be an argument of a handler for `Message` events
+/// ```
+///
+/// Instead of `Message` it is `Connect` for middlewares and connect handlers, `Middleware` for event middlewares,
+/// `Disconnect` and `Outgoing`. These are no handlers:
+///
+/// ```compile_fail,E0277
+/// # use socketio::{Namespace, Socket};
+/// Namespace::new("/").on("say", |_: Socket| {}); // it is not async
+/// ```
+/// ```compile_fail,E0277
+/// # use socketio::Namespace;
+/// Namespace::new("/").on("say", async |text: String| {}); // what is sent is asked for as `Data<String>`
+/// ```
+/// ```compile_fail,E0277
+/// # use socketio::{Namespace, Socket};
+/// Namespace::new("/").on("say", async |_: &Socket| {}); // extractors are taken by value
+/// ```
+/// ```compile_fail,E0277
+/// # use socketio::Namespace;
+/// Namespace::new("/").on("count", async || 5); // what is answered is returned as `Reply(5)`
+/// ```
+/// ```compile_fail,E0277
+/// # use socketio::{Data, Namespace};
+/// Namespace::new("/").on_connect(async |Data(_): Data<String>| {}); // a client that joins sends `Auth`
+/// ```
+/// ```compile_fail
+/// # use socketio::Namespace;
+/// Namespace::new("/").on("wait", async || {
+///     let not_send = std::rc::Rc::new(1); // it is there while the handler waits, so the future is not `Send`
+///     tokio::task::yield_now().await;
+///     drop(not_send);
+/// });
+/// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot handle `{K}` events",
-    label = "not a handler",
-    note = "a handler is an async function with up to six extractors as arguments, whose future is `Send`",
-    note = "message handlers return `()`, `Reply<T>` or `Result<_, E>` of either, with any error `E` that `?` makes a `Box<dyn Error + Send + Sync>` of; middlewares and connect handlers `()`, `Result<(), ConnectError>` or `Result<(), JoinError>`; event middlewares `()`, `Next` or `Result<_, E>` of either; disconnect handlers and those for outgoing events `()`"
+    message = "this is no handler for `{K}` events",
+    label = "not async, or an argument or what it returns does not fit",
+    note = "a handler is an `async fn` or an async closure: `async |socket: Socket, Data(text): Data<String>| {{ .. }}`",
+    note = "arguments: up to six, by value: `Socket`, `Auth<T>`, `Query<T>`, `Params<T>`, `State<T>`, `SocketData<T>`, `Handshake`, and `Option` or `Result<_, Rejection>` of each; for messages and event middlewares also `Data<T>`, `Args`, `EventName`, `Ack`; for outgoing events also `Data<T>`, `Args`, `EventName`; for disconnects also `DisconnectReason`",
+    note = "`T` of `Data<T>`, `Auth<T>`, `Query<T>` and `Params<T>` implements `serde::Deserialize` and borrows nothing; of `State<T>` it is `Clone + Send + Sync`; of `Reply<T>` it implements `serde::Serialize`",
+    note = "what it returns: for messages `()`, `Reply<T>` or `Result<_, E>` of either, with any error that `?` takes; for connects and middlewares `()`, `Result<(), ConnectError>` or `Result<(), JoinError>`; for event middlewares `()`, `Next` or `Result<_, E>` of either; for disconnects and outgoing events `()`",
+    note = "the doc of the trait `Handler` says how to find out which part does not fit"
 )]
 pub trait Handler<K: Kind, A>: Send + Sync + 'static {
     /// Extracts the arguments and calls the function.
@@ -43,9 +105,14 @@ pub trait Handler<K: Kind, A>: Send + Sync + 'static {
 }
 
 /// What a handler may return.
+///
+/// - For messages `()`, which answers nothing, [`Reply<T>`](Reply), or a `Result` of either with any error.
+/// - For connects and their middlewares `()`, `Result<(), ConnectError>` or `Result<(), JoinError>`.
+/// - For event middlewares `()`, [`Next`], or a `Result` of either with any error.
+/// - For disconnects and outgoing events `()`.
 #[diagnostic::on_unimplemented(
-    message = "a handler of `{K}` events cannot return `{Self}`",
-    note = "message handlers return `()`, `Reply<T>` or `Result<_, E>` of either, with any error `E` that `?` makes a `Box<dyn Error + Send + Sync>` of; middlewares and connect handlers `()`, `Result<(), ConnectError>` or `Result<(), JoinError>`; event middlewares `()`, `Next` or `Result<_, E>` of either; disconnect handlers and those for outgoing events `()`"
+    message = "a handler for `{K}` events cannot return `{Self}`",
+    note = "for messages it is `()`, `Reply<T>` or `Result<_, E>` of either, with any error that `?` takes; for connects and middlewares `()`, `Result<(), ConnectError>` or `Result<(), JoinError>`; for event middlewares `()`, `Next` or `Result<_, E>` of either; for disconnects and outgoing events `()`"
 )]
 pub trait Returned<K: Kind>: Send {
     /// Where the result goes, made before the handler runs.
@@ -58,9 +125,12 @@ pub trait Returned<K: Kind>: Send {
     fn bring(self, target: Self::Target) -> K::Outcome;
 }
 
-/// The answer to an event, returned by its handler: arguments as [`Socket::emit`](crate::Socket::emit) takes them.
+/// The answer to an event, returned by its handler: arguments as [`Socket::emit`](crate::Socket::emit) takes them. So
+/// `Reply((1, 2))` answers two, of which `emitWithAck` at the client gives the first; `Reply([(1, 2)])` answers one,
+/// the list `[1, 2]`.
 ///
-/// It is sent if the client wants one. A handler that returns `()` answers nothing.
+/// It is sent if the client wants one. A handler that returns `()` answers nothing, `Reply(())` answers without
+/// arguments.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply<T>(pub T);
 

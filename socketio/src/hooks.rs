@@ -26,7 +26,8 @@ pub struct Hooks {
     on_failure: Option<Arc<OnFailure>>,
 }
 
-/// A handler or a middleware failed.
+/// A handler or a middleware failed. `Display` and `Debug` are fit for logs: they tell no id that is made of a sid, see
+/// [`SocketId`](crate::SocketId).
 #[derive(Debug)]
 pub struct Failure<'a> {
     /// Whose event it was.
@@ -51,8 +52,11 @@ pub enum Cause {
 
 impl fmt::Display for Failure<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (id, namespace) = (self.socket.id(), self.socket.namespace_name());
-        write!(f, "a handler of {namespace} for the socket {id}")?;
+        write!(f, "a handler of {} for ", self.socket.namespace_name())?;
+        match self.socket.public_id() {
+            Some(id) => write!(f, "the socket {id}")?,
+            None => f.write_str("a socket of revision 3")?,
+        }
         if let Some(event) = self.event {
             write!(f, " and its event {event:?}")?;
         }

@@ -199,22 +199,22 @@ impl Hub {
         if !is_kept {
             _stay = state.stay.take();
         }
-        if farewell && matches!(stage, Stage::Connecting { .. }) {
-            // Its connect handler sent it away: that is a refusal, which its client waits for.
-            let _ended =
-                peer.send_now(&self.parser.connect_error(&self.path, &ConnectError::refused(), peer.revision()));
-        }
-        let had_joined = matches!(stage, Stage::Leaving);
+        let (had_joined, was_joining) = (matches!(stage, Stage::Leaving), matches!(stage, Stage::Connecting { .. }));
         if had_joined {
             self.peers.remove(peer.id());
             for room in &state.rooms {
                 self.exit(room, peer);
             }
-        } else if matches!(stage, Stage::Connecting { .. }) && !is_kept {
+        } else if was_joining && !is_kept {
             // Those that its middlewares joined for it.
             state.rooms = Vec::new();
         }
         drop((state, recovery));
+        if farewell && was_joining {
+            // Its connect handler sent it away: that is a refusal, which its client waits for.
+            let refusal = self.parser.connect_error(&self.path, &ConnectError::refused(), peer.revision());
+            let _ended = peer.send_now(&refusal);
+        }
         if let Some(given_up) = given_up {
             given_up.let_go();
         }

@@ -36,6 +36,12 @@ impl SocketId {
     }
 }
 
+impl AsRef<str> for SocketId {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
 impl Borrow<str> for SocketId {
     fn borrow(&self) -> &str {
         &self.0

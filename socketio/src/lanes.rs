@@ -81,6 +81,7 @@ impl<H> Sequential<H> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<A, H: Handler<Message, A>> Handler<Message, A> for Sequential<H> {
     fn call(&self, event: &Event<'_, Message>) -> Result<Pin<Box<dyn Future<Output = Output> + Send>>, Rejection> {
         let (running, turn): (Running<Message>, _) = (self.handler.call(event)?, turn(event.socket, self.lane));

@@ -55,7 +55,8 @@
 //!
 //! # Bounds
 //! What clients may bring or make the server keep is bounded: their rooms, pending answers and events that wait here by
-//! [`Limits`], bytes and sessions by [`engineio::Config`].
+//! [`Limits`], bytes and sessions by [`engineio::Config`]. `docs/options.md` in the repository has tables of all of
+//! them, with what comes of passing them.
 //!
 //! # Binary
 //! What serde calls bytes is binary at the client, at any depth: [`bytes::Bytes`] with its `serde` feature, or

@@ -445,6 +445,15 @@ mod tests {
     }
 
     #[test]
+    fn what_is_kept_of_a_packet_is_not_its_whole_message() {
+        let blob = format!("c6000186a0{}", "00".repeat(100_000));
+        let message = bytes(&format!("84a47479706502a36e7370a12fa16f{blob}a46461746192a165c40178"));
+        let kept = Decoder::new(Revision::V4, Arc::default()).push(Message::Binary(message.clone())).expect("a packet");
+        assert!(matches!(&kept, Some(Packet { body: Body::Event(event), .. }) if event.args.size() > 0));
+        assert!(message.is_unique(), "nothing of the message is kept");
+    }
+
+    #[test]
     fn limits_hold() {
         let limits =
             Limits { max_depth: 4, max_args: 3, max_attachments: 2, max_attachment_bytes: 3, ..Limits::default() };

@@ -7,7 +7,7 @@ use std::io::Write;
 use bytes::Bytes;
 use rmp::Marker;
 
-use crate::{error::DecodeError, limits::Limits, value::PLACEHOLDER};
+use crate::{decoder::is_wasteful, error::DecodeError, limits::Limits, value::PLACEHOLDER};
 
 /// The type of the extensions by which `notepack.io` writes what MessagePack has no type for.
 const NOTEPACK: i8 = 0;
@@ -215,7 +215,11 @@ impl<'a> Json<'a> {
         if self.has_lookalike && !self.attachments.is_empty() {
             return Err(DecodeError::Placeholder);
         }
-        Ok((String::from_utf8(self.text).expect("made of texts"), self.attachments))
+        let mut attachments = self.attachments;
+        if is_wasteful(self.source.len(), self.attachment_bytes) {
+            attachments.iter_mut().for_each(|data| *data = Bytes::copy_from_slice(data));
+        }
+        Ok((String::from_utf8(self.text).expect("made of texts"), attachments))
     }
 
     /// Writes the next value, without recursion.

@@ -43,6 +43,7 @@ pub(crate) type OnlyIf = Arc<dyn Fn(&str, &str) -> Option<Pin<Box<dyn Future<Out
 ///         Reply(heard)
 ///     });
 /// ```
+#[must_use = "a namespace is there once `SocketIo::new` was given it"]
 pub struct Namespace {
     pub(crate) name: Name,
     pub(crate) only_if: Option<OnlyIf>,

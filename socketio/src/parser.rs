@@ -38,8 +38,9 @@ pub enum Parser {
     Custom(Arc<dyn CustomParser>),
 }
 
-/// A parser of the application's, for clients that have the same. It gives values for values: its methods are called
-/// while locks are held, so they must neither wait nor call the server.
+/// A parser of the application's, for clients that have the same. It gives values for values, and must neither wait nor
+/// call the server: packets are written under locks while a client is let in, and events with
+/// [recovery](crate::Config::connection_state_recovery). A panic of its decoder ends the connection.
 ///
 /// This one does as the default one does, but closes the connection of whoever sends binary, and emits none:
 ///

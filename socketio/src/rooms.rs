@@ -24,6 +24,12 @@ impl Room {
     }
 }
 
+impl AsRef<str> for Room {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
 impl Borrow<str> for Room {
     fn borrow(&self) -> &str {
         &self.0
@@ -64,6 +70,12 @@ impl From<&Room> for Room {
 impl From<SocketId> for Room {
     fn from(id: SocketId) -> Self {
         Self(id.0)
+    }
+}
+
+impl From<&SocketId> for Room {
+    fn from(id: &SocketId) -> Self {
+        id.clone().into()
     }
 }
 

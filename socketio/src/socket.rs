@@ -35,6 +35,11 @@ impl Socket {
         self.peer.id().clone()
     }
 
+    /// The id, unless it is made of the sid, which is a credential.
+    pub(crate) fn public_id(&self) -> Option<&SocketId> {
+        self.peer.known_id().filter(|_| self.revision() == Revision::V4)
+    }
+
     /// Name of the namespace, with its leading slash.
     pub fn namespace_name(&self) -> &str {
         &self.hub.path
@@ -176,8 +181,18 @@ impl Socket {
     }
 
     /// Leaves a room; one it is not in is no matter.
+    ///
+    /// ```no_run
+    /// # fn close(socket: socketio::Socket) {
+    /// for page in socket.rooms().iter().filter(|room| room.as_str().starts_with("page:")) {
+    ///     socket.leave(page);
+    /// }
+    /// # }
+    /// ```
     pub fn leave(&self, room: impl AsRef<str>) {
-        self.hub.leave(&self.peer, |joined| joined.as_str() == room.as_ref());
+        // Asked for before, as it is the application's code: locks are held while the rooms are looked through.
+        let room = room.as_ref();
+        self.hub.leave(&self.peer, |joined| joined.as_str() == room);
     }
 
     /// Leaves all rooms, but for that of its own id.
@@ -268,6 +283,6 @@ impl Eq for Socket {}
 
 impl fmt::Debug for Socket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Socket").field("id", &self.id()).field("namespace", &self.namespace_name()).finish()
+        f.debug_struct("Socket").field("id", &self.public_id()).field("namespace", &self.namespace_name()).finish()
     }
 }

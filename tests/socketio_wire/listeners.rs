@@ -59,6 +59,41 @@ async fn ak_03_of_several_that_answer_the_first_counts() {
 }
 
 #[tokio::test]
+async fn an_event_is_not_handled_once_its_socket_has_left() {
+    let (sender, mut told) = Told::new();
+    let by_fallback = sender.clone();
+    let root = namespace("/")
+        .on_any(async |socket: Socket, event: EventName| match &*event {
+            "go away" => socket.disconnect(),
+            "fail" => panic!("on purpose"),
+            _ => {}
+        })
+        .on_fallback(move |event: EventName| {
+            let _over = by_fallback.send(event.to_string());
+            async {}
+        })
+        .on_disconnect(move || {
+            let _over = sender.send("left".to_owned());
+            async {}
+        });
+    let (server, _io) = serve([root]).await;
+    for event in ["go away", "fail"] {
+        let (mut client, _id) = socket::connect(server.endpoint, "/").await;
+        client.send(r#"42["before"]"#).await;
+        client.send(&format!(r#"42["{event}"]"#)).await;
+        assert_eq!(client.frame().await, text("41"));
+        assert_eq!(told.next().await, "before");
+        assert_eq!(told.next().await, "left");
+        client.send("40").await;
+        assert!(client.text().await.starts_with("40{"));
+        client.send(r#"42["after"]"#).await;
+        assert_eq!(told.next().await, "after");
+        client.send("41").await;
+        assert_eq!(told.next().await, "left");
+    }
+}
+
+#[tokio::test]
 async fn events_that_nobody_handles_come_to_the_fallback() {
     let root = namespace("/").on_fallback(async |event: EventName, args: Args| Reply((event.to_string(), args.len())));
     let (server, _io) = serve([root]).await;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use engineio::{ByteString, Message, Revision};
 use socketio::{
-    Args, Body, Config, CustomParser, Decode, DecodeError, EmitError, Incoming, Limits, Messages, OutgoingPacket,
-    Packet, PacketType, Parser, Recovery, SocketIo, Value,
+    Args, Body, Config, CustomParser, Decode, DecodeError, DisconnectReason, EmitError, Incoming, Limits, Messages,
+    OutgoingPacket, Packet, PacketType, Parser, Recovery, SocketIo, Value,
 };
 use tests::{
     Row,
@@ -13,7 +13,7 @@ use tests::{
     server::{self, Server},
 };
 
-use crate::namespace;
+use crate::{Told, namespace};
 
 /// Packets as lines: a text `<type> <namespace>[ <ack id>]`, and one with the payload, if there is one. It carries no
 /// binary.
@@ -58,6 +58,7 @@ impl Decode for LineDecoder {
             let kind = words.next().and_then(|kind| kind.chars().next()).ok_or(DecodeError::UnknownType)?;
             let namespace = words.next().ok_or(DecodeError::Namespace)?.to_owned();
             let alone = match kind {
+                'p' => panic!("on purpose"),
                 'c' => Some(Body::Connect(ByteString::new())),
                 'd' => Some(Body::Disconnect),
                 _ => None,
@@ -167,4 +168,20 @@ async fn rc_03_offsets_go_by_the_parser_of_the_server() {
     assert_eq!(head, "4e /");
     let offset = event.strip_prefix(r#"4["hello","you",""#).and_then(|event| event.strip_suffix(r#""]"#));
     assert_eq!(offset.map(str::len), Some(10), "{event}");
+}
+
+#[tokio::test]
+async fn a_parser_that_panics_ends_the_connection_and_leaves_nobody_behind() {
+    let (sender, mut told) = Told::new();
+    let root = namespace("/").on_disconnect(move |reason: DisconnectReason| {
+        let _over = sender.send(reason.to_string());
+        async {}
+    });
+    let config = Config { parser: Parser::Custom(Arc::new(Lines)), ..Config::default() };
+    let (server, io) = server::socketio(config, [root]).await;
+    let mut client = connect(&server).await;
+    send(&mut client, &["p /"]).await;
+    assert_eq!(told.next().await, "forced close");
+    assert!(io.sockets().is_empty());
+    connect(&server).await;
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value as Json, json};
-use socketio::{Auth, Config, ConnectError, Namespace, Query, Revision, Socket, SocketIo, Value};
+use socketio::{Auth, Config, ConnectError, Hooks, Namespace, Query, Revision, Socket, SocketIo, Value};
 use tests::{
     Row,
     frames::{CLOSED, Frame, HANDSHAKE, WebSocket, text},
@@ -417,4 +417,24 @@ async fn ns_10_a_connect_handler_may_close_the_connection() {
         assert_eq!(told.next().await.0, "forced close");
     }
     assert_eq!(io.of("/").expect("served").sockets(), []);
+}
+
+/// Their ids are made of what opens their session, and failures go to logs.
+#[tokio::test]
+async fn failures_do_not_tell_their_ids() {
+    let (sender, mut told) = Told::new();
+    let hooks = Hooks::default().on_failure(move |failure| {
+        let _over = sender.send((failure.to_string(), format!("{failure:?}")));
+    });
+    let root = namespace("/").on("fail", async || Err::<(), _>("on purpose"));
+    let (server, _io) = server::socketio(Config { hooks, ..config() }, [root]).await;
+    let (mut old, sid) = connect(server.endpoint).await;
+    old.send(r#"42["fail"]"#).await;
+    let (text, debug) = told.next().await;
+    assert!(text.contains("on purpose") && !text.contains(&sid), "{text}");
+    assert!(debug.contains("on purpose") && !debug.contains(&sid), "{debug}");
+    let (mut new, id) = socket::connect(server.endpoint, "/").await;
+    new.send(r#"42["fail"]"#).await;
+    let (text, debug) = told.next().await;
+    assert!(text.contains(&id) && debug.contains(&id), "{text} {debug}");
 }

@@ -5,6 +5,7 @@
 use std::{collections::BTreeSet, fmt::Debug};
 
 use engineio::{Config, Cookie, Cors, Http, Origins, PerMessageDeflate, Serve};
+use socketio::{Limits, Recovery};
 
 use crate::{
     none,
@@ -27,7 +28,7 @@ fn code(cell: &str) -> &str {
     cell.split('`').nth(1).unwrap_or_default()
 }
 
-/// Names and values of the fields that `{:?}` shows.
+/// Names and values of the fields that `{:?}` shows; of a value that has fields itself its type.
 fn shown(value: &dyn Debug) -> Vec<(String, String)> {
     let text = format!("{value:?}");
     let fields = text.split_once(" { ").and_then(|(_, rest)| rest.strip_suffix(" }")).expect("fields in braces");
@@ -39,13 +40,17 @@ fn shown(value: &dyn Debug) -> Vec<(String, String)> {
             ')' | ']' | '}' if !is_quoted => depth -= 1,
             ',' if !is_quoted && depth == 0 => {
                 let field = fields[start..at].trim().split_once(": ");
-                found.extend(field.map(|(name, value)| (name.to_owned(), value.to_owned())));
+                found.extend(field.map(|(name, value)| (name.to_owned(), type_or_value(value).to_owned())));
                 start = at + 1;
             }
             _ => {}
         }
     }
     found
+}
+
+fn type_or_value(shown: &str) -> &str {
+    shown.split_once(" { ").map_or(shown, |(name, _)| name)
 }
 
 /// The options of a type in its source: public fields, and methods that take it and give it back changed.
@@ -77,7 +82,10 @@ fn the_page_of_options_has_all_and_their_defaults() {
     let page = read("docs/options.md");
     let cors = Cors::new(Origins::Any);
     let cookie = Cookie::new("io").expect("a name");
-    let types: [(&str, &str, &dyn Debug); 6] = [
+    let types: [(&str, &str, &dyn Debug); 9] = [
+        ("socketio::Config", "socketio/src/server.rs", &socketio::Config::default()),
+        ("Limits", "socketio/src/limits.rs", &Limits::default()),
+        ("Recovery", "socketio/src/recovery.rs", &Recovery::default()),
         ("Config", "engineio/src/config.rs", &Config::default()),
         ("PerMessageDeflate", "engineio/src/config.rs", &PerMessageDeflate::default()),
         ("Http", "engineio/src/http.rs", &Http::default()),
@@ -91,7 +99,7 @@ fn the_page_of_options_has_all_and_their_defaults() {
         let rows = tables(section.split("\n## ").next().unwrap_or_default());
         let on_page: BTreeSet<_> = rows.iter().map(|cells| code(cells[0]).to_owned()).collect();
         let shown = shown(default);
-        let mut in_code = in_source(file, name);
+        let mut in_code = in_source(file, name.trim_start_matches("socketio::"));
         in_code.extend(shown.iter().map(|(option, _)| option.clone()));
         found.extend(in_code.difference(&on_page).map(|option| format!("{name}::{option} is not on the page")));
         found.extend(on_page.difference(&in_code).map(|option| format!("{name}::{option} is no option")));
@@ -128,8 +136,12 @@ fn the_page_of_differences_has_all_that_tests_know_of() {
 fn pages_are_linked_to() {
     let of_engineio = ["README.md", "ARCHITECTURE.md", "engineio/src/lib.rs"];
     let of_socketio = ["README.md", "ARCHITECTURE.md", "socketio/src/lib.rs"];
-    let pages =
-        [("docs/options.md", of_engineio), ("docs/differences.md", of_engineio), ("docs/delivery.md", of_socketio)];
+    let pages = [
+        ("docs/options.md", of_engineio),
+        ("docs/options.md", of_socketio),
+        ("docs/differences.md", of_engineio),
+        ("docs/delivery.md", of_socketio),
+    ];
     for (page, texts) in pages {
         for text in texts {
             assert!(read(text).contains(page), "{text} should name {page}");
