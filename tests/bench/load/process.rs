@@ -1,0 +1,57 @@
+//! What it is: what the kernel says of a process: processor time and memory.
+//! What it is not: a profiler.
+//! Who calls it: `measured`, and the scenario of idle connections.
+
+use std::{fs, thread, time::Duration};
+
+use crate::Failure;
+
+/// This process.
+pub(crate) const SELF: &str = "self";
+
+/// Processor time of all threads a process has and had, in hundredths of a second.
+pub(crate) fn cpu(pid: &str) -> Result<Duration, Failure> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    // The name, the second field, may have anything in it but ends with the last parenthesis.
+    let (_, fields) = stat.rsplit_once(") ").ok_or("the kernel says it otherwise")?;
+    let times = fields.split(' ').skip(11).take(2).map(str::parse::<u64>);
+    Ok(Duration::from_millis(10 * times.sum::<Result<u64, _>>()?))
+}
+
+/// Resident memory, in bytes.
+#[derive(Clone, Copy, Default, PartialEq)]
+pub(crate) struct Memory {
+    /// All of it.
+    pub(crate) rss: f64,
+    /// The process's share, where pages are shared with others.
+    pub(crate) pss: f64,
+}
+
+impl Memory {
+    /// What a process has once that does not change any more, or after five seconds.
+    pub(crate) fn settled(pid: &str) -> Result<Self, Failure> {
+        let mut before = Self::default();
+        for _ in 0..10 {
+            thread::sleep(Duration::from_millis(500));
+            let now = Self { rss: bytes(pid, "status", "VmRSS:")?, pss: bytes(pid, "smaps_rollup", "Pss:")? };
+            if now == before {
+                break;
+            }
+            before = now;
+        }
+        Ok(before)
+    }
+
+    /// How much it grew since then, for each of so many clients.
+    pub(crate) fn each(self, since: Self, clients: usize) -> Self {
+        let clients = clients as f64;
+        Self { rss: (self.rss - since.rss) / clients, pss: (self.pss - since.pss) / clients }
+    }
+}
+
+/// A line such as `VmRSS:   1234 kB`.
+fn bytes(pid: &str, file: &str, name: &str) -> Result<f64, Failure> {
+    let text = fs::read_to_string(format!("/proc/{pid}/{file}"))?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name)).ok_or("the kernel says it otherwise")?;
+    Ok(line.trim().trim_end_matches(" kB").parse::<f64>()? * 1024.0)
+}
