@@ -15,7 +15,7 @@ pub(crate) struct Children<N> {
     max: usize,
     /// Whether one that nobody is in goes away.
     frees: bool,
-    /// Taken for a few steps; nothing is called and no other lock taken meanwhile.
+    /// Taken for a few steps, with no other lock behind it; nothing of the application is called meanwhile.
     named: Mutex<HashMap<Arc<str>, Child<N>>>,
 }
 
