@@ -119,7 +119,7 @@ impl Hub {
             peer.engine.close();
             return false;
         };
-        state.stage = Stage::Draining { incoming, _hold: peer.engine.hold() };
+        state.stage = Stage::Draining { incoming };
         let connect = self.parser.connect(&self.path, peer.id(), pid.as_ref(), peer.revision());
         // A connection that has just ended is about to say so; the peer leaves then.
         let mut is_sent = true;

@@ -8,7 +8,7 @@ use std::{
     sync::{Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
-use engineio::{Hold, Revision, SendError, Sent};
+use engineio::{Revision, SendError, Sent};
 use tokio::sync::oneshot;
 
 use crate::{
@@ -67,8 +67,8 @@ pub(crate) type Stay = Box<dyn fmt::Debug + Send + Sync>;
 pub(crate) enum Stage {
     /// The connect handler runs: what is sent waits behind its CONNECT, and so do the client's events.
     Connecting { outgoing: Vec<Encoded>, incoming: VecDeque<Incoming> },
-    /// Joined; events that came meanwhile are handled first, and hardly any come meanwhile: its connection is held.
-    Draining { incoming: VecDeque<Incoming>, _hold: Hold },
+    /// Joined; events that came meanwhile are handled first.
+    Draining { incoming: VecDeque<Incoming> },
     /// Joined.
     Connected,
     /// Its disconnecting handler runs: still in its rooms, but no event is handled any more.
@@ -208,16 +208,12 @@ impl Peer {
     pub(crate) fn arrive(&self, event: Incoming, limits: &Limits) -> Arrival {
         let mut state = self.state();
         match &mut state.stage {
-            Stage::Connecting { incoming, .. } => {
+            Stage::Connecting { incoming, .. } | Stage::Draining { incoming } => {
                 let bytes = event.size() + incoming.iter().map(Incoming::size).sum::<usize>();
                 // A client that sends more is not waiting for its CONNECT.
                 if incoming.len() >= limits.max_waiting_events || bytes > limits.max_waiting_bytes {
                     return Arrival::TooMany;
                 }
-                incoming.push_back(event);
-                Arrival::Kept
-            }
-            Stage::Draining { incoming, .. } => {
                 incoming.push_back(event);
                 Arrival::Kept
             }
@@ -229,13 +225,10 @@ impl Peer {
     /// The next event that waited for the connect handler; with the last one gone, the peer is connected.
     pub(crate) fn next_waiting(&self) -> Option<Incoming> {
         let mut state = self.state();
-        let Stage::Draining { incoming, .. } = &mut state.stage else { return None };
+        let Stage::Draining { incoming } = &mut state.stage else { return None };
         let event = incoming.pop_front();
         if event.is_none() {
-            let drained = mem::replace(&mut state.stage, Stage::Connected);
-            drop(state);
-            // Its hold wakes the connection's driver, which may take that lock.
-            drop(drained);
+            state.stage = Stage::Connected;
         }
         event
     }

@@ -1,7 +1,5 @@
 //! The time between CONNECT and its answer, while a connect handler decides.
 
-use std::{sync::Mutex, time::Duration};
-
 use socketio::{ConnectError, Namespace, Socket};
 use tests::{
     frames::{CLOSED, Frame, WebSocket, text},
@@ -195,32 +193,4 @@ async fn a_handler_that_disconnects_its_socket_refuses_it() {
     client.send("40/away,").await;
     assert_eq!(client.frame().await, text(r#"44/away,{"message":"Connection refused"}"#));
     assert_eq!(heard(&mut client).await, []);
-}
-
-/// It was let in while what it sent before is still begun, in another task.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn ns_18_i11_a_client_that_was_let_in_may_send_as_much_as_it_likes() {
-    let (begun, mut told) = Told::new();
-    let (go, wait) = std::sync::mpsc::channel::<()>();
-    let wait = Mutex::new(wait);
-    let root = namespace("/").on_connect(async || tokio::task::yield_now().await).on("slow", move || {
-        begun.send(()).expect("the test waits");
-        let _over = wait.lock().expect("no panic").recv_timeout(Duration::from_secs(5));
-        async {}
-    });
-    let (server, _io) = serve([root]).await;
-    let (mut client, _sid) = WebSocket::open(server.endpoint).await;
-    client.send("40").await;
-    client.send(r#"42["slow"]"#).await;
-    assert!(client.text().await.starts_with("40{"));
-    told.next().await;
-    for n in 0..40 {
-        client.send(&format!(r#"42["echo",{n}]"#)).await;
-    }
-    // What must not happen would take no longer; there is nothing to wait for.
-    tokio::time::sleep(Duration::from_millis(20)).await;
-    go.send(()).expect("the handler waits");
-    for n in 0..40 {
-        assert_eq!(client.text().await, format!(r#"42["echo",{n}]"#));
-    }
 }
