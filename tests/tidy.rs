@@ -33,7 +33,7 @@ const SOCKETIO: &str = "\
     codecs: args, packet, decoder + args packet, msgpack_reader + decoder, msgpack_writer, \
         msgpack + args decoder msgpack_reader msgpack_writer packet, parser + args decoder msgpack packet
     state: acks, changes, children, tasks, history, load, marks, target, peer + acks load marks, running + peer, \
-        recovery + history peer, hub + changes peer recovery target
+        recovery + history peer, hub + changes peer recovery target, identity + hub peer
     handles: answer, flags, encoded, broadcast + answer encoded flags, operator + answer broadcast encoded flags, \
         socket + answer broadcast encoded flags operator, retries
     handlers: event, extract + event, handler + event extract, state + event extract, \

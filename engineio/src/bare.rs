@@ -59,7 +59,7 @@ impl BareWebSocket {
         let mut io = Io::new(upgraded, &self.config, Instant::now());
         let fault = loop {
             let mut answers = Vec::new();
-            let deadline = io.deadline();
+            let deadline = io.deadline(false);
             let read = std::future::poll_fn(|cx| {
                 io.poll_read(cx, Instant::now(), |message| {
                     answers.extend(answer(message));

@@ -232,9 +232,9 @@ impl Driver {
         let elapsed = timer.as_mut().poll(cx).is_ready();
         let mut inner = self.socket.lock();
         let held = self.socket.is_held();
-        let late = match &self.io {
-            Io::Open(io) if !held => io.deadline(),
-            Io::None | Io::Open(_) | Io::Opening(_) => None,
+        let late = match &mut self.io {
+            Io::Open(io) => io.deadline(held),
+            Io::None | Io::Opening(_) => None,
         };
         if elapsed {
             let now = Instant::now();

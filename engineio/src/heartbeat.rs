@@ -6,6 +6,7 @@
 //! V4:  Resting -- pingInterval: Ping --> Awaiting -- another packet, once --> Extended
 //!         ^                                 |                                    |
 //!         +------------ pong ---------------+------------------------------------+-- pingTimeout: TimedOut
+//!      While nobody listens to the client, pingTimeout sends the next ping; the pong to the one before is owed.
 //! V3:  Listening -- ping: anew --> Listening -- pingInterval + pingTimeout: TimedOut
 //! ```
 
@@ -25,6 +26,8 @@ pub(crate) struct Heartbeat {
     phase: Phase,
     /// Pongs since the last ping, without the one that it is answered by.
     unsolicited: u32,
+    /// Pongs to pings before the last one, which were not waited for.
+    owed: u32,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -65,7 +68,7 @@ impl Heartbeat {
             Revision::V4 => (deadline(now, config.ping_interval), Phase::Resting),
             Revision::V3 => (listen(now, config), Phase::Listening),
         };
-        Self { at, phase, unsolicited: 0 }
+        Self { at, phase, unsolicited: 0, owed: 0 }
     }
 
     /// When to ask again.
@@ -80,6 +83,10 @@ impl Heartbeat {
             (Phase::Listening, Packet::Ping(_)) => {
                 self.at = listen(now, config);
                 Heard::Beat
+            }
+            (Phase::Resting | Phase::Awaiting | Phase::Extended, Packet::Pong) if self.owed > 0 => {
+                self.owed -= 1;
+                Heard::Other
             }
             (Phase::Awaiting | Phase::Extended, Packet::Pong) if given => {
                 (self.at, self.phase) = (deadline(now, config.ping_interval), Phase::Resting);
@@ -101,12 +108,16 @@ impl Heartbeat {
         }
     }
 
-    /// Nobody listens to the client: what is due has all its time again.
-    pub(crate) fn excuse(&mut self, now: Instant, config: &Config) {
+    /// Nobody listens to the client, or only now again: its pong may be there. If it took the ping, it has all its time
+    /// again, and is to be sent another when it is overdue: clients take a server that does not ping for dead.
+    pub(crate) fn excuse(&mut self, now: Instant, given: bool, config: &Config) {
         match self.phase {
-            Phase::Resting => {}
-            Phase::Awaiting | Phase::Extended => self.at = self.at.max(deadline(now, config.ping_timeout)),
+            Phase::Awaiting | Phase::Extended if given && self.at <= now => {
+                (self.phase, self.owed) = (Phase::Resting, self.owed + 1);
+            }
+            Phase::Awaiting | Phase::Extended if given => self.at = self.at.max(deadline(now, config.ping_timeout)),
             Phase::Listening => self.at = listen(now, config),
+            Phase::Resting | Phase::Awaiting | Phase::Extended => {}
         }
     }
 
@@ -117,7 +128,8 @@ impl Heartbeat {
         }
         match self.phase {
             Phase::Resting => {
-                *self = Self { at: deadline(now, config.ping_timeout), phase: Phase::Awaiting, unsolicited: 0 };
+                *self =
+                    Self { at: deadline(now, config.ping_timeout), phase: Phase::Awaiting, unsolicited: 0, ..*self };
                 Beat::Ping
             }
             Phase::Awaiting | Phase::Extended | Phase::Listening => Beat::TimedOut,

@@ -60,6 +60,12 @@ impl Service {
         path == config.path || (!config.add_trailing_slash && config.path.strip_suffix('/') == Some(path))
     }
 
+    /// Whether a request with this query is of a session that is there: what a server that lets nobody in any more goes
+    /// on to answer.
+    pub fn has_session(&self, query: &str) -> bool {
+        Query::parse(query).is_ok_and(|query| query.sid.is_some_and(|sid| self.engine.find(&sid).is_some()))
+    }
+
     /// Answers one request; a path that does not belong here with 404.
     ///
     /// A waiting GET is answered when there is something to say. Dropped before, it ends its session, because

@@ -289,9 +289,10 @@ impl Session {
         }
     }
 
-    /// The application holds back what comes: what the client answered may be what is not read.
+    /// The application holds back what comes, or did until now: what the client answered may be what is not read. One
+    /// that does not take its pings is as dead as any.
     pub fn excuse(&mut self, now: Instant) {
-        self.heartbeat.excuse(now, &self.config);
+        self.heartbeat.excuse(now, self.outbox.gave_ping(), &self.config);
     }
 
     /// Queues frames, all or none and with nothing in between.

@@ -215,7 +215,8 @@ impl Socket {
     /// message is handed over, the WebSocket is not read, and POSTs wait for their answer once 64 messages have come.
     /// What was read before is kept. A session that ends hands over what it has all the same.
     ///
-    /// Meanwhile the client is not taken for dead: what it answers to pings may be what is not read.
+    /// Meanwhile a client is pinged, and not taken for dead as long as it takes that: what it answers may be what is
+    /// not read. Clients of revision 3 ping themselves, and may take the server for dead after a minute and a half.
     pub fn hold(&self) -> Hold {
         self.0.holds.fetch_add(1, Ordering::AcqRel);
         Hold(self.clone())

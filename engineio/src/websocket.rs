@@ -172,8 +172,14 @@ impl Io {
         }
     }
 
-    /// When a message that has begun has to be whole.
-    pub(crate) fn deadline(&self) -> Option<Instant> {
+    /// When a message that has begun has to be whole. There is no such time while the client is held back, and all of
+    /// it again behind that.
+    pub(crate) fn deadline(&mut self, held: bool) -> Option<Instant> {
+        if held {
+            self.deadline = None;
+        } else if self.deadline.is_none() && self.reader.is_unfinished() {
+            self.deadline = Instant::now().checked_add(self.message_timeout);
+        }
         self.deadline
     }
 
@@ -222,8 +228,7 @@ impl Io {
                     return Received::Lost(None);
                 }
                 Ok(None) => {
-                    let deadline = self.deadline.or_else(|| now.checked_add(self.message_timeout));
-                    self.deadline = deadline.filter(|_| self.reader.is_unfinished());
+                    self.deadline = self.deadline.filter(|_| self.reader.is_unfinished());
                     return Received::Messages;
                 }
                 Err(fault) => return Received::Lost(Some(fault)),

@@ -52,12 +52,13 @@ struct Joined {
 
 impl Joined {
     fn leave(&self, reason: DisconnectReason) {
-        match self.served.get() {
-            Some(served) => {
-                served.hub().remove(&self.peer, reason, false);
-            }
+        if self.served.get().is_none() {
             // If its namespace is found a moment later, it is gone.
-            None => self.peer.give_up(),
+            self.peer.give_up();
+        }
+        // It may have been found a moment before.
+        if let Some(served) = self.served.get() {
+            served.hub().remove(&self.peer, reason, false);
         }
     }
 }
@@ -160,6 +161,10 @@ impl Client {
     }
 
     fn connect(&mut self, name: &str, auth: &str) {
+        // The server closes: this came too late.
+        if self.namespaces.settings.tasks.is_closed() {
+            return;
+        }
         let answer = Answer {
             engine: self.engine.clone(),
             refusals: self.refusals.clone(),

@@ -49,14 +49,15 @@ enum What {
 }
 
 impl Entry {
-    /// About what it takes, in bytes. Names of rooms are shared with the rooms.
+    /// About what it takes, in bytes. A name counts each time, for the room that shares it may be gone.
     fn size(&self) -> usize {
+        let room = |room: &Room| size_of::<Room>() + room.as_str().len();
         size_of::<Self>()
             + match &self.what {
                 What::Emitted { event, rooms, except } => {
-                    event.size() + (rooms.len() + except.len()) * size_of::<Room>()
+                    event.size() + rooms.iter().chain(except).map(room).sum::<usize>()
                 }
-                What::Joined(..) | What::Left(..) => 0,
+                What::Joined(_, room) | What::Left(_, room) => room.as_str().len(),
             }
     }
 }
@@ -238,6 +239,16 @@ mod tests {
         assert_eq!(history.missed(9, &id, &[]).as_deref().map(args), Some(vec!["7".into()]));
         history.clear();
         assert!((history.bytes, history.last()) == (0, 10) && history.covers(10) && !history.covers(9));
+    }
+
+    /// The room may be gone, and each of many was named by a client.
+    #[test]
+    fn names_of_rooms_count() {
+        let mut history = History::new(5_000, SECOND);
+        for _ in 0..10 {
+            history.join(SocketId::draw(), "r".repeat(1000).into(), Instant::now());
+        }
+        assert!(history.entries.len() < 5, "{} entries", history.entries.len());
     }
 
     #[test]

@@ -27,7 +27,6 @@ use crate::{
     limits::Limits,
     parser::Parser,
     peer::{Peer, Stage},
-    pid::Claim,
     recovery::{Greeting, Recoverable, Released},
     rooms::{Room, Rooms},
     target::{Event, Target},
@@ -71,7 +70,7 @@ pub(crate) struct Hub {
     next_ack: AtomicU64,
     /// When clients can come back. Taken before all other locks, and held while an event is delivered or a peer comes,
     /// goes, joins or leaves: so positions in the history are the order in which each peer got its events.
-    recovery: Option<Mutex<Recoverable>>,
+    pub(crate) recovery: Option<Mutex<Recoverable>>,
     observer: Box<dyn Observer>,
 }
 
@@ -100,41 +99,9 @@ impl Hub {
         }
     }
 
-    fn recovery(&self) -> Option<MutexGuard<'_, Recoverable>> {
+    pub(crate) fn recovery(&self) -> Option<MutexGuard<'_, Recoverable>> {
         let recovery = self.recovery.as_ref()?;
         Some(recovery.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Gives a peer its id: that of the session which its client claims and can have, with the rooms and data, or a new
-    /// one. Says whether it is still there.
-    pub(crate) fn identify(self: &Arc<Self>, peer: &Arc<Peer>) -> bool {
-        let may_claim = self.recovery.is_some() && peer.revision() == Revision::V4;
-        let claim = if may_claim { Claim::parse(&peer.auth) } else { None };
-        let mut recovery = self.recovery();
-        if peer.is_gone() {
-            return false;
-        }
-        let before =
-            recovery.as_mut().zip(claim).and_then(|(recovery, claim)| recovery.claim(&claim, peer, Instant::now()));
-        drop(recovery);
-        let Some(before) = before else {
-            let id = match peer.revision() {
-                Revision::V3 => SocketId::derive(peer.engine.sid(), &self.path),
-                Revision::V4 => SocketId::draw(),
-            };
-            peer.identify(id, false);
-            return true;
-        };
-        // A client has one connection: whatever else there is on this one will not be heard.
-        self.remove(&before, DisconnectReason::TakenOver, false);
-        before.engine.close();
-        let (rooms, data) = {
-            let state = before.state();
-            (state.rooms.clone(), state.data.clone())
-        };
-        let mut state = peer.state();
-        (state.rooms, state.data) = (rooms, data);
-        true
     }
 
     /// Lets a peer in: answers its CONNECT, sends what waited behind it, makes it known to rooms and broadcasts.
@@ -176,9 +143,19 @@ impl Hub {
     /// Takes a peer out of the namespace. `farewell` is sent when it had joined, after the last broadcast it gets.
     /// Says whether it had joined; only then is the observer told, and only the first time.
     pub(crate) fn remove(self: &Arc<Self>, peer: &Arc<Peer>, reason: DisconnectReason, farewell: bool) -> bool {
+        self.remove_from(self.recovery(), peer, reason, farewell)
+    }
+
+    /// The same for who has the lock already.
+    pub(crate) fn remove_from<'a>(
+        self: &'a Arc<Self>,
+        mut recovery: Option<MutexGuard<'a, Recoverable>>,
+        peer: &Arc<Peer>,
+        reason: DisconnectReason,
+        farewell: bool,
+    ) -> bool {
         // Dropped last: its namespace may go away with it.
         let _stay;
-        let mut recovery = self.recovery();
         let mut state = peer.state();
         match state.stage {
             // Whoever was first takes it out.
@@ -205,8 +182,8 @@ impl Hub {
             for room in &state.rooms {
                 self.exit(room, peer);
             }
-        } else if was_joining && !is_kept {
-            // Those that its middlewares joined for it.
+        } else if was_joining && !is_kept && reason != DisconnectReason::TakenOver {
+            // Those that its middlewares joined for it, and nobody has after it.
             state.rooms = Vec::new();
         }
         drop((state, recovery));
@@ -268,12 +245,12 @@ impl Hub {
             if !matches!(state.stage, Stage::Connecting { .. }) {
                 added.iter().for_each(|room| self.enter(room, peer));
                 state.rooms.iter().filter(|room| leaves(room)).for_each(|room| self.exit(room, peer));
-                if let Some(recovery) = &mut recovery {
-                    let now = Instant::now();
-                    added.iter().for_each(|room| recovery.join(peer.id(), room, now));
-                    let left = state.rooms.iter().filter(|room| leaves(room));
-                    left.for_each(|room| recovery.leave(peer.id(), room, now));
-                }
+            }
+            if let Some(recovery) = &mut recovery {
+                let now = Instant::now();
+                added.iter().for_each(|room| recovery.join(peer.id(), room, now));
+                let left = state.rooms.iter().filter(|room| leaves(room));
+                left.for_each(|room| recovery.leave(peer.id(), room, now));
             }
             state.rooms.retain(|room| !leaves(room));
             state.rooms.append(&mut added);
@@ -305,9 +282,9 @@ impl Hub {
                 let leaves = is_meant(room);
                 if leaves && is_known {
                     self.exit(room, peer);
-                    if let Some(recovery) = &mut recovery {
-                        recovery.leave(peer.id(), room, Instant::now());
-                    }
+                }
+                if let Some(recovery) = recovery.as_mut().filter(|_| leaves) {
+                    recovery.leave(peer.id(), room, Instant::now());
                 }
                 !leaves
             });

@@ -152,6 +152,7 @@ mod history;
 mod hooks;
 mod hub;
 mod id;
+mod identity;
 mod lanes;
 mod limits;
 mod load;

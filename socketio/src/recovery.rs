@@ -89,9 +89,11 @@ pub(crate) struct Recoverable {
 ///
 /// ```text
 /// admit -> Held -- release, kept --> Away -- expire, or too many --> forgotten
-///            ^---------- claim ------+
-///            +-- claim: the connection before is not known to be dead
-///            +-- release, not kept --> forgotten
+///          |  ^                       |
+///          |  +-- passed -- Passing <-+-- claim
+///          |                 ^  +-- release --> forgotten
+///          +-- claim: the connection before is not known to be dead
+///          +-- release, not kept --> forgotten
 /// ```
 #[derive(Debug)]
 struct Session {
@@ -107,6 +109,8 @@ struct Session {
 enum Place {
     /// A peer was let in with it at this time, or is about to be.
     Held(Option<Instant>),
+    /// A peer claimed it, and waits until the one before has left.
+    Passing,
     /// As this `number` of `away`, no longer than `until`. Its connection worked as long as to bring it everything
     /// up to the position `confirmed`.
     Away { number: u64, until: Instant, confirmed: u64 },
@@ -193,14 +197,14 @@ impl Recoverable {
         (self.options.mode == RecoveryMode::Buffer).then(|| self.history.last())
     }
 
-    /// A peer that was let in joins a room.
+    /// A peer joins a room: one that was let in, or that has a session and is about to be.
     pub(crate) fn join(&mut self, id: &SocketId, room: &Room, now: Instant) {
         if self.knows(id) {
             self.history.join(id.clone(), room.clone(), now);
         }
     }
 
-    /// A peer that was let in leaves a room.
+    /// Such a peer leaves a room.
     pub(crate) fn leave(&mut self, id: &SocketId, room: &Room, now: Instant) {
         if self.knows(id) {
             self.history.leave(id.clone(), room.clone(), now);
@@ -208,11 +212,12 @@ impl Recoverable {
     }
 
     /// A client comes back. If all that it missed is still there, its session passes to this peer, which gets its id;
-    /// returns the peer that had it.
+    /// returns the peer that had it. Once that has left, [`passed`](Self::passed) is to be called.
     pub(crate) fn claim(&mut self, claim: &Claim, heir: &Arc<Peer>, now: Instant) -> Option<Arc<Peer>> {
         let session = self.sessions.get_mut(&claim.pid.id).filter(|session| session.pid.matches(&claim.pid))?;
         let confirmed = match session.place {
-            // What that does in its rooms would be done to the one that comes.
+            // What the one that leaves does in its rooms would be done to the one that comes.
+            Place::Passing => return None,
             Place::Held(_) if session.peer.is_leaving() => return None,
             Place::Held(_) => session.confirmed(&self.history, now.checked_sub(self.silence)),
             Place::Away { until, .. } if until <= now => return None,
@@ -236,8 +241,16 @@ impl Recoverable {
             self.away.remove(&number);
         }
         heir.identify(claim.pid.id.clone(), true);
-        (session.seen, session.place) = (seen, Place::Held(None));
+        (session.seen, session.place) = (seen, Place::Passing);
         Some(std::mem::replace(&mut session.peer, heir.clone()))
+    }
+
+    /// The peer before this one has left.
+    pub(crate) fn passed(&mut self, heir: &Arc<Peer>) {
+        let session = self.sessions.get_mut(heir.id());
+        if let Some(session) = session.filter(|session| Arc::ptr_eq(&session.peer, heir)) {
+            session.place = Place::Held(None);
+        }
     }
 
     /// A peer that is in these rooms is let in, for the first time or with a session that it claimed.
@@ -282,7 +295,9 @@ impl Recoverable {
                 Released { is_kept: true, given_up, expire_at }
             }
             Place::Away { .. } if is_kept => Released { is_kept: true, ..Released::default() },
-            Place::Held(_) | Place::Away { .. } => Released { given_up: self.remove(peer.id()), ..Released::default() },
+            Place::Held(_) | Place::Passing | Place::Away { .. } => {
+                Released { given_up: self.remove(peer.id()), ..Released::default() }
+            }
         }
     }
 
@@ -306,7 +321,7 @@ impl Recoverable {
         let (_number, id) = self.away.first_key_value()?;
         match self.sessions.get(id)?.place {
             Place::Away { until, .. } => Some(until),
-            Place::Held(_) => None,
+            Place::Held(_) | Place::Passing => None,
         }
     }
 

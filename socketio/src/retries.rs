@@ -86,10 +86,12 @@ impl<K: Clone + Eq + Hash, T: Clone> Retries<K, T> {
     /// The place of the answer for this key, made if it is not there.
     fn answer(&self, key: K, now: Instant) -> Arc<OnceCell<T>> {
         let Shared { kept, max_answers, max_age } = &*self.0;
+        // Dropped after the lock is free: its type is the application's.
+        let mut forgotten = Vec::new();
         let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
         let Kept { answers, order } = &mut *kept;
         while order.front().is_some_and(|(at, _)| now.saturating_duration_since(*at) > *max_age) {
-            forget_first(answers, order);
+            forgotten.extend(forget_first(answers, order));
         }
         if let Some(answer) = answers.get(&key) {
             return answer.clone();
@@ -98,16 +100,18 @@ impl<K: Clone + Eq + Hash, T: Clone> Retries<K, T> {
         answers.insert(key.clone(), answer.clone());
         order.push_back((now, key));
         if order.len() > *max_answers {
-            forget_first(answers, order);
+            forgotten.extend(forget_first(answers, order));
         }
         answer
     }
 }
 
-fn forget_first<K: Eq + Hash, T>(answers: &mut HashMap<K, Arc<OnceCell<T>>>, order: &mut VecDeque<(Instant, K)>) {
-    if let Some((_at, key)) = order.pop_front() {
-        answers.remove(&key);
-    }
+fn forget_first<K: Eq + Hash, T>(
+    answers: &mut HashMap<K, Arc<OnceCell<T>>>,
+    order: &mut VecDeque<(Instant, K)>,
+) -> Option<Arc<OnceCell<T>>> {
+    let (_at, key) = order.pop_front()?;
+    answers.remove(&key)
 }
 
 impl<K, T> Clone for Retries<K, T> {
@@ -146,5 +150,23 @@ mod tests {
         assert!(!Arc::ptr_eq(&again, &retries.answer("a", start + 4 * SECOND)));
         let kept = retries.0.kept.lock().expect("no panic");
         assert_eq!((kept.answers.len(), kept.order.len()), (2, 2));
+    }
+
+    /// An answer that looks at the lock when it is dropped.
+    #[derive(Clone)]
+    struct Looking(Retries<&'static str, Self>);
+
+    impl Drop for Looking {
+        fn drop(&mut self) {
+            assert!(self.0.0.kept.try_lock().is_ok(), "what is the application's is dropped without the lock");
+        }
+    }
+
+    #[tokio::test]
+    async fn answers_are_forgotten_without_the_lock() {
+        let retries = Retries::new(1, SECOND);
+        for key in ["a", "b"] {
+            drop(retries.once(key, async { Looking(retries.clone()) }).await);
+        }
     }
 }

@@ -11,7 +11,7 @@ use std::{
 };
 
 use engineio::{Answer, Engine, Http, Listener, Serve, Service};
-use hyper::{Request, StatusCode, body::Body, http::request::Parts};
+use hyper::{Request, StatusCode, Uri, body::Body, http::request::Parts};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
 use crate::{
@@ -190,12 +190,13 @@ impl SocketIo {
         self.service.matches(path)
     }
 
-    /// Answers one request; see [`Service::answer`]. Once the server [closes](Self::close) the answer is 503.
+    /// Answers one request; see [`Service::answer`]. Once the server [closes](Self::close) the answer is 503, but for
+    /// requests of sessions that are still there.
     pub async fn answer<B>(&self, request: Request<B>) -> Answer
     where
         B: Body + Send + Unpin + 'static,
     {
-        if self.connections.is_closed() { unavailable() } else { self.service.answer(request).await }
+        if self.is_over(request.uri()) { unavailable() } else { self.service.answer(request).await }
     }
 
     /// Answers a request for a WebSocket that an HTTP server other than hyper has read from `stream`; see
@@ -207,12 +208,17 @@ impl SocketIo {
     where
         S: AsyncRead + AsyncWrite + Send + 'static,
     {
-        if self.connections.is_closed() {
+        if self.is_over(&request.uri) {
             let mut stream = pin!(stream);
             stream.write_all(UNAVAILABLE).await?;
             return stream.shutdown().await;
         }
         self.service.accept(request, stream).await
+    }
+
+    /// Whether a request comes too late: the server closes, and it is of no session that is still there.
+    fn is_over(&self, uri: &Uri) -> bool {
+        self.connections.is_closed() && !self.service.has_session(uri.query().unwrap_or_default())
     }
 
     /// Closes all connections (`io.close()`) in an orderly way:
@@ -225,6 +231,7 @@ impl SocketIo {
     /// Sockets leave as [`CloseReason::Shutdown`](engineio::CloseReason::Shutdown), without DISCONNECT packets, so that
     /// clients come back to the next server; whoever awaits an answer of theirs has
     /// [`AckError::Disconnected`](crate::AckError::Disconnected). It is for good: later requests are answered 503.
+    /// Called again, it waits for the same.
     ///
     /// A handler must not await it, because it would wait for itself.
     pub async fn close(&self) {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use engineio::{CloseReason, Config, Message};
 use tests::{
-    frames::{Frame, PING, WebSocket, masked, text},
+    frames::{Frame, PING, TEXT, WebSocket, masked, text},
     polling::Polling,
     server::{self, Session},
 };
@@ -87,4 +87,53 @@ async fn a_client_that_is_held_is_not_taken_for_dead() {
     drop(hold);
     assert_eq!(session.text().await, "late");
     assert_eq!(client.frame().await, text("2"), "the pong was heard");
+}
+
+/// A client takes a server that does not ping for dead; its answers are all there when it is heard again.
+#[tokio::test]
+async fn a_client_that_is_held_is_pinged_all_the_same() {
+    let time = Duration::from_millis(50);
+    let config = Config { ping_interval: time, ping_timeout: time, max_unsolicited_pongs: 0, ..Config::default() };
+    let (server, sessions) = server::engine(config).await;
+    let (mut client, sid) = WebSocket::open(server.endpoint).await;
+    let mut session = sessions.take(&sid);
+    let hold = session.socket.hold();
+    for _ in 0..5 {
+        assert_eq!(client.frame().await, text("2"));
+        client.send("3").await;
+    }
+    client.send("4late").await;
+    drop(hold);
+    assert_eq!(session.text().await, "late");
+    assert_eq!(client.frame().await, text("2"), "the pongs were heard");
+}
+
+/// What it does not take has nothing to do with what is not read.
+#[tokio::test]
+async fn a_client_that_does_not_poll_is_dead_though_it_is_held() {
+    let time = Duration::from_millis(20);
+    let config = Config { ping_interval: time, ping_timeout: time, ..Config::default() };
+    let (server, sessions) = server::engine(config).await;
+    let client = Polling::open(server.endpoint).await;
+    let session = sessions.take(&client.sid);
+    let _hold = session.socket.hold();
+    assert_eq!(session.reason().await, CloseReason::PingTimeout);
+}
+
+#[tokio::test]
+async fn a_message_that_is_held_in_its_middle_has_all_its_time_again() {
+    let message_timeout = Duration::from_millis(500);
+    let (server, sessions) = server::engine(Config { message_timeout, ..Config::default() }).await;
+    let (mut client, sid) = WebSocket::open(server.endpoint).await;
+    let mut session = sessions.take(&sid);
+    let message = masked(TEXT, b"4second");
+    client.connection.send([&masked(TEXT, b"4first")[..], &message[..9]].concat()).await;
+    assert_eq!(session.text().await, "first");
+    let hold = session.socket.hold();
+    tokio::time::sleep(message_timeout * 3 / 2).await;
+    drop(hold);
+    // Longer than the driver takes to look at its clock.
+    tokio::time::sleep(message_timeout / 10).await;
+    client.connection.send(&message[9..]).await;
+    assert_eq!(session.text().await, "second");
 }

@@ -14,6 +14,7 @@ use socketio::{AckError, Config, DisconnectReason, Namespace, Reply, Socket, Soc
 use tests::{
     frames::{CLOSED, Frame, HANDSHAKE, PING, WebSocket, closed, handshake, masked},
     http::Connection,
+    polling::Polling,
     server, socket, within,
 };
 use tokio::sync::Notify;
@@ -49,7 +50,7 @@ async fn cv_01_m6_handlers_run_to_their_end_and_what_they_send_arrives() {
             ended.fetch_add(1, Ordering::SeqCst);
         }
     });
-    let (server, io) = serve([root]).await;
+    let (server, io) = serve([root, namespace("/other")]).await;
     let (mut client, _id) = socket::connect(server.endpoint, "/").await;
     client.send(r#"421["slow"]"#).await;
     told.next().await;
@@ -58,8 +59,9 @@ async fn cv_01_m6_handlers_run_to_their_end_and_what_they_send_arrives() {
     let closing = closing(&io);
     assert_eq!(client.text().await, r#"42["bye"]"#);
     client.send(r#"422["slow"]"#).await;
+    client.send("40/other,").await;
     client.connection.send(masked(PING, b"")).await;
-    assert_eq!(client.frame().await, Frame::Pong(Vec::new()), "still there, and the event was read");
+    assert_eq!(client.frame().await, Frame::Pong(Vec::new()), "still there, and neither was answered");
     go.notify_one();
     assert_eq!(client.text().await, r#"431["done"]"#);
     assert_eq!(client.frame().await, closed(1001));
@@ -70,6 +72,34 @@ async fn cv_01_m6_handlers_run_to_their_end_and_what_they_send_arrives() {
     within(closing).await.expect("no panic");
     assert_eq!(ended.load(Ordering::SeqCst), 2);
     told.none();
+}
+
+/// It polls as before until everything has come; nobody else is let in.
+#[tokio::test]
+async fn cv_01_m6_what_clients_are_sent_arrives_over_polling() {
+    let (begun, mut told) = Told::new();
+    let root = namespace("/").on("ask", move |socket: Socket| {
+        begun.send(()).expect("the test waits");
+        async move {
+            let answer = socket.emit_with_ack::<u8>("question", &()).expect("connected").await;
+            Reply(answer.expect("answered"))
+        }
+    });
+    let (server, io) = serve([root]).await;
+    let mut client = Polling::open(server.endpoint).await;
+    client.post("40\x1e421[\"ask\"]").await;
+    told.next().await;
+    let closing = closing(&io);
+    tokio::task::yield_now().await;
+    let mut connection = Connection::open(server.endpoint.address).await;
+    connection.request(&format!("GET {}", server.endpoint.target("polling")), "").await;
+    assert_eq!(connection.answer().await.status, 503);
+    let answer = client.get().await;
+    assert!(answer.body.ends_with(r#"420["question"]"#), "{} {}", answer.status, answer.body);
+    assert_eq!(client.post("430[7]").await.body, "ok");
+    assert_eq!(client.get().await.body, "431[7]");
+    within(closing).await.expect("no panic");
+    assert_eq!(client.get().await.status, 503);
 }
 
 /// A handler that waits for its client while the server closes can still be answered.

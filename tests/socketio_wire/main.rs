@@ -25,6 +25,7 @@ mod retries;
 mod revision3;
 mod rooms;
 mod syntax;
+mod takeovers;
 mod testing;
 mod tracing;
 mod turns;

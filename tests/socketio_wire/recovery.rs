@@ -97,7 +97,7 @@ fn split(event: &str) -> (String, String) {
 }
 
 /// Events without their offsets; other frames as they are.
-fn events(frames: &[Frame]) -> Vec<Frame> {
+pub(crate) fn events(frames: &[Frame]) -> Vec<Frame> {
     let event = |frame: &Frame| match frame {
         Frame::Text(event) => text(split(event).0),
         other => other.clone(),
