@@ -116,7 +116,9 @@ impl Driver {
         self.socket.lock().driver_awake();
         let mut written = false;
         loop {
-            let busy = self.poll_open(cx) | self.poll_read(cx, on_event);
+            let opened = self.poll_open(cx);
+            let is_unread = !self.may_read();
+            let busy = opened | (!is_unread && self.poll_read(cx, on_event));
             let (events, step) = self.look(cx, timer.as_mut(), busy);
             let held = self.tell(events, on_event);
             // Told after that look, in which the session heard that the WebSocket took everything.
@@ -127,6 +129,8 @@ impl Driver {
             match step {
                 _ if !self.waiting.is_empty() && !held => ready!(coop::poll_proceed(cx)).made_progress(),
                 Step::End(reason) => return Poll::Ready(reason),
+                // What the WebSocket has would wake nobody: it was not asked.
+                Step::Park if is_unread && self.may_read() => {}
                 Step::Park if !written => return Poll::Pending,
                 Step::Park | Step::Again => {}
             }
@@ -163,14 +167,15 @@ impl Driver {
         true
     }
 
+    /// Whether what comes may be handed over: what waits is older than it.
+    fn may_read(&self) -> bool {
+        self.waiting.is_empty() && !self.socket.is_held()
+    }
+
     /// Reads the WebSocket once, unless so much waits to be written that the client should read first.
     fn poll_read(&mut self, cx: &mut Context<'_>, on_event: &mut impl FnMut(Event)) -> bool {
         let Io::Open(io) = &mut self.io else { return false };
         let (socket, waiting) = (&self.socket, &mut self.waiting);
-        // What waits is older than what could be read.
-        if !waiting.is_empty() || socket.is_held() {
-            return false;
-        }
         if !io.queue.is_empty() && socket.lock().session.outbox_bytes() >= self.config.max_outbox_bytes / 2 {
             return false;
         }

@@ -137,3 +137,28 @@ async fn a_message_that_is_held_in_its_middle_has_all_its_time_again() {
     client.connection.send(&message[9..]).await;
     assert_eq!(session.text().await, "second");
 }
+
+/// However a hold ends while the driver looks at its session, what comes next is read.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_hold_that_comes_and_goes_leaves_nothing_unread() {
+    let (server, sessions) = server::engine(Config::default()).await;
+    let (mut client, sid) = WebSocket::open(server.endpoint).await;
+    let mut session = sessions.take(&sid);
+    let (holds, held) = std::sync::mpsc::channel();
+    let ending = std::thread::spawn(move || {
+        for (number, hold) in held.into_iter().enumerate() {
+            for _ in 0..number % 500 {
+                std::hint::spin_loop();
+            }
+            drop(hold);
+        }
+    });
+    for number in 0..20_000 {
+        let hold = session.socket.hold();
+        client.send(&format!("4{number}")).await;
+        holds.send(hold).expect("the thread runs");
+        assert_eq!(session.text().await, number.to_string());
+    }
+    drop(holds);
+    ending.join().expect("no panic");
+}
