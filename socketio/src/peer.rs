@@ -8,7 +8,7 @@ use std::{
     sync::{Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
-use engineio::{Revision, SendError, Sent};
+use engineio::{Hold, Revision, SendError, Sent};
 use tokio::sync::oneshot;
 
 use crate::{
@@ -68,7 +68,11 @@ pub(crate) enum Stage {
     /// The connect handler runs: what is sent waits behind its CONNECT, and so do the client's events.
     Connecting { outgoing: Vec<Encoded>, incoming: VecDeque<Incoming> },
     /// Joined; events that came meanwhile are handled first.
-    Draining { incoming: VecDeque<Incoming> },
+    Draining {
+        incoming: VecDeque<Incoming>,
+        /// Nothing more is read meanwhile, if there are any.
+        hold: Option<Hold>,
+    },
     /// Joined.
     Connected,
     /// Its disconnecting handler runs: still in its rooms, but no event is handled any more.
@@ -208,7 +212,12 @@ impl Peer {
     pub(crate) fn arrive(&self, event: Incoming, limits: &Limits) -> Arrival {
         let mut state = self.state();
         match &mut state.stage {
-            Stage::Connecting { incoming, .. } | Stage::Draining { incoming } => {
+            // One that was read before the hold.
+            Stage::Draining { incoming, .. } => {
+                incoming.push_back(event);
+                Arrival::Kept
+            }
+            Stage::Connecting { incoming, .. } => {
                 let bytes = event.size() + incoming.iter().map(Incoming::size).sum::<usize>();
                 // A client that sends more is not waiting for its CONNECT.
                 if incoming.len() >= limits.max_waiting_events || bytes > limits.max_waiting_bytes {
@@ -225,7 +234,7 @@ impl Peer {
     /// The next event that waited for the connect handler; with the last one gone, the peer is connected.
     pub(crate) fn next_waiting(&self) -> Option<Incoming> {
         let mut state = self.state();
-        let Stage::Draining { incoming } = &mut state.stage else { return None };
+        let Stage::Draining { incoming, .. } = &mut state.stage else { return None };
         let event = incoming.pop_front();
         if event.is_none() {
             state.stage = Stage::Connected;

@@ -182,3 +182,43 @@ async fn handlers_share_state_and_ask_for_what_is_kept() {
 async fn joined(endpoint: Endpoint) -> WebSocket {
     socket::connect(endpoint, "/").await.0
 }
+
+/// Events that waited for the connect handler are begun in its task; the client may send on meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i11_a_client_that_was_let_in_may_send_while_what_waited_is_begun() {
+    let opened = watch::Sender::new(false);
+    let (unblock, blocked) = std::sync::mpsc::channel();
+    let blocked = Arc::new(std::sync::Mutex::new(blocked));
+    let (begun, mut told) = Told::new();
+    let gate = opened.clone();
+    let root = namespace("/")
+        .on_connect(move |_: Socket| {
+            let mut gate = gate.subscribe();
+            async move { drop(gate.wait_for(|opened| *opened).await) }
+        })
+        .on("first", move |_: Socket| {
+            let _over = begun.send(());
+            // As a handler that computes does, before its first wait.
+            let unblocked = tokio::task::block_in_place(|| blocked.lock().expect("not poisoned").recv());
+            async move { Reply(unblocked.is_ok()) }
+        })
+        .on("next", async |Data(number): Data<u32>| Reply(number));
+    let (server, _io) = serve([root]).await;
+    let (mut client, _sid) = WebSocket::open(server.endpoint).await;
+    client.send("40").await;
+    client.send(r#"420["first"]"#).await;
+    // Both were read when this is answered.
+    client.connection.send(tests::frames::masked(tests::frames::PING, b"")).await;
+    assert_eq!(client.frame().await, tests::frames::Frame::Pong(Vec::new()));
+    opened.send_replace(true);
+    assert!(client.text().await.starts_with("40{"));
+    told.next().await;
+    for number in 1..=100 {
+        client.send(&format!(r#"42{number}["next",{number}]"#)).await;
+    }
+    unblock.send(()).expect("the handler waits");
+    assert_eq!(client.text().await, "430[true]");
+    for number in 1..=100 {
+        assert_eq!(client.text().await, format!("43{number}[{number}]"));
+    }
+}
