@@ -119,8 +119,8 @@ impl Hub {
             peer.engine.close();
             return false;
         };
-        let hold = (!incoming.is_empty()).then(|| peer.engine.hold());
-        state.stage = Stage::Draining { incoming, hold };
+        let _hold = (!incoming.is_empty()).then(|| peer.engine.hold());
+        state.stage = Stage::Draining { incoming, _hold };
         let connect = self.parser.connect(&self.path, peer.id(), pid.as_ref(), peer.revision());
         // A connection that has just ended is about to say so; the peer leaves then.
         let mut is_sent = true;

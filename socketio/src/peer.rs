@@ -71,7 +71,7 @@ pub(crate) enum Stage {
     Draining {
         incoming: VecDeque<Incoming>,
         /// Nothing more is read meanwhile, if there are any.
-        hold: Option<Hold>,
+        _hold: Option<Hold>,
     },
     /// Joined.
     Connected,

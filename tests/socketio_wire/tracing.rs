@@ -1,8 +1,9 @@
 //! What subscribers of `tracing` are told, and what they are not.
 
 use std::{
+    cell::RefCell,
     fmt::{Debug, Write},
-    sync::Mutex,
+    sync::Once,
 };
 
 use serde_json::json;
@@ -16,22 +17,34 @@ use tracing::{
     Event, Metadata, Subscriber,
     field::{Field, Visit},
     span::{Attributes, Id, Record},
-    subscriber::DefaultGuard,
 };
 
 use tracing_core::span::Current;
 
 use crate::namespace;
 
-/// Writes down spans and events as text, one line each: `LEVEL span > event field=value`.
-struct Listener {
-    spans: Mutex<Vec<&'static Metadata<'static>>>,
-    entered: Mutex<Vec<u64>>,
+/// What is told on one thread, as text, one line for each span and event: `LEVEL span > event field=value`.
+struct Thread {
+    spans: Vec<&'static Metadata<'static>>,
+    entered: Vec<u64>,
     lines: UnboundedSender<String>,
 }
 
-/// What a listener on this thread writes down, while it is held.
-struct Lines(UnboundedReceiver<String>, #[expect(dead_code, reason = "held")] DefaultGuard);
+thread_local! {
+    static THREAD: RefCell<Option<Thread>> = const { RefCell::new(None) };
+}
+
+/// Does this to what is told on this thread, if somebody listens there.
+fn here<T: Default>(work: impl FnOnce(&mut Thread) -> T) -> T {
+    THREAD.with_borrow_mut(|thread| thread.as_mut().map(work).unwrap_or_default())
+}
+
+/// The one subscriber of this process: with one for each thread, `tracing` may remember for all of them what one that
+/// does not listen had no interest in.
+struct Listener;
+
+/// What is written down on this thread.
+struct Lines(UnboundedReceiver<String>);
 
 impl Lines {
     #[track_caller]
@@ -43,9 +56,11 @@ impl Lines {
 
 /// Listens on this thread, on which all that the test does happens.
 fn listen() -> Lines {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| tracing::subscriber::set_global_default(Listener).expect("there is no other"));
     let (lines, received) = unbounded_channel();
-    let listener = Listener { spans: Mutex::default(), entered: Mutex::default(), lines };
-    Lines(received, tracing::subscriber::set_default(listener))
+    THREAD.set(Some(Thread { spans: Vec::new(), entered: Vec::new(), lines }));
+    Lines(received)
 }
 
 struct Fields(String);
@@ -69,10 +84,12 @@ impl Subscriber for Listener {
         let metadata = attributes.metadata();
         let mut fields = Fields(format!("{} {}", metadata.level(), metadata.name()));
         attributes.record(&mut fields);
-        let _nobody_reads = self.lines.send(fields.0);
-        let mut spans = self.spans.lock().expect("not poisoned");
-        spans.push(metadata);
-        Id::from_u64(spans.len() as u64)
+        let number = here(|thread| {
+            let _nobody_reads = thread.lines.send(fields.0);
+            thread.spans.push(metadata);
+            thread.spans.len() as u64
+        });
+        Id::from_u64(number.max(1))
     }
 
     fn record(&self, _: &Id, _: &Record<'_>) {}
@@ -80,24 +97,25 @@ impl Subscriber for Listener {
     fn record_follows_from(&self, _: &Id, _: &Id) {}
 
     fn event(&self, event: &Event<'_>) {
-        let span = self.entered.lock().expect("not poisoned").last().map(u64::to_string).unwrap_or_default();
+        let span = here(|thread| thread.entered.last().map(u64::to_string).unwrap_or_default());
         let mut fields = Fields(format!("{} {span}>", event.metadata().level()));
         event.record(&mut fields);
-        let _nobody_reads = self.lines.send(fields.0);
+        here(|thread| drop(thread.lines.send(fields.0)));
     }
 
     fn enter(&self, span: &Id) {
-        self.entered.lock().expect("not poisoned").push(span.into_u64());
+        here(|thread| thread.entered.push(span.into_u64()));
     }
 
     fn exit(&self, _: &Id) {
-        self.entered.lock().expect("not poisoned").pop();
+        here(|thread| {
+            thread.entered.pop();
+        });
     }
 
     fn current_span(&self) -> Current {
-        let entered = self.entered.lock().expect("not poisoned");
-        let spans = self.spans.lock().expect("not poisoned");
-        entered.last().map_or_else(Current::none, |id| Current::new(Id::from_u64(*id), spans[*id as usize - 1]))
+        let current = here(|thread| thread.entered.last().map(|id| (*id, thread.spans[*id as usize - 1])));
+        current.map_or_else(Current::none, |(id, metadata)| Current::new(Id::from_u64(id), metadata))
     }
 }
 
