@@ -123,7 +123,7 @@ impl SocketIo {
         let engine = Engine::new(config.engine, move |socket, driver| {
             // Until it joins a namespace; `client` takes that back.
             socket.limit(Some(max_bytes));
-            if running.is_closed() {
+            if joinable.settings.tasks.is_closed() {
                 socket.close();
             }
             let span = trace::connection(&socket);
@@ -218,7 +218,7 @@ impl SocketIo {
 
     /// Whether a request comes too late: the server closes, and it is of no session that is still there.
     fn is_over(&self, uri: &Uri) -> bool {
-        self.connections.is_closed() && !self.service.has_session(uri.query().unwrap_or_default())
+        self.handlers.is_closed() && !self.service.has_session(uri.query().unwrap_or_default())
     }
 
     /// Closes all connections (`io.close()`) in an orderly way:
@@ -235,7 +235,6 @@ impl SocketIo {
     ///
     /// A handler must not await it, because it would wait for itself.
     pub async fn close(&self) {
-        self.connections.close();
         self.handlers.close();
         let drained = async {
             self.handlers.ended().await;
