@@ -27,12 +27,14 @@ thread_local! {
 
 /// Reads compressed messages.
 #[derive(Debug)]
-pub(crate) struct Inflate(Decompress);
+pub(crate) struct Inflate(Box<Decompress>);
 
 impl Inflate {
     /// One that nothing was read with.
     pub(crate) fn take() -> Self {
-        INFLATES.with_borrow_mut(Vec::pop).unwrap_or_else(|| Self(Decompress::new_with_window_bits(false, MAX_BITS)))
+        INFLATES
+            .with_borrow_mut(Vec::pop)
+            .unwrap_or_else(|| Self(Box::new(Decompress::new_with_window_bits(false, MAX_BITS))))
     }
 
     /// Leaves it to the next message of this thread.
@@ -105,12 +107,12 @@ enum Context {
     /// Each message is compressed on its own.
     None,
     /// Each with what went before in mind.
-    Kept(Compress),
+    Kept(Box<Compress>),
 }
 
 impl Deflate {
     pub(crate) fn new(kind: Kind, keep_context: bool) -> Self {
-        let context = if keep_context { Context::Kept(kind.context()) } else { Context::None };
+        let context = if keep_context { Context::Kept(Box::new(kind.context())) } else { Context::None };
         Self { kind, context }
     }
 
