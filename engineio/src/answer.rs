@@ -10,12 +10,11 @@ use hyper::{
 };
 
 use crate::{
-    compress::compress,
+    compress,
     extension::Agreed,
     head, jsonp,
     packet::Message,
     polling::Polled,
-    query::Query,
     reason::HandshakeError,
     refusal::{Context, Refusal},
     websocket,
@@ -72,39 +71,64 @@ pub(crate) fn refuse(Refusal { error, status, message, .. }: &Refusal) -> Answer
     answer
 }
 
-/// The answer to a GET, compressed from `threshold` bytes on if the client accepts that and the packets do.
-pub(crate) fn polled(polled: Polled, query: &Query<'_>, headers: &HeaderMap, threshold: Option<usize>) -> Answer {
-    let (body, content_type): (Bytes, _) = match (polled.body, &query.jsonp) {
-        (Message::Binary(body), _) => (body, "application/octet-stream"),
-        (Message::Text(body), Some(index)) => (jsonp::wrap(&body, index).into(), "text/javascript; charset=UTF-8"),
-        (Message::Text(body), None) => (body.into_bytes(), "text/plain; charset=UTF-8"),
-    };
-    let mut answer = uncached(Bytes::new(), content_type, headers);
-    let body = if polled.compress && threshold.is_some_and(|threshold| body.len() >= threshold) {
-        compress(body, headers, answer.headers_mut())
-    } else {
-        body
-    };
-    *answer.body_mut() = Full::new(body);
-    answer
+/// What a request says of the answer it wants.
+pub(crate) struct Wanted {
+    jsonp: Option<String>,
+    /// The coding that it likes best of those there are.
+    coding: Option<&'static str>,
+    /// The client is an Internet Explorer.
+    filters: bool,
 }
 
-/// The answer to a POST.
-pub(crate) fn posted(headers: &HeaderMap) -> Answer {
-    uncached(Bytes::from_static(b"ok"), "text/html", headers)
-}
-
-fn uncached(body: Bytes, content_type: &'static str, request: &HeaderMap) -> Answer {
-    let mut answer = Response::new(Full::new(body));
-    let headers = answer.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    let agent = request.get(header::USER_AGENT).map_or(&[][..], HeaderValue::as_bytes);
-    if contains(agent, b";MSIE") || contains(agent, b"Trident/") {
-        // As in the reference: its filter takes JSON in answers for an attack.
-        headers.insert(header::X_XSS_PROTECTION, HeaderValue::from_static("0"));
+impl Wanted {
+    /// Reads the headers, of which nothing is kept.
+    pub(crate) fn by(headers: &HeaderMap, jsonp: Option<String>) -> Self {
+        let agent = headers.get(header::USER_AGENT).map_or(&[][..], HeaderValue::as_bytes);
+        let filters = contains(agent, b";MSIE") || contains(agent, b"Trident/");
+        Self { jsonp, coding: compress::preferred(headers), filters }
     }
-    answer
+
+    /// The answer to a GET, compressed from `threshold` bytes on if the client accepts that and the packets do.
+    /// Headers `added` go before those of the same name.
+    pub(crate) fn polled(self, polled: Polled, threshold: Option<usize>, added: HeaderMap) -> Answer {
+        let (body, content_type): (Bytes, _) = match (polled.body, &self.jsonp) {
+            (Message::Binary(body), _) => (body, "application/octet-stream"),
+            (Message::Text(body), Some(index)) => (jsonp::wrap(&body, index).into(), "text/javascript; charset=UTF-8"),
+            (Message::Text(body), None) => (body.into_bytes(), "text/plain; charset=UTF-8"),
+        };
+        let is_large = threshold.is_some_and(|threshold| body.len() >= threshold);
+        let coding = self.coding.filter(|_| polled.compress && is_large);
+        let body = match coding {
+            Some(coding) => compress::encode(&body, coding),
+            None => body,
+        };
+        let mut answer = self.uncached(body, content_type);
+        if !added.is_empty() {
+            answer.headers_mut().extend(added);
+        }
+        if let Some(coding) = coding {
+            answer.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding));
+            answer.headers_mut().append(header::VARY, HeaderValue::from_static("Accept-Encoding"));
+        }
+        answer
+    }
+
+    /// The answer to a POST.
+    pub(crate) fn posted(&self) -> Answer {
+        self.uncached(Bytes::from_static(b"ok"), "text/html")
+    }
+
+    fn uncached(&self, body: Bytes, content_type: &'static str) -> Answer {
+        let mut answer = Response::new(Full::new(body));
+        let headers = answer.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if self.filters {
+            // As in the reference: its filter takes JSON in answers for an attack.
+            headers.insert(header::X_XSS_PROTECTION, HeaderValue::from_static("0"));
+        }
+        answer
+    }
 }
 
 fn contains(text: &[u8], part: &[u8]) -> bool {

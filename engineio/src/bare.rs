@@ -74,6 +74,7 @@ impl BareWebSocket {
             match received {
                 Ok(Received::Messages) => std::future::poll_fn(|cx| io.poll_write(cx)).await.map_err(broken)?,
                 Ok(Received::Lost(fault)) => break fault,
+                Ok(Received::Gone(fault)) => return fault.map_or(Ok(()), Err),
                 Err(_) => break Some(TransportFault::MessageTimeout),
             }
         };

@@ -9,27 +9,21 @@ use flate2::{
     Compression,
     write::{GzEncoder, ZlibEncoder},
 };
-use hyper::{
-    HeaderMap,
-    header::{self, HeaderValue},
-};
+use hyper::{HeaderMap, header};
 
 /// Codings that there are; of those that a client likes equally, the first one it lists is taken, as in the reference.
 const CODINGS: [&str; 2] = ["gzip", "deflate"];
 
-/// Compresses a body if the client accepts it; names the coding in the answer's headers.
-pub(crate) fn compress(body: Bytes, request: &HeaderMap, answer: &mut HeaderMap) -> Bytes {
-    let Some(coding) = preferred(request, &CODINGS) else { return body };
-    let compressed = if coding == "gzip" { gzip(&body) } else { deflate(&body) };
-    answer.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding));
-    answer.append(header::VARY, HeaderValue::from_static("Accept-Encoding"));
+/// Compresses a body with one of the codings that there are.
+pub(crate) fn encode(body: &[u8], coding: &str) -> Bytes {
+    let compressed = if coding == "gzip" { gzip(body) } else { deflate(body) };
     compressed.expect("compressing from memory to memory does not fail").into()
 }
 
-/// Which of these codings a request's `Accept-Encoding` likes best (RFC 9110, section 12.5.3).
-fn preferred<'a>(headers: &HeaderMap, codings: &[&'a str]) -> Option<&'a str> {
+/// Which of the codings that there are a request's `Accept-Encoding` likes best (RFC 9110, section 12.5.3).
+pub(crate) fn preferred(headers: &HeaderMap) -> Option<&'static str> {
     let listed = listed(headers);
-    let weighed = codings.iter().filter_map(|coding| Some((*coding, weight(&listed, coding)?)));
+    let weighed = CODINGS.iter().filter_map(|coding| Some((*coding, weight(&listed, coding)?)));
     let best = weighed.reduce(|best, other| {
         let ((_, (most, first)), (_, (weight, at))) = (best, other);
         if weight > most || (weight == most && at < first) { other } else { best }

@@ -3,6 +3,7 @@
 //! Who calls it: `serve` wraps what it accepts.
 
 use std::{
+    cell::Cell,
     io::{self, IoSlice},
     pin::Pin,
     task::{Context, Poll},
@@ -12,6 +13,13 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     sync::OwnedSemaphorePermit,
 };
+
+/// Bytes up to which slices are copied together before they are written: to the kernel a slice costs more than that.
+const MAX_FLAT: usize = 2048;
+
+thread_local! {
+    static FLAT: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
 
 /// A stream, and the permit that goes back when it is dropped.
 #[derive(Debug)]
@@ -42,7 +50,16 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Connection<S> {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+        let stream = Pin::new(&mut self.stream);
+        if slices.iter().map(|slice| slice.len()).sum::<usize>() > MAX_FLAT {
+            return stream.poll_write_vectored(cx, slices);
+        }
+        let mut flat = FLAT.take();
+        slices.iter().for_each(|slice| flat.extend_from_slice(slice));
+        let written = stream.poll_write(cx, &flat);
+        flat.clear();
+        FLAT.set(flat);
+        written
     }
 
     fn is_write_vectored(&self) -> bool {

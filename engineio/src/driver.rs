@@ -208,6 +208,11 @@ impl Driver {
                 self.lose(fault);
                 true
             }
+            Poll::Ready(Received::Gone(fault)) => {
+                self.io = Io::None;
+                self.lose(fault);
+                true
+            }
         }
     }
 

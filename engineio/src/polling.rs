@@ -3,6 +3,7 @@
 //! Who calls it: `service`, once per request on a polling session.
 
 use std::{
+    borrow::Borrow,
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
@@ -53,27 +54,38 @@ pub(crate) struct Polled {
     pub(crate) compress: bool,
 }
 
-/// Waits for frames; returns the answer that they make.
+/// A GET that the session took. Dropped before it is answered, as hyper does when the client goes away, it ends the
+/// session.
+pub(crate) struct Get(Guard<Socket>);
+
+/// Hands a GET to the session.
 ///
 /// # Errors
-/// When the session does not take this GET.
-pub(crate) async fn get(socket: &Socket) -> Result<Polled, HandshakeError> {
+/// When the session does not take it.
+pub(crate) fn get(socket: &Socket) -> Result<Get, HandshakeError> {
     socket.update(|inner| inner.session.handle_get())?;
-    // hyper drops this future when the client goes away while it waits.
-    let mut guard = Guard { socket, fault: Some(TransportFault::PollAborted) };
-    let frames = std::future::poll_fn(|cx| {
-        socket.update(|inner| match inner.session.poll_get() {
-            Some(frames) => Poll::Ready(frames),
-            None => {
-                inner.park_get(cx);
-                Poll::Pending
-            }
+    Ok(Get(Guard { socket: socket.clone(), fault: Some(TransportFault::PollAborted) }))
+}
+
+impl Get {
+    /// Waits for frames; returns the answer that they make.
+    pub(crate) async fn answered(mut self) -> Polled {
+        let socket = &self.0.socket;
+        let frames = std::future::poll_fn(|cx| {
+            socket.update(|inner| match inner.session.poll_get() {
+                Some(frames) => Poll::Ready(frames),
+                None => {
+                    inner.park_get(cx);
+                    Poll::Pending
+                }
+            })
         })
-    })
-    .await;
-    guard.fault = None;
-    socket.notify_written();
-    Ok(Polled { body: payload::encode(&frames, socket.encoding()), compress: frames.iter().any(Frame::compress) })
+        .await;
+        self.0.fault = None;
+        let socket = &self.0.socket;
+        socket.notify_written();
+        Polled { body: payload::encode(&frames, socket.encoding()), compress: frames.iter().any(Frame::compress) }
+    }
 }
 
 /// Takes a body, reads it, and hands its packets to the session.
@@ -223,15 +235,15 @@ fn poll_room(socket: &Socket, cx: &Context<'_>) -> Result<Poll<()>, BodyError> {
 }
 
 /// Tells the session when a request ends before it was answered.
-struct Guard<'a> {
-    socket: &'a Socket,
+struct Guard<S: Borrow<Socket>> {
+    socket: S,
     fault: Option<TransportFault>,
 }
 
-impl Drop for Guard<'_> {
+impl<S: Borrow<Socket>> Drop for Guard<S> {
     fn drop(&mut self) {
         if let Some(fault) = self.fault {
-            self.socket.update(|inner| inner.session.handle_lost(Transport::Polling, Some(fault)));
+            self.socket.borrow().update(|inner| inner.session.handle_lost(Transport::Polling, Some(fault)));
         }
     }
 }

@@ -12,6 +12,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::{Semaphore, watch},
+    task::JoinSet,
 };
 
 use crate::{connection::Connection, service::RemoteAddr};
@@ -56,7 +57,7 @@ impl Default for Serve {
 }
 
 /// What connections come from: a TCP or a Unix socket.
-pub trait Listener: Send {
+pub trait Listener: Send + Sync + 'static {
     /// A connection.
     type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
 
@@ -103,29 +104,39 @@ impl Serve {
         B::Data: Send,
         B::Error: Into<Box<dyn error::Error + Send + Sync>>,
     {
+        // Told of the end; and as each connection holds a receiver, it also tells when the last one is gone.
+        let (closing, connections) = watch::channel(());
+        // In a task of its own: whoever calls this from `main` is no worker, and would wake one for each connection.
+        let mut accepting = JoinSet::new();
+        accepting.spawn(self.clone().accept(listener, answer, connections));
+        shutdown.await;
+        accepting.shutdown().await;
+        close.await;
+        // Whoever does not take the last answer in time is cut off.
+        closing.send_replace(());
+        let _late = tokio::time::timeout(self.goodbye, closing.closed()).await;
+    }
+
+    async fn accept<A, F, B>(self, listener: impl Listener, answer: A, closing: watch::Receiver<()>)
+    where
+        A: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
+        F: Future<Output = Response<B>> + Send + 'static,
+        B: hyper::body::Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<Box<dyn error::Error + Send + Sync>>,
+    {
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
             .header_read_timeout(self.header_timeout.min(FOREVER))
             .max_buf_size(self.max_header_bytes.max(MIN_BUFFER))
             .max_headers(self.max_headers);
-        // Told of the end; and as each connection holds a receiver, it also tells when the last one is gone.
-        let (closing, connections) = watch::channel(());
         let permits = self.max_connections.map(|max| Arc::new(Semaphore::new(max.min(Semaphore::MAX_PERMITS))));
-        let mut shutdown = std::pin::pin!(shutdown);
         loop {
-            let accepting = async {
-                let permit = match &permits {
-                    Some(permits) => Some(permits.clone().acquire_owned().await.expect("is never closed")),
-                    None => None,
-                };
-                let (stream, remote) = listener.accept().await?;
-                Ok((Connection::new(stream, permit), remote))
+            let permit = match &permits {
+                Some(permits) => Some(permits.clone().acquire_owned().await.expect("is never closed")),
+                None => None,
             };
-            let accepted = tokio::select! {
-                accepted = accepting => accepted,
-                () = &mut shutdown => break,
-            };
-            let (stream, remote) = match accepted {
+            let (stream, remote) = match listener.accept().await {
                 Ok(accepted) => accepted,
                 Err(error) if is_of_one_connection(&error) => continue,
                 Err(_) => {
@@ -138,13 +149,15 @@ impl Serve {
                 if let Some(remote) = remote {
                     request.extensions_mut().insert(RemoteAddr(remote));
                 }
-                let answered = answer(request);
+                // In a box: hyper has room for it as long as the connection lasts.
+                let answered = Box::pin(answer(request));
                 async move { Ok::<_, Infallible>(answered.await) }
             });
-            let connection = http.serve_connection(TokioIo::new(stream), service).with_upgrades();
-            let mut closing = connections.clone();
+            let stream = TokioIo::new(Connection::new(stream, permit));
+            // In a box, as a task keeps two copies of what it is given and then pins.
+            let mut connection = Box::pin(http.serve_connection(stream, service).with_upgrades());
+            let mut closing = closing.clone();
             tokio::spawn(async move {
-                let mut connection = std::pin::pin!(connection);
                 // Broken connections are the client's business; their sessions learn of it by themselves.
                 tokio::select! {
                     _broken = &mut connection => return,
@@ -153,12 +166,6 @@ impl Serve {
                 let _broken = connection.await;
             });
         }
-        drop(listener);
-        close.await;
-        // Whoever does not take the last answer in time is cut off.
-        drop(connections);
-        closing.send_replace(());
-        let _late = tokio::time::timeout(self.goodbye, closing.closed()).await;
     }
 }
 

@@ -6,7 +6,7 @@ use std::{io, net::SocketAddr, pin::Pin, sync::Arc};
 
 use bytes::Bytes;
 use http_body_util::Empty;
-use hyper::{Method, Request, StatusCode, Version, body::Body, header, http::request::Parts};
+use hyper::{HeaderMap, Method, Request, StatusCode, Version, body::Body, header, http::request::Parts};
 #[cfg(feature = "tower")]
 use std::task;
 use tokio::{
@@ -15,14 +15,14 @@ use tokio::{
 };
 
 use crate::{
-    answer::{self, Answer},
+    answer::{self, Answer, Wanted},
     engine::{Arrival, Engine},
     handover,
     handshake::Handshake,
     head,
     http::Http,
     origin::Origins,
-    polling::{self, PostError},
+    polling::{self, Get, PostError},
     protocol::{Encoding, Revision, Transport},
     query::Query,
     reason::HandshakeError,
@@ -40,6 +40,19 @@ pub struct RemoteAddr(pub SocketAddr);
 pub struct Service {
     engine: Engine,
     http: Arc<Http>,
+}
+
+/// Where a request led.
+enum Routed {
+    Answered(Answer),
+    /// To a session that has nothing to say yet.
+    Waiting(Get, Wanted),
+}
+
+impl From<Answer> for Routed {
+    fn from(answer: Answer) -> Self {
+        Self::Answered(answer)
+    }
 }
 
 impl Service {
@@ -70,31 +83,42 @@ impl Service {
     ///
     /// A waiting GET is answered when there is something to say. Dropped before, it ends its session, because
     /// that is what hyper does when the client goes away.
-    pub async fn answer<B>(&self, request: Request<B>) -> Answer
+    pub fn answer<B>(&self, request: Request<B>) -> impl Future<Output = Answer> + Send + use<B>
     where
         B: Body + Send + Unpin + 'static,
     {
+        let service = self.clone();
         let (mut parts, body) = request.into_parts();
-        if !self.matches(parts.uri.path()) || head::is_for_another_host(&parts) {
-            return answer::empty(StatusCode::NOT_FOUND);
-        }
         let mut body = Some(body);
-        let upgrade = websocket::is_upgrade(&parts.headers);
-        let answer = self.route(&mut parts, &mut body, upgrade).await;
-        let mut answer = answer.unwrap_or_else(|refusal| self.refuse(&parts, &refusal));
-        self.http.add_headers(&parts, answer.headers_mut());
-        if upgrade && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
-            // What follows a refused upgrade may be frames: it is not to be read as a request.
-            answer::close_after(&mut answer);
-        } else if let Some(body) = body.filter(|body| !body.is_end_stream()) {
-            answer::close_after(&mut answer);
-            tokio::spawn(polling::discard(body));
+        async move {
+            if !service.matches(parts.uri.path()) || head::is_for_another_host(&parts) {
+                return answer::empty(StatusCode::NOT_FOUND);
+            }
+            let upgrade = websocket::is_upgrade(&parts.headers);
+            let mut answer = match service.route(&mut parts, &mut body, upgrade).await {
+                Ok(Routed::Answered(answer)) => answer,
+                Err(refusal) => service.refuse(&parts, &refusal),
+                Ok(Routed::Waiting(get, wanted)) => {
+                    let (mut added, version) = (HeaderMap::new(), parts.version);
+                    service.http.add_headers(&parts, &mut added);
+                    // Its headers are slices of the buffer that hyper read them into, which is not to wait, too.
+                    drop(parts);
+                    let mut answer = wanted.polled(get.answered().await, service.http.compression, added);
+                    restrict(&mut answer, version);
+                    return answer;
+                }
+            };
+            service.http.add_headers(&parts, answer.headers_mut());
+            if upgrade && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+                // What follows a refused upgrade may be frames: it is not to be read as a request.
+                answer::close_after(&mut answer);
+            } else if let Some(body) = body.filter(|body| !body.is_end_stream()) {
+                answer::close_after(&mut answer);
+                tokio::spawn(polling::discard(body));
+            }
+            restrict(&mut answer, parts.version);
+            answer
         }
-        if parts.version >= Version::HTTP_2 {
-            // RFC 9113, section 8.2.2: it has no such header, and other ways to end.
-            answer.headers_mut().remove(header::CONNECTION);
-        }
-        answer
     }
 
     /// Answers a request for a WebSocket that an HTTP server other than hyper has read from `stream`, and on it: with
@@ -137,33 +161,37 @@ impl Service {
     }
 
     /// Takes the body if it is to be read.
-    async fn route<B>(&self, request: &mut Parts, body: &mut Option<B>, upgrade: bool) -> Result<Answer, Refusal>
+    async fn route<B>(&self, request: &mut Parts, body: &mut Option<B>, upgrade: bool) -> Result<Routed, Refusal>
     where
         B: Body + Send + Unpin + 'static,
     {
         if head::expects_the_unknown(&request.headers) {
-            return Ok(answer::empty(StatusCode::EXPECTATION_FAILED));
+            return Ok(answer::empty(StatusCode::EXPECTATION_FAILED).into());
         }
         head::check(request)?;
         if let Some(status) = self.http.cors.as_ref().and_then(|cors| cors.preflight(&request.method)) {
-            return Ok(answer::empty(status));
+            return Ok(answer::empty(status).into());
         }
-        let text = request.uri.query().unwrap_or_default().to_owned();
+        let uri = request.uri.clone();
+        let text = uri.query().unwrap_or_default();
         let config = self.engine.config();
-        let query = Query::parse(&text).ok().filter(|query| config.serves(query.transport));
-        let query = query.ok_or_else(|| Context::UnknownTransport { transport: Query::value(&text, "transport") })?;
+        let query = Query::parse(text).ok().filter(|query| config.serves(query.transport));
+        let query = query.ok_or_else(|| Context::UnknownTransport { transport: Query::value(text, "transport") })?;
         match &query.sid {
             Some(sid) => {
                 let socket = self.engine.find(sid).ok_or_else(|| Context::UnknownSid { sid: sid.to_string() })?;
                 let previous = socket.encoding().revision;
                 if query.revision != Some(previous) {
-                    return Err(Context::ProtocolMismatch { revision: Query::value(&text, "EIO"), previous }.into());
+                    return Err(Context::ProtocolMismatch { revision: Query::value(text, "EIO"), previous }.into());
                 }
                 // A WebSocket is asked for by both the headers and the query, or by neither.
                 if upgrade != (query.transport == Transport::WebSocket) {
                     return Err(mismatch(query.transport, &socket).into());
                 }
-                if upgrade { self.upgrade(request, &socket) } else { self.poll(request, body, &socket, &query).await }
+                if upgrade {
+                    return self.upgrade(request, &socket).map(Routed::from);
+                }
+                self.poll(request, body, &socket, query.jsonp).await
             }
             None => {
                 if request.method != Method::GET {
@@ -180,11 +208,11 @@ impl Service {
                         Encoding { base64, ..Encoding::V3 }
                     }
                     _ => {
-                        let revision = Query::value(&text, "EIO");
+                        let revision = Query::value(text, "EIO");
                         return Err(Context::UnsupportedRevision { revision }.into());
                     }
                 };
-                self.open(request, &query, &text, encoding).await
+                self.open(request, query, text, encoding).await.map(Routed::from)
             }
         }
     }
@@ -193,7 +221,7 @@ impl Service {
     async fn open(
         &self,
         request: &mut Parts,
-        query: &Query<'_>,
+        query: Query<'_>,
         text: &str,
         encoding: Encoding,
     ) -> Result<Answer, Refusal> {
@@ -221,8 +249,9 @@ impl Service {
             }
             Transport::Polling => {
                 let socket = open(None)?;
-                let body = polling::get(&socket).await.map_err(|error| unfit(error, &socket))?;
-                let mut answer = answer::polled(body, query, &request.headers, self.http.compression);
+                let body = polling::get(&socket).map_err(|error| unfit(error, &socket))?.answered().await;
+                let wanted = Wanted::by(&request.headers, query.jsonp);
+                let mut answer = wanted.polled(body, self.http.compression, HeaderMap::new());
                 if let Some(cookie) = &self.http.cookie {
                     answer.headers_mut().append(header::SET_COOKIE, cookie.header(sid));
                 }
@@ -270,28 +299,29 @@ impl Service {
         request: &Parts,
         body: &mut Option<B>,
         socket: &Socket,
-        query: &Query<'_>,
-    ) -> Result<Answer, Refusal>
+        jsonp: Option<String>,
+    ) -> Result<Routed, Refusal>
     where
         B: Body + Send + Unpin + 'static,
     {
         match request.method {
             Method::GET => {
-                let body = polling::get(socket).await.map_err(|error| unfit(error, socket))?;
-                Ok(answer::polled(body, query, &request.headers, self.http.compression))
+                let get = polling::get(socket).map_err(|error| unfit(error, socket))?;
+                Ok(Routed::Waiting(get, Wanted::by(&request.headers, jsonp)))
             }
             Method::POST => {
                 self.check_origin(request, Transport::Polling)?;
-                let (jsonp, config) = (query.jsonp.is_some(), self.engine.config());
-                match polling::post(socket, &request.headers, body, jsonp, config).await {
-                    Ok(()) => Ok(answer::posted(&request.headers)),
-                    Err(PostError::Refused(error)) => Err(unfit(error, socket).into()),
-                    Err(PostError::TooLarge) => Ok(answer::unread(StatusCode::PAYLOAD_TOO_LARGE)),
-                    Err(PostError::Encoded) => Ok(answer::unread(StatusCode::UNSUPPORTED_MEDIA_TYPE)),
-                    Err(PostError::Late) => Ok(answer::unread(StatusCode::REQUEST_TIMEOUT)),
-                }
+                let answer =
+                    match polling::post(socket, &request.headers, body, jsonp.is_some(), self.engine.config()).await {
+                        Ok(()) => Wanted::by(&request.headers, jsonp).posted(),
+                        Err(PostError::Refused(error)) => return Err(unfit(error, socket).into()),
+                        Err(PostError::TooLarge) => answer::unread(StatusCode::PAYLOAD_TOO_LARGE),
+                        Err(PostError::Encoded) => answer::unread(StatusCode::UNSUPPORTED_MEDIA_TYPE),
+                        Err(PostError::Late) => answer::unread(StatusCode::REQUEST_TIMEOUT),
+                    };
+                Ok(answer.into())
             }
-            _ => Ok(answer::wrong_method()),
+            _ => Ok(answer::wrong_method().into()),
         }
     }
 
@@ -324,8 +354,8 @@ where
     type Future = Pin<Box<dyn Future<Output = Result<Answer, Self::Error>> + Send>>;
 
     fn call(&self, request: Request<B>) -> Self::Future {
-        let service = self.clone();
-        Box::pin(async move { Ok(service.answer(request).await) })
+        let answered = self.answer(request);
+        Box::pin(async move { Ok(answered.await) })
     }
 }
 
@@ -353,6 +383,14 @@ fn mismatch(transport: Transport, socket: &Socket) -> Context {
     match socket.transport() {
         previous if previous == transport => Context::TransportHandshake,
         previous => Context::TransportMismatch { transport, previous },
+    }
+}
+
+/// Removes what an answer of this version does not have.
+fn restrict(answer: &mut Answer, version: Version) {
+    if version >= Version::HTTP_2 {
+        // RFC 9113, section 8.2.2: connections end in other ways.
+        answer.headers_mut().remove(header::CONNECTION);
     }
 }
 

@@ -102,6 +102,8 @@ pub(crate) enum Received {
     Messages,
     /// The WebSocket has ended: closed by the client, or by a fault.
     Lost(Option<TransportFault>),
+    /// The stream below has ended, or failed: there is nobody to say goodbye to.
+    Gone(Option<TransportFault>),
 }
 
 /// One open WebSocket.
@@ -194,8 +196,8 @@ impl Io {
         let mut filled = ReadBuf::new(&mut scratch);
         let received = match self.stream.as_mut().poll_read(cx, &mut filled) {
             Poll::Pending => Poll::Pending,
-            Poll::Ready(Err(error)) => Poll::Ready(Received::Lost(Some(TransportFault::Io(error.kind())))),
-            Poll::Ready(Ok(())) if filled.filled().is_empty() => Poll::Ready(Received::Lost(None)),
+            Poll::Ready(Err(error)) => Poll::Ready(Received::Gone(Some(TransportFault::Io(error.kind())))),
+            Poll::Ready(Ok(())) if filled.filled().is_empty() => Poll::Ready(Received::Gone(None)),
             Poll::Ready(Ok(())) => Poll::Ready(self.take(filled.filled_mut(), now, &mut wants_more)),
         };
         SCRATCH.set(Some(scratch));
@@ -248,14 +250,19 @@ impl Io {
                 self.queue.extend(self.pong.take());
             }
             let Some(first) = self.queue.front() else { break };
-            let mut slices = [IoSlice::new(&[]); MAX_SLICES];
-            slices[0] = IoSlice::new(&first.websocket()[self.written..]);
-            let mut count = 1;
-            for (slice, frame) in slices[1..].iter_mut().zip(self.queue.iter().skip(1)) {
-                *slice = IoSlice::new(frame.websocket());
-                count += 1;
-            }
-            let written = ready!(self.stream.as_mut().poll_write_vectored(cx, &slices[..count]))?;
+            let first = &first.websocket()[self.written..];
+            let written = if self.queue.len() == 1 {
+                ready!(self.stream.as_mut().poll_write(cx, first))?
+            } else {
+                let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+                slices[0] = IoSlice::new(first);
+                let mut count = 1;
+                for (slice, frame) in slices[1..].iter_mut().zip(self.queue.iter().skip(1)) {
+                    *slice = IoSlice::new(frame.websocket());
+                    count += 1;
+                }
+                ready!(self.stream.as_mut().poll_write_vectored(cx, &slices[..count]))?
+            };
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }

@@ -4,13 +4,14 @@
 
 use std::{
     convert::Infallible,
-    fmt, io,
+    fmt, future, io,
     pin::{Pin, pin},
     sync::Arc,
     time::Duration,
 };
 
 use engineio::{Answer, Engine, Http, Listener, Serve, Service};
+use futures_util::future::Either;
 use hyper::{Request, StatusCode, Uri, body::Body, http::request::Parts};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
@@ -192,11 +193,15 @@ impl SocketIo {
 
     /// Answers one request; see [`Service::answer`]. Once the server [closes](Self::close) the answer is 503, but for
     /// requests of sessions that are still there.
-    pub async fn answer<B>(&self, request: Request<B>) -> Answer
+    pub fn answer<B>(&self, request: Request<B>) -> impl Future<Output = Answer> + Send + use<B>
     where
         B: Body + Send + Unpin + 'static,
     {
-        if self.is_over(request.uri()) { unavailable() } else { self.service.answer(request).await }
+        if self.is_over(request.uri()) {
+            Either::Left(future::ready(unavailable()))
+        } else {
+            Either::Right(self.service.answer(request))
+        }
     }
 
     /// Answers a request for a WebSocket that an HTTP server other than hyper has read from `stream`; see
@@ -254,11 +259,7 @@ impl SocketIo {
     /// Serves this and nothing else on a port until `shutdown` is done, then [closes](Self::close) it.
     pub async fn serve(&self, listener: impl Listener, shutdown: impl Future<Output = ()>) {
         let io = self.clone();
-        let answer = move |request| {
-            let io = io.clone();
-            async move { io.answer(request).await }
-        };
-        Serve::default().run(listener, answer, shutdown, self.close()).await;
+        Serve::default().run(listener, move |request| io.answer(request), shutdown, self.close()).await;
     }
 }
 

@@ -81,8 +81,8 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         if self.io.matches(request.uri().path()) {
-            let io = self.io.clone();
-            Box::pin(async move { Ok(io.answer(request).await.map(Either::Left)) })
+            let answer = self.io.answer(request);
+            Box::pin(async move { Ok(answer.await.map(Either::Left)) })
         } else {
             let answer = self.inner.call(request);
             Box::pin(async move { Ok(answer.await?.map(Either::Right)) })
