@@ -34,6 +34,21 @@ testEachWay('cast reaches the members of the room', async (t, way) => {
   assert.deepEqual(heard, [[['hello']], [['hello']], []])
 })
 
+testEachWay('ask is acknowledged with how many members of the room answered', async (t, way) => {
+  const [asker, member, outsider] = await Promise.all([1, 2, 3].map(() => connect(t, server, way)))
+  const heard = [asker, member, outsider].map((socket) => record(socket, 'question'))
+  for (const socket of [asker, member, outsider]) {
+    socket.on('question', (_text, ack) => ack())
+  }
+  await Promise.all([asker, member].map((socket) => socket.emitWithAck('join', 'room')))
+  assert.equal(await asker.emitWithAck('ask', 'room', 'well?'), 2)
+  await outsider.emitWithAck('ack', '')
+  assert.deepEqual(
+    heard.map((events) => events.map(([text]) => text)),
+    [['well?'], ['well?'], []],
+  )
+})
+
 testEachWay('HS-02 the options are the defaults', async (t, way) => {
   const socket = await connect(t, server, way)
   assert.equal(socket.connected, true)

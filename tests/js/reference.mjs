@@ -192,8 +192,8 @@ function smoke(http, options) {
   })
 }
 
-function bench(http) {
-  const io = new SocketServer(http)
+function bench(http, options) {
+  const io = new SocketServer(http, options)
   io.on('connection', (socket) => {
     socket.on('echo', (text) => socket.emit('echo', text))
     socket.on('ack', (text, ack) => ack(text))
@@ -203,6 +203,11 @@ function bench(http) {
       ack()
     })
     socket.on('cast', (room, text) => io.to(room).emit('msg', text))
+    socket.on('ask', (room, text, ack) => {
+      io.to(room)
+        .timeout(10_000)
+        .emit('question', text, (_error, answers) => ack(answers.length))
+    })
   })
 }
 
@@ -217,7 +222,8 @@ const profiles = {
   smoke: (http) => smoke(http),
   'smoke-recovery': (http) => smoke(http, { connectionStateRecovery: {} }),
   'sio-msgpack': (http) => smoke(http, { parser: msgpack }),
-  bench,
+  bench: (http) => bench(http),
+  'bench-msgpack': (http) => bench(http, { parser: msgpack }),
 }
 const defaultPorts = {
   eio: 4100,
@@ -231,6 +237,7 @@ const defaultPorts = {
   'eio-options': 4108,
   'smoke-recovery': 4110,
   'sio-msgpack': 4111,
+  'bench-msgpack': 4113,
 }
 
 const profile = process.env.PROFILE ?? 'smoke'

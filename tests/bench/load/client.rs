@@ -13,12 +13,18 @@ pub(crate) const SEPARATOR: u8 = 0x1e;
 
 const PATH: &str = "/socket.io/?EIO=4&transport=";
 
-/// A WebSocket at `/`, by WebSocket alone.
-pub(crate) fn join(port: u16) -> Result<Connection, Failure> {
+/// A WebSocket that was opened, and is in no namespace yet.
+pub(crate) fn open(port: u16) -> Result<Connection, Failure> {
     let mut connection = Connection::open(port)?;
     connection.send(switch(port, "").as_bytes())?;
     connection.switched()?;
     wait_for(&mut connection, b"0{")?;
+    Ok(connection)
+}
+
+/// A WebSocket at `/`, by WebSocket alone.
+pub(crate) fn join(port: u16) -> Result<Connection, Failure> {
+    let mut connection = open(port)?;
     connection.send(&frame::text("40"))?;
     wait_for(&mut connection, b"40")?;
     Ok(connection)
@@ -59,7 +65,11 @@ pub(crate) struct Polling {
 
 impl Polling {
     pub(crate) fn join(port: u16) -> Result<Self, Failure> {
-        let mut connection = Connection::open(port)?;
+        Self::join_by(Connection::open(port)?, port)
+    }
+
+    /// Joins by a connection that may have brought other clients before.
+    pub(crate) fn join_by(mut connection: Connection, port: u16) -> Result<Self, Failure> {
         connection.send(request("GET", port, "polling", "").as_bytes())?;
         let (_, body) = connection.next(frame::http)?;
         let sid = str::from_utf8(&body)?.split("\"sid\":\"").nth(1).and_then(|rest| rest.split('"').next());
@@ -120,8 +130,8 @@ fn request(method: &str, port: u16, transport: &str, query: &str) -> String {
     format!("{method} {PATH}{transport}{query} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n")
 }
 
-/// The request that makes a connection a WebSocket.
-fn switch(port: u16, query: &str) -> String {
+/// The request that makes a connection a WebSocket; the query begins with `&` if there is more than the transport.
+pub(crate) fn switch(port: u16, query: &str) -> String {
     let head = request("GET", port, "websocket", query);
     let head = head.strip_suffix("\r\n").expect("it ends with an empty line");
     format!(

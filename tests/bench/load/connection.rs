@@ -1,6 +1,6 @@
 //! What it is: one TCP connection to the server, read unit by unit.
 //! What it is not: a client; it knows no Socket.IO.
-//! Who calls it: `client` one step after another, `swarm` for many at once.
+//! Who calls it: `client` one step after another, `swarm` and `storm` for many at once.
 
 use std::{
     io::{ErrorKind, Read, Write},
@@ -11,7 +11,7 @@ use std::{
 
 use crate::{
     Failure,
-    frame::{self, Split, Unit},
+    frame::{self, CLOSE, PING, PONG, Split, Unit},
 };
 
 /// How long a server may take for one step.
@@ -32,10 +32,26 @@ impl Connection {
         Ok(Self { stream, received: Vec::new() })
     }
 
+    /// Asks for a connection that neither waits now nor later. It is there once the descriptor is writable.
+    pub(crate) fn ask(port: u16) -> Result<Self, Failure> {
+        let stream = TcpStream::from(mio::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port).into())?);
+        stream.set_nodelay(true)?;
+        Ok(Self { stream, received: Vec::new() })
+    }
+
+    pub(crate) fn descriptor(&self) -> RawFd {
+        self.stream.as_raw_fd()
+    }
+
     /// From here on reads and writes do not wait.
-    pub(crate) fn go_nonblocking(&self) -> Result<RawFd, Failure> {
-        self.stream.set_nonblocking(true)?;
-        Ok(self.stream.as_raw_fd())
+    pub(crate) fn go_nonblocking(&self) -> Result<(), Failure> {
+        Ok(self.stream.set_nonblocking(true)?)
+    }
+
+    /// From here on reads and writes wait again.
+    pub(crate) fn go_blocking(&self) -> Result<(), Failure> {
+        self.stream.set_read_timeout(Some(PATIENCE))?;
+        Ok(self.stream.set_nonblocking(false)?)
     }
 
     /// Writes all; what is sent is small, so that not even a connection that does not wait takes less.
@@ -49,9 +65,21 @@ impl Connection {
             if let Some(((opcode, payload), taken)) = split(&self.received)? {
                 let unit = (opcode, payload.to_vec());
                 self.received.drain(..taken);
-                return Ok(unit);
+                if !self.is_control((opcode, &unit.1))? {
+                    return Ok(unit);
+                }
+            } else {
+                self.read_on()?;
             }
-            self.read_on()?;
+        }
+    }
+
+    /// Whether a unit is of the WebSocket itself; if so, it is answered.
+    fn is_control(&self, (opcode, payload): Unit<'_>) -> Result<bool, Failure> {
+        match opcode {
+            PING => self.send(&frame::masked(PONG, payload)).map(|()| true),
+            CLOSE => Err(format!("the server closed the WebSocket: {payload:?}").into()),
+            _ => Ok(false),
         }
     }
 
@@ -74,6 +102,22 @@ impl Connection {
         match self.stream.read_to_end(&mut self.received) {
             Err(error) if error.kind() != ErrorKind::ConnectionReset => Err(error.into()),
             _ => Ok(()),
+        }
+    }
+
+    /// How many bytes come until the server has closed the connection, or says nothing for this long; whether it has.
+    pub(crate) fn drain(&mut self, patience: Duration) -> Result<(usize, bool), Failure> {
+        self.go_blocking()?;
+        self.stream.set_read_timeout(Some(patience))?;
+        let (mut buffer, mut bytes) = (vec![0; 64 * 1024], self.received.len());
+        loop {
+            match self.stream.read(&mut buffer) {
+                Ok(0) => return Ok((bytes, true)),
+                Ok(length) => bytes += length,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok((bytes, false)),
+                Err(error) if error.kind() == ErrorKind::ConnectionReset => return Ok((bytes, true)),
+                Err(error) => return Err(error.into()),
+            }
         }
     }
 
@@ -105,7 +149,9 @@ impl Connection {
             if self.received.is_empty() {
                 let mut rest = &buffer[..length];
                 while let Some((unit, taken)) = split(rest)? {
-                    heard(self, unit)?;
+                    if !self.is_control(unit)? {
+                        heard(self, unit)?;
+                    }
                     rest = &rest[taken..];
                 }
                 self.received.extend(rest);
@@ -129,7 +175,9 @@ impl Connection {
         let received = std::mem::take(&mut self.received);
         let mut rest = &received[..];
         while let Some((unit, taken)) = split(rest)? {
-            heard(self, unit)?;
+            if !self.is_control(unit)? {
+                heard(self, unit)?;
+            }
             rest = &rest[taken..];
         }
         self.received.extend(rest);

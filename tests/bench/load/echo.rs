@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use crate::{
     Failure, Run,
     client::{self, unexpected},
+    connection::Connection,
     frame::{self, BINARY, TEXT},
     measured::{Measured, Report},
     swarm::Swarm,
@@ -20,20 +21,20 @@ pub(crate) const LENGTH: usize = 64;
 const ATTACHMENT: usize = 1024;
 
 /// What a client sends, and what must come back, unit by unit.
-struct Exchange {
-    request: Vec<u8>,
-    answer: Vec<(u8, Vec<u8>)>,
+pub(crate) struct Exchange {
+    pub(crate) request: Vec<u8>,
+    pub(crate) answer: Vec<(u8, Vec<u8>)>,
 }
 
 pub(crate) fn echo(run: &Run) -> Result<Report, Failure> {
     let event = format!("42[\"echo\",\"{}\"]", "e".repeat(LENGTH));
-    exchange(run, &Exchange { request: frame::text(&event), answer: vec![(TEXT, event.into_bytes())] })
+    by_websocket(run, &Exchange { request: frame::text(&event), answer: vec![(TEXT, event.into_bytes())] })
 }
 
 pub(crate) fn ack(run: &Run) -> Result<Report, Failure> {
     let text = "a".repeat(LENGTH);
     let (event, answer) = (format!("427[\"ack\",\"{text}\"]"), format!("437[\"{text}\"]"));
-    exchange(run, &Exchange { request: frame::text(&event), answer: vec![(TEXT, answer.into_bytes())] })
+    by_websocket(run, &Exchange { request: frame::text(&event), answer: vec![(TEXT, answer.into_bytes())] })
 }
 
 pub(crate) fn binary(run: &Run) -> Result<Report, Failure> {
@@ -41,17 +42,26 @@ pub(crate) fn binary(run: &Run) -> Result<Report, Failure> {
     let attachment = [0xb1; ATTACHMENT];
     let request = [frame::text(event), frame::masked(BINARY, &attachment)].concat();
     let answer = vec![(TEXT, event.into()), (BINARY, attachment.into())];
-    exchange(run, &Exchange { request, answer })
+    by_websocket(run, &Exchange { request, answer })
 }
 
-fn exchange(run: &Run, exchange: &Exchange) -> Result<Report, Failure> {
-    let clients = (0..CLIENTS).map(|_| client::join(run.port)).collect::<Result<_, _>>()?;
-    let mut swarm = Swarm::new(clients, frame::websocket)?;
+fn by_websocket(run: &Run, exchange: &Exchange) -> Result<Report, Failure> {
+    run_all(run, exchange, || client::join(run.port))
+}
+
+/// Measures an exchange of clients that come so.
+pub(crate) fn run_all(
+    run: &Run,
+    exchange: &Exchange,
+    join: impl Fn() -> Result<Connection, Failure>,
+) -> Result<Report, Failure> {
+    let mut swarm = Swarm::new(frame::websocket)?;
+    (0..CLIENTS).try_for_each(|_| swarm.push(join()?))?;
     let mut progress = vec![(0, Instant::now()); CLIENTS];
     for at in 0..CLIENTS {
         swarm.connection(at).send(&exchange.request)?;
     }
-    go_on(&mut swarm, exchange, &mut progress, run.warm_up(), |_| {})?;
+    go_on(&mut swarm, exchange, &mut progress, run.warm_up, |_| {})?;
     let mut measured = Measured::begin(&run.pid)?;
     go_on(&mut swarm, exchange, &mut progress, run.time, |latency| measured.count(latency))?;
     measured.report()

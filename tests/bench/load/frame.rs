@@ -12,6 +12,10 @@ pub(crate) const TEXT: u8 = 1;
 pub(crate) const BINARY: u8 = 2;
 /// The opcode of a close frame.
 pub(crate) const CLOSE: u8 = 8;
+/// The opcode of a ping, which some servers send beside Engine.IO's.
+pub(crate) const PING: u8 = 9;
+/// The opcode of the answer to a ping.
+pub(crate) const PONG: u8 = 10;
 
 /// Any key will do: servers unmask whatever it is.
 const MASK: [u8; 4] = [0x5a, 0xc3, 0x3c, 0xa5];
@@ -55,6 +59,18 @@ pub(crate) fn websocket(bytes: &[u8]) -> Result<Option<(Unit<'_>, usize)>, Failu
         Some(payload) => Ok(Some(((bytes[0] & 0x0f, payload), start + length))),
         None => Ok(None),
     }
+}
+
+/// A frame of a server, or before it the head that made the connection a WebSocket, as a text.
+pub(crate) fn switching(bytes: &[u8]) -> Result<Option<(Unit<'_>, usize)>, Failure> {
+    if !bytes.starts_with(b"H") {
+        return websocket(bytes);
+    }
+    let Some((head, taken)) = head(bytes)? else {
+        return Ok(None);
+    };
+    let is_switched = head.starts_with("HTTP/1.1 101 ");
+    if is_switched { Ok(Some(((TEXT, head.as_bytes()), taken))) } else { Err(format!("answered {head}").into()) }
 }
 
 /// The head of an HTTP answer, and how long it is with its empty line; `None` if it is not whole yet.

@@ -8,9 +8,18 @@ mod coming;
 mod connection;
 mod echo;
 mod frame;
+mod idle;
 mod measured;
+mod msgpack;
+mod pace;
 mod polling;
 mod process;
+mod punctual;
+mod question;
+mod room;
+mod scale;
+mod slow;
+mod storm;
 mod swarm;
 
 use std::{env, error::Error, process::ExitCode, time::Duration};
@@ -21,18 +30,14 @@ use measured::Report;
 pub(crate) type Failure = Box<dyn Error + Send + Sync>;
 
 /// What a scenario is run against, and for how long.
+#[derive(Clone)]
 pub(crate) struct Run {
     port: u16,
     pid: String,
-    /// What is measured, the time before it left out.
-    time: Duration,
-}
-
-impl Run {
     /// Before anything is measured.
-    fn warm_up(&self) -> Duration {
-        self.time / 4
-    }
+    warm_up: Duration,
+    /// What is measured.
+    time: Duration,
 }
 
 fn main() -> ExitCode {
@@ -54,17 +59,30 @@ fn run() -> Result<Report, Failure> {
     let [scenario, port, pid, seconds] = &arguments[..] else {
         return Err("load <scenario> <port> <pid of the server> <seconds>".into());
     };
-    let run = Run { port: port.parse()?, pid: pid.clone(), time: Duration::from_secs(seconds.parse()?) };
+    let time = Duration::from_secs(seconds.parse()?);
+    let run = Run { port: port.parse()?, pid: pid.clone(), warm_up: time / 4, time };
     match &scenario[..] {
-        "idle" => coming::idle(&run),
+        "idle" => idle::websocket(&run),
+        "polling_idle" => idle::polling(&run),
         "echo" => echo::echo(&run),
         "ack" => echo::ack(&run),
         "binary" => echo::binary(&run),
+        "msgpack" => msgpack::echo(&run),
+        "polling_echo" => polling::echo(&run),
         "broadcast_paced" => broadcast::paced(&run),
         "broadcast_flat" => broadcast::flat(&run),
+        "broadcast_ack" => question::ask(&run),
+        "rooms" => broadcast::rooms(&run),
+        "latency_echo" => punctual::echo(&run),
+        "latency_broadcast" => broadcast::latency(&run),
+        "slow_reader" => slow::reader(&run),
         "handshake_upgrade" => coming::upgrade(&run),
         "handshake_websocket" => coming::websocket(&run),
-        "polling_echo" => polling::echo(&run),
+        "storm" => storm::storm(&run),
+        "scale_idle" => idle::scale(&run),
+        "scale_flat" => scale::flat(&run),
+        "scale_paced" => scale::paced(&run),
+        "scale_rooms" => scale::lookup(&run),
         other => Err(format!("no scenario {other}").into()),
     }
 }

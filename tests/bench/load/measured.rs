@@ -15,7 +15,8 @@ pub(crate) struct Measured<'a> {
     since: Instant,
     server: Duration,
     own: Duration,
-    latencies: Vec<Duration>,
+    /// In tenths of a microsecond, which is seven minutes at most, and half of what a `Duration` takes.
+    latencies: Vec<u32>,
 }
 
 impl<'a> Measured<'a> {
@@ -27,34 +28,41 @@ impl<'a> Measured<'a> {
 
     /// Counts an operation that took so long.
     pub(crate) fn count(&mut self, latency: Duration) {
-        self.latencies.push(latency);
+        self.latencies.push(u32::try_from(latency.as_nanos() / 100).unwrap_or(u32::MAX));
+    }
+
+    /// The server's processor time until now for each operation, in microseconds.
+    pub(crate) fn server_each(&self) -> Result<f64, Failure> {
+        let server = process::cpu(self.pid)? - self.server;
+        if self.latencies.is_empty() {
+            return Err("nothing was done".into());
+        }
+        Ok(microseconds(server) / self.latencies.len() as f64)
+    }
+
+    /// What so large a share of the operations took at most, in microseconds.
+    pub(crate) fn percentile(&mut self, share: f64) -> f64 {
+        let at = (share * self.latencies.len() as f64).ceil() as usize;
+        f64::from(*self.latencies.select_nth_unstable(at.max(1) - 1).1) / 10.0
     }
 
     /// Ends now. Percentiles are of the operations that were done.
     pub(crate) fn report(mut self) -> Result<Report, Failure> {
+        let server_each = self.server_each()?;
         let elapsed = self.since.elapsed();
         let (server, own) = (process::cpu(self.pid)? - self.server, process::cpu(process::SELF)? - self.own);
-        if self.latencies.is_empty() {
-            return Err("nothing was done".into());
-        }
-        self.latencies.sort_unstable();
-        let operations = self.latencies.len() as f64;
-        let percentile = |share: f64| {
-            let at = (share * operations).ceil() as usize;
-            microseconds(self.latencies[at.max(1) - 1])
-        };
         Ok(vec![
-            ("server_us", microseconds(server) / operations),
-            ("per_second", operations / elapsed.as_secs_f64()),
-            ("p50_us", percentile(0.5)),
-            ("p99_us", percentile(0.99)),
-            ("p999_us", percentile(0.999)),
+            ("server_us", server_each),
+            ("per_second", self.latencies.len() as f64 / elapsed.as_secs_f64()),
+            ("p50_us", self.percentile(0.5)),
+            ("p99_us", self.percentile(0.99)),
+            ("p999_us", self.percentile(0.999)),
             ("server_cpu", server.as_secs_f64() / elapsed.as_secs_f64()),
             ("load_cpu", own.as_secs_f64() / elapsed.as_secs_f64()),
         ])
     }
 }
 
-fn microseconds(duration: Duration) -> f64 {
+pub(crate) fn microseconds(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e6
 }

@@ -28,7 +28,7 @@ struct Client {
 
 pub(crate) fn echo(run: &Run) -> Result<Report, Failure> {
     let event = format!("42[\"echo\",\"{}\"]", "p".repeat(LENGTH));
-    let (mut clients, mut connections) = (Vec::new(), Vec::new());
+    let (mut clients, mut swarm) = (Vec::new(), Swarm::new(frame::http)?);
     for _ in 0..CLIENTS {
         let polling = Polling::join(run.port)?;
         clients.push(Client {
@@ -40,14 +40,14 @@ pub(crate) fn echo(run: &Run) -> Result<Report, Failure> {
             is_echoed: false,
             asked: Instant::now(),
         });
-        connections.extend([polling.connection, Connection::open(run.port)?]);
+        swarm.push(polling.connection)?;
+        swarm.push(Connection::open(run.port)?)?;
     }
-    let mut swarm = Swarm::new(connections, frame::http)?;
     for (at, client) in clients.iter().enumerate() {
         swarm.connection(2 * at).send(&client.get)?;
         swarm.connection(2 * at + 1).send(&client.post)?;
     }
-    go_on(&mut swarm, &mut clients, &event, run.warm_up(), |_| {})?;
+    go_on(&mut swarm, &mut clients, &event, run.warm_up, |_| {})?;
     let mut measured = Measured::begin(&run.pid)?;
     go_on(&mut swarm, &mut clients, &event, run.time, |latency| measured.count(latency))?;
     measured.report()

@@ -1,8 +1,8 @@
 //! What it is: what the kernel says of a process: processor time and memory.
 //! What it is not: a profiler.
-//! Who calls it: `measured`, and the scenario of idle connections.
+//! Who calls it: `measured`, and the scenarios of clients that do nothing.
 
-use std::{fs, thread, time::Duration};
+use std::{fs, time::Duration};
 
 use crate::Failure;
 
@@ -18,6 +18,11 @@ pub(crate) fn cpu(pid: &str) -> Result<Duration, Failure> {
     Ok(Duration::from_millis(10 * times.sum::<Result<u64, _>>()?))
 }
 
+/// How many files and connections a process has open.
+pub(crate) fn descriptors(pid: &str) -> Result<usize, Failure> {
+    Ok(fs::read_dir(format!("/proc/{pid}/fd"))?.count())
+}
+
 /// Resident memory, in bytes.
 #[derive(Clone, Copy, Default, PartialEq)]
 pub(crate) struct Memory {
@@ -28,12 +33,16 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
-    /// What a process has once that does not change any more, or after five seconds.
-    pub(crate) fn settled(pid: &str) -> Result<Self, Failure> {
+    pub(crate) fn of(pid: &str) -> Result<Self, Failure> {
+        Ok(Self { rss: bytes(pid, "status", "VmRSS:")?, pss: bytes(pid, "smaps_rollup", "Pss:")? })
+    }
+
+    /// What a process has once that does not change any more, or after five seconds, which the caller lets pass.
+    pub(crate) fn settled(pid: &str, mut pass: impl FnMut(Duration) -> Result<(), Failure>) -> Result<Self, Failure> {
         let mut before = Self::default();
         for _ in 0..10 {
-            thread::sleep(Duration::from_millis(500));
-            let now = Self { rss: bytes(pid, "status", "VmRSS:")?, pss: bytes(pid, "smaps_rollup", "Pss:")? };
+            pass(Duration::from_millis(500))?;
+            let now = Self::of(pid)?;
             if now == before {
                 break;
             }

@@ -2,14 +2,18 @@
 //! What it is not: an async runtime; whoever turns it keeps the time.
 //! Who calls it: scenarios with more than one client at a time.
 
-use std::{io::ErrorKind, time::Duration};
+use std::{
+    io::ErrorKind,
+    time::{Duration, Instant},
+};
 
 use mio::{Events, Interest, Poll, Token, unix::SourceFd};
 
 use crate::{
     Failure,
+    client::unexpected,
     connection::Connection,
-    frame::{Split, Unit},
+    frame::{self, CLOSE, Split, Unit},
 };
 
 /// Connections that all speak WebSocket, or all HTTP.
@@ -22,19 +26,34 @@ pub(crate) struct Swarm {
 }
 
 impl Swarm {
-    /// Takes connections over.
-    pub(crate) fn new(connections: Vec<Connection>, split: Split) -> Result<Self, Failure> {
-        let poll = Poll::new()?;
-        for (at, connection) in connections.iter().enumerate() {
-            let descriptor = connection.go_nonblocking()?;
-            poll.registry().register(&mut SourceFd(&descriptor), Token(at), Interest::READABLE)?;
-        }
-        Ok(Self { connections, split, poll, events: Events::with_capacity(1024), buffer: vec![0; 64 * 1024] })
+    pub(crate) fn new(split: Split) -> Result<Self, Failure> {
+        let (poll, events, buffer) = (Poll::new()?, Events::with_capacity(1024), vec![0; 64 * 1024]);
+        Ok(Self { connections: Vec::new(), split, poll, events, buffer })
+    }
+
+    /// Takes a connection over; its number is how many there were before it.
+    pub(crate) fn push(&mut self, connection: Connection) -> Result<(), Failure> {
+        connection.go_nonblocking()?;
+        let token = Token(self.connections.len());
+        self.poll.registry().register(&mut SourceFd(&connection.descriptor()), token, Interest::READABLE)?;
+        self.connections.push(connection);
+        Ok(())
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.connections.len()
     }
 
     /// One of the connections, to be written to.
     pub(crate) fn connection(&self, at: usize) -> &Connection {
         &self.connections[at]
+    }
+
+    /// From here on nothing is read from the last connection, which is handed over.
+    pub(crate) fn pop(&mut self) -> Result<Connection, Failure> {
+        let connection = self.connections.pop().ok_or("there is none")?;
+        self.poll.registry().deregister(&mut SourceFd(&connection.descriptor()))?;
+        Ok(connection)
     }
 
     /// Waits this long at most for something to come, and shows it with the number of its connection.
@@ -53,5 +72,29 @@ impl Swarm {
                 .read_ready(&mut self.buffer, self.split, |connection, unit| heard(at, connection, unit))?;
         }
         Ok(())
+    }
+
+    /// Lets this much time pass, in which WebSockets answer pings and hear nothing else.
+    pub(crate) fn rest(&mut self, time: Duration) -> Result<(), Failure> {
+        let (pong, end) = (frame::text("3"), Instant::now() + time);
+        loop {
+            self.turn(end.saturating_duration_since(Instant::now()), |_, connection, (_, payload)| match payload {
+                b"2" => connection.send(&pong),
+                payload => Err(unexpected(payload)),
+            })?;
+            if Instant::now() >= end {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Closes all WebSockets, and waits until the server has done the same.
+    pub(crate) fn leave(self) -> Result<(), Failure> {
+        let close = frame::masked(CLOSE, &1000_u16.to_be_bytes());
+        for connection in &self.connections {
+            connection.go_blocking()?;
+            connection.send(&close)?;
+        }
+        self.connections.into_iter().try_for_each(Connection::ended)
     }
 }

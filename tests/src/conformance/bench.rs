@@ -1,8 +1,9 @@
-//! Profile `bench`: the handlers that load generators speak to, with default options.
+//! Profiles `bench` and `bench-msgpack`: the handlers that load generators speak to, with default options but for
+//! the parser.
 
-use socketio::{Args, Config, Data, Namespace, Reply, Socket, SocketIo};
+use socketio::{Args, Config, Data, EmitError, Namespace, Parser, Reply, Socket, SocketIo};
 
-pub(crate) fn server() -> SocketIo {
+pub(crate) fn server(parser: Parser) -> SocketIo {
     let root = Namespace::new("/")
         .on("echo", async |socket: Socket, args: Args| socket.emit("echo", &args))
         .on("ack", async |args: Args| Reply(args))
@@ -10,6 +11,10 @@ pub(crate) fn server() -> SocketIo {
         .on("join", async |socket: Socket, Data(room): Data<String>| socket.join(room).map(Reply))
         .on("cast", async |socket: Socket, Data(room): Data<String>, args: Args| {
             socket.namespace().to(room).emit("msg", &args.skip(1)).map(drop)
+        })
+        .on("ask", async |socket: Socket, Data(room): Data<String>, args: Args| -> Result<_, EmitError> {
+            let answers = socket.namespace().to(room).emit_with_ack::<Args>("question", &args.skip(1))?.await;
+            Ok(Reply(answers.map_or_else(|incomplete| incomplete.answers.len(), |answers| answers.len())))
         });
-    SocketIo::new(Config::default(), [root])
+    SocketIo::new(Config { parser, ..Config::default() }, [root])
 }

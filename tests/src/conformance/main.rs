@@ -45,7 +45,8 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
         "smoke-recovery" => serve(smoke::server(Some(Recovery::default()), Parser::Default), 4110).await?,
         "sio-msgpack" => serve(smoke::server(None, Parser::Msgpack), 4111).await?,
         "recovery" => serve(recovery::server()?, 4112).await?,
-        "bench" => serve(bench::server(), 4107).await?,
+        "bench" => serve(bench::server(Parser::Default), 4107).await?,
+        "bench-msgpack" => serve(bench::server(Parser::Msgpack), 4113).await?,
         other => return Err(format!("PROFILE={other} is no profile").into()),
     }
     Ok(())

@@ -1,11 +1,15 @@
-"""python-socketio on uvicorn, with the contract of the profile `bench` and default options."""
+"""python-socketio on uvicorn, with the contract of the profiles `bench` and `bench-msgpack`, else with default options.
+
+There is no `ask`: acknowledgements are for events to one client only.
+"""
 
 import os
 
 import socketio
 import uvicorn
 
-io = socketio.AsyncServer(async_mode="asgi")
+serializer = "msgpack" if os.environ["PROFILE"] == "bench-msgpack" else "default"
+io = socketio.AsyncServer(async_mode="asgi", serializer=serializer)
 
 
 @io.event

@@ -1,14 +1,16 @@
-//! What it is: socketioxide on hyper, with the contract of the profile `bench` and default options.
+//! What it is: socketioxide on hyper, with the contract of the profiles `bench` and `bench-msgpack`, else with default
+//! options.
 //! What it is not: tuned in any way that its documentation does not show.
 //! Who calls it: `tests/bench/run`.
 
 use std::{env, error::Error};
 
 use bytes::Bytes;
+use futures_util::StreamExt;
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use socketioxide::{
-    SocketIo,
+    ParserConfig, SocketIo,
     extract::{AckSender, Data, SocketRef},
 };
 use tokio::net::TcpListener;
@@ -31,11 +33,20 @@ async fn on_connect(socket: SocketRef) {
         // Members whose queue is full are left out, which the generator counts.
         drop(io.to(room).emit("msg", &text).await);
     });
+    socket.on("ask", async |io: SocketIo, Data::<(String, String)>((room, text)), ack: AckSender| {
+        let answers = io.to(room).emit_with_ack::<_, ()>("question", &text).await.expect("the members read");
+        ack.send(&answers.count().await).expect("the client is connected and reads");
+    });
 }
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let (service, io) = SocketIo::new_svc();
+    let builder = SocketIo::builder();
+    let builder = match &env::var("PROFILE")?[..] {
+        "bench-msgpack" => builder.with_parser(ParserConfig::msgpack()),
+        _ => builder,
+    };
+    let (service, io) = builder.build_svc();
     io.ns("/", on_connect);
     let port: u16 = env::var("PORT")?.parse()?;
     let listener = TcpListener::bind(("127.0.0.1", port)).await?;
