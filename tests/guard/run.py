@@ -21,6 +21,7 @@ import socket
 import struct
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,7 +30,7 @@ SERVER = ROOT / "target" / "release" / "conformance"
 
 # Counts of one build differ by less than 1 % from run to run.
 TOLERANCE = 0.03
-# A server that has not answered by then never will.
+# A server that has not answered by then never will. In seconds; below its ping_interval of 25.
 PATIENCE = 20
 # The status that stands for a test that was skipped.
 NOT_COMPARED = 77
@@ -59,8 +60,10 @@ class Server:
 
     def settle(self):
         """Returns once all threads of the server sleep. What wakes them is sent by this very process."""
+        deadline = time.monotonic() + PATIENCE
         while any(self.state(task) != b"S" for task in self.tasks.iterdir()):
-            pass
+            if time.monotonic() > deadline:
+                raise RuntimeError("the server does not come to rest")
 
     @staticmethod
     def state(task):
