@@ -1,4 +1,4 @@
-//! What it is: micro-benchmarks of single steps, by the doors that the fuzz targets use.
+//! What it is: micro-benchmarks of single steps, by public doors, most of them there for the fuzz targets.
 //! What it is not: a figure of the server as a whole (`tests/bench/run`), nor what fails when it gets slower
 //! (`tests/guard/run.py`).
 //! Who calls it: `cargo bench -p tests --bench micro`, perhaps with part of a name behind `--`.
