@@ -32,8 +32,8 @@ const SOCKETIO: &str = "\
     words: id, pid + id, error, trace + error id, limits, shape, value, data, pattern, rooms + id
     codecs: args, packet, decoder + args packet, msgpack_reader + decoder, msgpack_writer, \
         msgpack + args decoder msgpack_reader msgpack_writer packet, parser + args decoder msgpack packet
-    state: acks, changes, children, tasks, history, load, marks, target, peer + acks load marks, running + peer, \
-        recovery + history peer, hub + changes peer recovery target, identity + hub peer
+    state: acks, changes, children, tasks, history, load, marks, target, corks, peer + acks load marks, running + peer, \
+        recovery + history peer, hub + changes corks peer recovery target, identity + hub peer
     handles: answer, flags, encoded, broadcast + answer encoded flags, operator + answer broadcast encoded flags, \
         socket + answer broadcast encoded flags operator, retries
     handlers: event, extract + event, handler + event extract, state + event extract, \

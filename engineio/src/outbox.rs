@@ -36,6 +36,8 @@ pub(crate) struct Outbox {
     left: u64,
     /// Frames that will never leave.
     lost: u64,
+    /// What waits may go on waiting: all of it was sent corked, and it is less than a batch.
+    corked: bool,
 }
 
 /// How much may wait.
@@ -72,10 +74,30 @@ impl Outbox {
         Ok(())
     }
 
+    /// Queues frames as [`push`](Self::push) does, and lets them wait for more unless others are to leave. Says whether
+    /// they are the first ones that wait so.
+    pub(crate) fn push_corked(&mut self, frames: impl IntoIterator<Item = Frame>, limit: Limit) -> Result<bool, Full> {
+        let (is_first, is_waiting) = (self.frames.is_empty(), self.is_waiting());
+        self.push(frames, limit)?;
+        self.corked = !is_waiting && self.frames.len() < BATCH_FRAMES && self.bytes < BATCH_BYTES;
+        Ok(is_first && self.corked)
+    }
+
+    /// What waits is to leave.
+    pub(crate) fn uncork(&mut self) {
+        self.corked = false;
+    }
+
+    /// Whether frames wait that are to leave.
+    pub(crate) fn is_waiting(&self) -> bool {
+        !self.frames.is_empty() && !self.corked
+    }
+
     /// Queues a frame of the protocol's own, which no limit holds back.
     pub(crate) fn push_control(&mut self, frame: Frame) {
         self.queued += 1;
         self.bytes += frame.size();
+        self.corked = false;
         self.frames.push_back(frame);
     }
 
@@ -89,6 +111,7 @@ impl Outbox {
     pub(crate) fn push_first(&mut self, frame: Frame) {
         self.ahead += 1;
         self.bytes += frame.size();
+        self.corked = false;
         self.frames.push_front(frame);
     }
 

@@ -301,11 +301,33 @@ impl Session {
     /// [`SendError::Closed`]; with [`CloseReason::SlowConsumer`] when this very call ended the session.
     pub fn send(&mut self, frames: impl IntoIterator<Item = Frame>) -> Result<(), SendError> {
         self.check_open()?;
-        let limit = Limit { bytes: self.config.max_outbox_bytes, messages: self.config.max_outbox_messages };
-        self.outbox.push(frames, limit).map_err(|_| {
-            self.end(CloseReason::SlowConsumer);
-            SendError::Closed(CloseReason::SlowConsumer)
-        })
+        let limit = self.limit_of_outbox();
+        self.outbox.push(frames, limit).map_err(|_full| self.end_slow())
+    }
+
+    /// Queues frames that may wait for more, until a batch has come, something else is to leave, or
+    /// [`uncork`](Self::uncork). Says whether they are the first ones that wait so.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub fn send_corked(&mut self, frames: impl IntoIterator<Item = Frame>) -> Result<bool, SendError> {
+        self.check_open()?;
+        let limit = self.limit_of_outbox();
+        self.outbox.push_corked(frames, limit).map_err(|_full| self.end_slow())
+    }
+
+    /// Lets what waits leave.
+    pub fn uncork(&mut self) {
+        self.outbox.uncork();
+    }
+
+    fn limit_of_outbox(&self) -> Limit {
+        Limit { bytes: self.config.max_outbox_bytes, messages: self.config.max_outbox_messages }
+    }
+
+    fn end_slow(&mut self) -> SendError {
+        self.end(CloseReason::SlowConsumer);
+        SendError::Closed(CloseReason::SlowConsumer)
     }
 
     /// Queues frames if they can leave at once, and otherwise drops them. Says whether they were queued.
@@ -318,7 +340,7 @@ impl Session {
             State::Polling(poll) | State::Probing { poll, .. } => poll.parked,
             _ => !self.outbox.is_writing(),
         };
-        if !ready || !self.outbox.is_empty() {
+        if !ready || self.outbox.is_waiting() {
             return Ok(false);
         }
         self.send(frames).map(|()| true)
@@ -492,8 +514,8 @@ impl Session {
     /// Whether a parked GET would be answered now.
     pub(crate) fn get_is_ready(&self) -> bool {
         match &self.state {
-            State::Polling(_) => !self.outbox.is_empty(),
-            State::Probing { probe, .. } => !self.outbox.is_empty() || probe.received > 0,
+            State::Polling(_) => self.outbox.is_waiting(),
+            State::Probing { probe, .. } => self.outbox.is_waiting() || probe.received > 0,
             State::WebSocket | State::Closing { .. } | State::Closed { .. } => true,
         }
     }
@@ -520,7 +542,7 @@ impl Session {
             || match &self.state {
                 State::Polling(_) => false,
                 State::Probing { probe, .. } => probe.answered < probe.received,
-                State::WebSocket => !self.outbox.is_empty(),
+                State::WebSocket => self.outbox.is_waiting(),
                 State::Closing { .. } | State::Closed { .. } => true,
             }
     }

@@ -148,6 +148,21 @@ impl Socket {
         self.update(|inner| inner.session.send(std::iter::once(first).chain(rest).cloned()))
     }
 
+    /// Queues frames as [`send_frames`](Self::send_frames) does, but lets them wait for more, so that one write takes
+    /// many: until 64 frames or 64 KiB wait, until anything else is sent, or until [`uncork`](Self::uncork), which is the
+    /// caller's to call. Says whether they are the first ones that wait so: then nobody has it in mind yet.
+    ///
+    /// # Errors
+    /// As [`send_frames`](Self::send_frames).
+    pub fn send_corked(&self, first: &Frame, rest: &[Frame]) -> Result<bool, SendError> {
+        self.update(|inner| inner.session.send_corked(std::iter::once(first).chain(rest).cloned()))
+    }
+
+    /// Lets leave what was [sent corked](Self::send_corked).
+    pub fn uncork(&self) {
+        self.update(|inner| inner.session.uncork());
+    }
+
     /// Sends frames if they can leave at once, and otherwise drops them: for what is stale when it is late.
     ///
     /// # Errors

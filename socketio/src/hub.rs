@@ -9,7 +9,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicU64, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use dashmap::DashMap;
@@ -20,6 +20,7 @@ use tokio::sync::oneshot;
 use crate::{
     args::{self, Args},
     changes::{Changes, Listener},
+    corks::Corks,
     data::Values,
     decoder::Incoming,
     error::{ConnectError, DisconnectReason, EmitError, JoinError},
@@ -51,6 +52,8 @@ pub(crate) trait Observer: Send + Sync {
 pub(crate) struct Terms {
     pub(crate) limits: Arc<Limits>,
     pub(crate) parser: Parser,
+    /// How long a broadcast may wait for more; a namespace may have its own.
+    pub(crate) flush_delay: Duration,
 }
 
 /// The peers and rooms of one namespace.
@@ -71,6 +74,8 @@ pub(crate) struct Hub {
     /// When clients can come back. Taken before all other locks, and held while an event is delivered or a peer comes,
     /// goes, joins or leaves: so positions in the history are the order in which each peer got its events.
     pub(crate) recovery: Option<Mutex<Recoverable>>,
+    /// When broadcasts may wait.
+    corks: Option<Corks>,
     observer: Box<dyn Observer>,
 }
 
@@ -78,7 +83,7 @@ impl Hub {
     pub(crate) fn new(
         path: String,
         params: Box<str>,
-        Terms { limits, parser }: Terms,
+        Terms { limits, parser, flush_delay }: Terms,
         state: Values,
         on_room: Option<Listener>,
         recovery: Option<Recoverable>,
@@ -95,6 +100,7 @@ impl Hub {
             changes: Changes::new(on_room),
             next_ack: AtomicU64::new(0),
             recovery: recovery.map(Mutex::new),
+            corks: Corks::new(flush_delay),
             observer,
         }
     }
@@ -332,15 +338,23 @@ impl Hub {
             false => recovery.emit(encoded, &target.rooms, &target.except, Instant::now()),
         });
         let mark = recovery.as_ref().and_then(|recovery| recovery.mark());
-        let mut sent = 0;
+        let (mut sent, mut corked) = (0, Vec::new());
         self.select(target, |peer| {
             let encoded = kept.as_ref().filter(|_| peer.revision() == Revision::V4).unwrap_or(encoded);
-            let queued =
-                if volatile { peer.send_volatile(encoded) == Ok(Sent::Queued) } else { peer.send_now(encoded).is_ok() };
+            let queued = if volatile {
+                peer.send_volatile(encoded) == Ok(Sent::Queued)
+            } else if self.corks.is_some() {
+                peer.send_corked(encoded, &mut corked).is_ok()
+            } else {
+                peer.send_now(encoded).is_ok()
+            };
             sent += usize::from(queued);
             // What a connection that has ended did not take, the client does not have.
             peer.mark(mark.filter(|_| queued));
         });
+        if let Some(corks) = &self.corks {
+            corks.keep(corked);
+        }
         sent
     }
 

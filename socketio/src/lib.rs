@@ -137,6 +137,7 @@ mod broadcast;
 mod changes;
 mod children;
 mod client;
+mod corks;
 mod data;
 mod deadlines;
 mod decoder;

@@ -2,7 +2,7 @@
 //! What it is not: being served; that is `served`.
 //! Who calls it: applications build it; `namespaces` takes it apart.
 
-use std::{collections::HashMap, fmt, pin::Pin, sync::Arc};
+use std::{collections::HashMap, fmt, pin::Pin, sync::Arc, time::Duration};
 
 use serde::de::DeserializeOwned;
 
@@ -74,6 +74,8 @@ pub(crate) struct Handlers {
     pub(crate) state: Values,
     /// Set when one event of a socket is handled at a time.
     pub(crate) lane: Option<Lane>,
+    /// Set when it is not that of the server.
+    pub(crate) flush_delay: Option<Duration>,
     pub(crate) events: HashMap<String, Erased<Message>>,
 }
 
@@ -228,6 +230,13 @@ impl Namespace {
     /// Without it, events are begun in the order of arrival, and one that waits lets the next one begin.
     pub fn sequential(mut self) -> Self {
         self.handlers.lane = Some(Lane::draw());
+        self
+    }
+
+    /// Lets broadcasts to this namespace and its rooms wait for more, for this time or, with zero, not at all; see
+    /// [`Config::flush_delay`](crate::Config::flush_delay). Default: as that says.
+    pub fn flush_delay(mut self, delay: Duration) -> Self {
+        self.handlers.flush_delay = Some(delay);
         self
     }
 

@@ -190,6 +190,15 @@ impl Peer {
         self.engine.send_frames(&encoded.first, &encoded.rest).map_err(|_| EmitError::Disconnected)
     }
 
+    /// Sends a packet that may wait for more, whatever the stage: the caller knows it. If it is the first one, its
+    /// connection is put to those that are `corked`.
+    pub(crate) fn send_corked(&self, encoded: &Encoded, corked: &mut Vec<engineio::Socket>) -> Result<(), SendError> {
+        if self.engine.send_corked(&encoded.first, &encoded.rest)? {
+            corked.push(self.engine.clone());
+        }
+        Ok(())
+    }
+
     /// Its connection took everything that is for it up to this position in the history, if there is one to be kept.
     pub(crate) fn mark(&self, position: Option<u64>) {
         if let Some(position) = position {

@@ -42,15 +42,9 @@ impl Served {
             Box::new(move |change| on_room(&name, change))
         });
         let recovery = settings.recovery.map(|(options, silence)| Recoverable::new(options, silence));
-        let hub = Arc::new(Hub::new(
-            path,
-            params,
-            settings.terms.clone(),
-            handlers.state.clone(),
-            on_room,
-            recovery,
-            observer,
-        ));
+        let mut terms = settings.terms.clone();
+        terms.flush_delay = handlers.flush_delay.unwrap_or(terms.flush_delay);
+        let hub = Arc::new(Hub::new(path, params, terms, handlers.state.clone(), on_room, recovery, observer));
         Self(Arc::new(Inner { hub, handlers, settings }))
     }
 

@@ -44,9 +44,13 @@ def install(source, stamp, *commands):
     shutil.copy(source, stamp)
 
 
-def build(binary):
-    call("cargo", "build", "--locked", "--release", "-p", "tests", "--bin", binary, cwd=ROOT)
+def build(binary, *features):
+    call("cargo", "build", "--locked", "--release", "-p", "tests", "--bin", binary, *features, cwd=ROOT)
     return [RELEASE / binary]
+
+
+def build_ours():
+    return build("conformance", "--features", "jemalloc")
 
 
 def build_socketioxide():
@@ -102,7 +106,8 @@ def but(*left_out):
 
 
 PEERS = {
-    "ours": Peer(lambda: build("conformance"), tuple(SCENARIOS)),
+    "ours": Peer(build_ours, tuple(SCENARIOS)),
+    "ours-flush": Peer(build_ours, ("broadcast_paced",), variant="-flush"),
     "socket.io": Peer(install_node, but(*SCALE), rounds=3),
     "socket.io-bun": Peer(install_bun, but(*SCALE), rounds=2),
     "socketioxide": Peer(build_socketioxide, but(*SCALE)),

@@ -9,6 +9,7 @@ mod buffer;
 mod closing;
 mod connect;
 mod data;
+mod delays;
 mod disconnect;
 mod embedding;
 mod emits;

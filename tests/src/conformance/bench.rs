@@ -1,9 +1,9 @@
-//! Profiles `bench` and `bench-msgpack`: the handlers that load generators speak to, with default options but for
-//! the parser.
+//! Profiles `bench`, `bench-flush` and `bench-msgpack`: the handlers that load generators speak to, with default
+//! options but for a flush delay, or the parser.
 
-use socketio::{Args, Config, Data, EmitError, Namespace, Parser, Reply, Socket, SocketIo};
+use socketio::{Args, Config, Data, EmitError, Namespace, Reply, Socket, SocketIo};
 
-pub(crate) fn server(parser: Parser) -> SocketIo {
+pub(crate) fn server(config: Config) -> SocketIo {
     let root = Namespace::new("/")
         .on("echo", async |socket: Socket, args: Args| socket.emit("echo", &args))
         .on("ack", async |args: Args| Reply(args))
@@ -16,5 +16,5 @@ pub(crate) fn server(parser: Parser) -> SocketIo {
             let answers = socket.namespace().to(room).emit_with_ack::<Args>("question", &args.skip(1))?.await;
             Ok(Reply(answers.map_or_else(|incomplete| incomplete.answers.len(), |answers| answers.len())))
         });
-    SocketIo::new(Config { parser, ..Config::default() }, [root])
+    SocketIo::new(config, [root])
 }

@@ -11,13 +11,21 @@ mod sio;
 mod sio_client;
 mod smoke;
 
-use std::{env, io, process::ExitCode};
+use std::{env, io, process::ExitCode, time::Duration};
 
-use socketio::{Parser, Recovery, SocketIo};
+use socketio::{Config, Parser, Recovery, SocketIo};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
 };
+
+/// As `socketio-server` has it.
+#[cfg(feature = "jemalloc")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+/// How long broadcasts of profile `bench-flush` wait for more.
+const FLUSH_DELAY: Duration = Duration::from_millis(10);
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -45,8 +53,9 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
         "smoke-recovery" => serve(smoke::server(Some(Recovery::default()), Parser::Default), 4110).await?,
         "sio-msgpack" => serve(smoke::server(None, Parser::Msgpack), 4111).await?,
         "recovery" => serve(recovery::server()?, 4112).await?,
-        "bench" => serve(bench::server(Parser::Default), 4107).await?,
-        "bench-msgpack" => serve(bench::server(Parser::Msgpack), 4113).await?,
+        "bench" => serve(bench::server(Config::default()), 4107).await?,
+        "bench-flush" => serve(bench::server(Config { flush_delay: FLUSH_DELAY, ..Config::default() }), 4114).await?,
+        "bench-msgpack" => serve(bench::server(Config { parser: Parser::Msgpack, ..Config::default() }), 4113).await?,
         other => return Err(format!("PROFILE={other} is no profile").into()),
     }
     Ok(())
