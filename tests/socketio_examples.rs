@@ -208,6 +208,30 @@ async fn recovery() {
 }
 
 #[tokio::test]
+async fn history() {
+    let (_example, endpoint) = start("history").await;
+    let mut worker = join(endpoint, "/", json!({})).await;
+    for (event, value) in [("log", "began"), ("progress", "10 %"), ("log", "half"), ("progress", "50 %")] {
+        worker.send(&format!("42{}", json!(["report", 7, event, value]))).await;
+    }
+    assert_eq!(call(&mut worker, json!(["announce", "maintenance at 10"])).await, "[0]");
+    let mut page = join(endpoint, "/", json!({})).await;
+    assert_eq!(page.text().await, r#"42["announced","maintenance at 10"]"#);
+    page.send(r#"427["watch",7]"#).await;
+    for next in [r#"42["log","began"]"#, r#"42["log","half"]"#, r#"42["progress","50 %"]"#, "437[]"] {
+        assert_eq!(page.text().await, next);
+    }
+    worker.send(r#"42["report",7,"progress","done"]"#).await;
+    assert_eq!(page.text().await, r#"42["progress","done"]"#);
+    assert_eq!(
+        call(&mut page, json!(["history", 7])).await,
+        r#"[[["log","began"],["log","half"],["progress","done"]]]"#
+    );
+    let unknown = call(&mut worker, json!(["report", 7, "other", ""])).await;
+    assert_eq!(unknown, r#"[{"error":{"message":"log or progress"}}]"#);
+}
+
+#[tokio::test]
 async fn namespaces() {
     let (mut example, endpoint) = start("namespaces").await;
     assert_eq!(example.line().await, "/lobby is there");

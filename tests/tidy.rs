@@ -29,11 +29,13 @@ const ENGINEIO: &str = "\
         service + answer engine handover head http origin refusal, bare + answer handover refusal, connection, \
         serve + connection service";
 const SOCKETIO: &str = "\
-    words: id, pid + id, error, trace + error id, limits, shape, value, data, pattern, rooms + id
+    words: id, pid + id, error, trace + error id, limits, shape, value, data, pattern, \
+        glob, room_history + glob id, rooms + id
     codecs: args, packet, decoder + args packet, msgpack_reader + decoder, msgpack_writer, \
         msgpack + args decoder msgpack_reader msgpack_writer packet, parser + args decoder msgpack packet
-    state: acks, changes, children, tasks, history, load, marks, target, peer + acks load marks, running + peer, \
-        recovery + history peer, hub + changes peer recovery target, identity + hub peer
+    state: acks, changes, children, tasks, history, load, marks, target, \
+        histories + target, peer + acks load marks, running + peer, \
+        recovery + history peer, hub + changes histories peer recovery target, emission + hub peer target, identity + hub peer
     handles: answer, flags, encoded, broadcast + answer encoded flags, operator + answer broadcast encoded flags, \
         socket + answer broadcast encoded flags operator, retries
     handlers: event, extract + event, handler + event extract, state + event extract, \

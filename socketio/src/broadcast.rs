@@ -12,6 +12,7 @@ use crate::{
     encoded::EncodedEvent,
     error::{AckError, DisconnectReason, EmitError},
     flags::Flags,
+    histories::HistoryEntry,
     hub::Hub,
     id::SocketId,
     rooms::Room,
@@ -147,6 +148,17 @@ impl Broadcast {
     /// The ids of the sockets that are meant at this moment, in no order (`allSockets`).
     pub fn ids(&self) -> Vec<SocketId> {
         self.hub.peers(&self.target).iter().map(|peer| peer.id().clone()).collect()
+    }
+
+    /// What the rooms that are meant keep, or, if none was named, the namespace: oldest first, each once. It is empty
+    /// without a [`room_history`](crate::Namespace::room_history); `except` is of no matter.
+    pub fn history(&self) -> Vec<HistoryEntry> {
+        self.hub.history(&self.target.rooms)
+    }
+
+    /// Forgets what [`history`](Self::history) gives.
+    pub fn clear_history(&self) {
+        self.hub.clear_history(&self.target.rooms);
     }
 
     /// Lets all who are meant join a room (`socketsJoin`). Returns how many are in it by that; the others may not, for

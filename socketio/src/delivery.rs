@@ -10,6 +10,7 @@ use crate::{
     event::{Answered, Event, Kind, Message, Next},
     extract::{Ack, Rejection},
     handler::{self, Ended, Started},
+    histories::Histories,
     hooks::{Cause, Failure, Hooks},
     hub::Terms,
     lanes::{self, Turn},
@@ -30,6 +31,8 @@ pub(crate) struct Settings {
     pub(crate) tasks: Arc<Tasks>,
     /// Whether clients can come back; and how long a connection may be dead before it is known to be.
     pub(crate) recovery: Option<(Recovery, Duration)>,
+    /// What rooms keep.
+    pub(crate) histories: Arc<Histories>,
 }
 
 /// An event that is on its way.

@@ -13,6 +13,7 @@ use crate::{
     handler::{Handler, Running},
     lanes::Lane,
     pattern::Pattern,
+    room_history::{HistoryRules, RoomHistory},
     rooms::RoomChange,
 };
 
@@ -72,6 +73,7 @@ pub(crate) struct Handlers {
     pub(crate) on_fallback: Option<Erased<Message>>,
     pub(crate) on_room: Option<OnRoom>,
     pub(crate) state: Values,
+    pub(crate) history: Arc<HistoryRules>,
     /// Set when one event of a socket is handled at a time.
     pub(crate) lane: Option<Lane>,
     pub(crate) events: HashMap<String, Erased<Message>>,
@@ -251,6 +253,8 @@ impl Namespace {
     /// (`socket.onAnyOutgoing`); answers are no events. It must not emit to its own namespace before it waits for
     /// something, or it is called for that again, and so on without end. A second one replaces the first.
     ///
+    /// What is replayed of a [history](Self::room_history) was told when it was emitted, and is not told again.
+    ///
     /// It costs a little for each recipient; without it, emitting costs nothing more.
     pub fn on_any_outgoing<A>(mut self, handler: impl Handler<Outgoing, A>) -> Self {
         self.handlers.on_any_outgoing = Some(erase(handler));
@@ -271,6 +275,50 @@ impl Namespace {
     pub fn on_disconnect<A>(mut self, handler: impl Handler<Disconnect, A>) -> Self {
         self.handlers.on_disconnect = Some(erase(handler));
         self
+    }
+
+    /// Lets rooms keep what is emitted to them, and sends it to a socket when it joins one: before all that is emitted
+    /// to the room later, each event once, with the same name and arguments as it was emitted. `rooms` is a name, or a
+    /// glob in which `*` stands for any characters; of several rules that match a room, the first one counts.
+    ///
+    /// ```
+    /// use socketio::{Data, JoinError, Namespace, RoomHistory, Socket};
+    ///
+    /// let chat = Namespace::new("/chat")
+    ///     .room_history("room:*", RoomHistory { replay: Some(20), ..RoomHistory::default() })
+    ///     .on("join", async |socket: Socket, Data(room): Data<String>| -> Result<(), JoinError> {
+    ///         socket.join(format!("room:{room}")) // its last 20 events come before this returns
+    ///     });
+    /// ```
+    ///
+    /// Kept is what a [`Broadcast`](crate::Broadcast) emits to a room, whether somebody is in it or not. An event for
+    /// several rooms is in the history of each, and comes once if they are joined at once. Not kept are volatile
+    /// events, those that ask for an answer, and those to single sockets; so a glob matches no name that could be the
+    /// id of a socket: 20 letters, digits, `-` and `_`. Whom an event was not for, by
+    /// [`except`](crate::Broadcast::except), is not sent it later.
+    ///
+    /// Rooms that a connect handler joins are replayed once the client is let in, behind what that handler emitted. A
+    /// client that is [recovered](crate::Socket::recovered) has what was in its rooms, so it gets no replay of them.
+    /// Who leaves a room and joins it again gets one.
+    ///
+    /// [`Broadcast::history`](crate::Broadcast::history) reads what is kept. All of it is in memory, bounded for each
+    /// room by its [`RoomHistory`] and for the whole server by
+    /// [`max_history_bytes`](crate::Config::max_history_bytes); it goes with its namespace. Emits to such rooms of one
+    /// namespace wait for each other.
+    pub fn room_history(mut self, rooms: &str, history: RoomHistory) -> Self {
+        self.history_rules().add_room(rooms, history);
+        self
+    }
+
+    /// Lets the namespace keep what is emitted to all of it, and sends it to each socket that is let in. It is as of
+    /// [`room_history`](Self::room_history). A second one replaces the first.
+    pub fn history(mut self, history: RoomHistory) -> Self {
+        self.history_rules().set_namespace(history);
+        self
+    }
+
+    fn history_rules(&mut self) -> &mut HistoryRules {
+        Arc::get_mut(&mut self.handlers.history).expect("it is shared once the namespace is served")
     }
 
     /// Called with the name of the namespace when a room comes or goes in it, and when a socket joins or leaves one

@@ -11,8 +11,9 @@ use crate::{
     error::{ConnectError, DisconnectReason},
     event::{Event, Kind},
     handler::{self, Ended},
+    histories::Keeper,
     hooks::{Cause, Failure},
-    hub::{Hub, Observer},
+    hub::{Extras, Hub, Observer},
     lanes::{self, Turn},
     namespace::{Erased, Handlers},
     peer::Peer,
@@ -42,15 +43,9 @@ impl Served {
             Box::new(move |change| on_room(&name, change))
         });
         let recovery = settings.recovery.map(|(options, silence)| Recoverable::new(options, silence));
-        let hub = Arc::new(Hub::new(
-            path,
-            params,
-            settings.terms.clone(),
-            handlers.state.clone(),
-            on_room,
-            recovery,
-            observer,
-        ));
+        let keeper = Keeper::new(handlers.history.clone(), settings.histories.clone());
+        let extras = Extras { state: handlers.state.clone(), on_room, recovery, keeper };
+        let hub = Arc::new(Hub::new(path, params, settings.terms.clone(), extras, observer));
         Self(Arc::new(Inner { hub, handlers, settings }))
     }
 

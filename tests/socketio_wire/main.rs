@@ -14,6 +14,7 @@ mod embedding;
 mod emits;
 mod events;
 mod families;
+mod history;
 mod limits;
 mod listeners;
 mod membership;

@@ -1,0 +1,107 @@
+//! What it is: an event of a namespace, encoded, and sent to all who are meant or to one peer.
+//! What it is not: the choice of who is meant (`hub`).
+//! Who calls it: broadcasts and sockets.
+
+use std::{sync::Arc, time::Instant};
+
+use engineio::{Revision, Sent};
+use serde::Serialize;
+use tokio::sync::oneshot;
+
+use crate::{
+    args::{self, Args},
+    decoder::Incoming,
+    error::EmitError,
+    hub::Hub,
+    peer::Peer,
+    target::{Event, Target},
+};
+
+impl Hub {
+    /// Encodes an event of this namespace.
+    pub(crate) fn event<T: Serialize + ?Sized>(
+        &self,
+        name: &str,
+        args: &T,
+        ack: Option<u64>,
+    ) -> Result<Event, EmitError> {
+        let encoded = self.parser.event(&self.path, name, args, ack)?;
+        let received = if self.observer.hears_outgoing() {
+            Some(Arc::new(Incoming { name: name.into(), args: args::received(args)?, ack }))
+        } else {
+            None
+        };
+        Ok(Event { name: self.keeper.as_ref().map(|_| name.into()), encoded, received })
+    }
+
+    /// Sends to each peer that is meant, once; what is volatile only to those who are ready for it.
+    /// Returns to how many it was sent.
+    pub(crate) fn deliver(self: &Arc<Self>, target: &Target, event: &Event, volatile: bool) -> usize {
+        let Event { encoded, received, .. } = event;
+        if received.is_some() {
+            // The application's code runs: below no lock.
+            self.peers(target).iter().for_each(|peer| self.tell_outgoing(peer, event));
+        }
+        let mut recovery = self.recovery();
+        let keeper = self.keeper.as_ref().filter(|_| !volatile);
+        let _turn = keeper.and_then(|keeper| keeper.keep(target, event, Instant::now()));
+        let kept = recovery.as_mut().and_then(|recovery| match volatile {
+            true => recovery.pass(encoded),
+            false => recovery.emit(encoded, &target.rooms, &target.except, Instant::now()),
+        });
+        let mark = recovery.as_ref().and_then(|recovery| recovery.mark());
+        let mut sent = 0;
+        self.select(target, |peer| {
+            let encoded = kept.as_ref().filter(|_| peer.revision() == Revision::V4).unwrap_or(encoded);
+            let queued =
+                if volatile { peer.send_volatile(encoded) == Ok(Sent::Queued) } else { peer.send_now(encoded).is_ok() };
+            sent += usize::from(queued);
+            // What a connection that has ended did not take, the client does not have.
+            peer.mark(mark.filter(|_| queued));
+        });
+        sent
+    }
+
+    /// Sends to one peer, or keeps it while its connect handler runs. If the peer is gone and its client may come back,
+    /// or has, it is for that client. What is volatile is only for a client that is there and ready for it.
+    pub(crate) fn send(self: &Arc<Self>, peer: &Arc<Peer>, event: &Event, volatile: bool) -> Result<Sent, EmitError> {
+        self.tell_outgoing(peer, event);
+        let encoded = &event.encoded;
+        // Held to the end: meanwhile nobody is let in, and nobody leaves.
+        let Some(mut recovery) = self.recovery() else { return peer.send_flagged(encoded, volatile) };
+        if peer.is_connecting() || peer.revision() == Revision::V3 {
+            return peer.send_flagged(encoded, volatile);
+        }
+        if volatile {
+            let passed = recovery.pass(encoded);
+            return peer.send_flagged(passed.as_ref().unwrap_or(encoded), true);
+        }
+        let Some(kept) = recovery.emit_to(encoded, peer.id(), Instant::now()) else {
+            return peer.send_flagged(encoded, false);
+        };
+        if let Some(peer) = self.peer(peer.id().as_str()) {
+            // If its connection has just ended, the event waits for its client.
+            let is_sent = peer.send_now(&kept).is_ok();
+            peer.mark(recovery.mark().filter(|_| is_sent));
+        }
+        Ok(Sent::Queued)
+    }
+
+    /// Sends an event to one peer and expects an answer; `None` when it is volatile and was dropped.
+    pub(crate) fn ask(
+        self: &Arc<Self>,
+        peer: &Arc<Peer>,
+        id: u64,
+        event: &Event,
+        volatile: bool,
+    ) -> Result<Option<oneshot::Receiver<Args>>, EmitError> {
+        self.tell_outgoing(peer, event);
+        peer.ask(id, &event.encoded, volatile, self.limits.max_pending_acks)
+    }
+
+    fn tell_outgoing(self: &Arc<Self>, peer: &Arc<Peer>, event: &Event) {
+        if let Some(received) = &event.received {
+            self.observer.outgoing(self, peer, received);
+        }
+    }
+}
