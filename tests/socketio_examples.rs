@@ -232,6 +232,29 @@ async fn history() {
 }
 
 #[tokio::test]
+async fn flood() {
+    let (mut example, endpoint) = start("flood").await;
+    let mut client = join(endpoint, "/", json!({})).await;
+    assert_eq!(call(&mut client, json!(["draw", 1, 2])).await, "[true]");
+    // At the rate of the example they would take 100 s.
+    for number in 0..1000 {
+        client.send(&format!(r#"42{number}["draw",1,2]"#)).await;
+    }
+    assert_eq!(example.line().await, "5 events too many");
+    let (mut drawn, mut dropped) = (0, 0);
+    loop {
+        match client.text().await {
+            left if left == "41" => break,
+            answer if answer.ends_with("[true]") => drawn += 1,
+            answer if answer.ends_with(r#"[{"error":{"message":"Too many events"}}]"#) => dropped += 1,
+            other => panic!("{other}"),
+        }
+    }
+    assert!(drawn >= 19, "{drawn}");
+    assert_eq!(dropped, 4, "that of the fifth comes too late");
+}
+
+#[tokio::test]
 async fn namespaces() {
     let (mut example, endpoint) = start("namespaces").await;
     assert_eq!(example.line().await, "/lobby is there");

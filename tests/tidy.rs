@@ -29,7 +29,8 @@ const ENGINEIO: &str = "\
         service + answer engine handover head http origin refusal, bare + answer handover refusal, connection, \
         serve + connection service";
 const SOCKETIO: &str = "\
-    words: id, pid + id, error, trace + error id, limits, shape, value, data, pattern, \
+    words: id, pid + id, error, trace + error id, event_rate, \
+        limits + event_rate, shape, value, data, pattern, \
         glob, room_history + glob id, rooms + id
     codecs: args, packet, decoder + args packet, msgpack_reader + decoder, msgpack_writer, \
         msgpack + args decoder msgpack_reader msgpack_writer packet, parser + args decoder msgpack packet

@@ -86,6 +86,11 @@ impl Delivery {
         });
     }
 
+    /// Does not bring it on its way, for it is one too many.
+    pub(crate) fn refuse(self) {
+        self.fail(Cause::TooManyEvents);
+    }
+
     /// Goes on when what was started has ended. While it waits, the event counts as one that is under way.
     fn follow<O: Send + 'static>(mut self, started: Started<O>, then: impl FnOnce(Self, Ended<O>) + Send + 'static) {
         if started.waits() && self.running.is_none() {
@@ -160,6 +165,7 @@ fn error(cause: &Cause) -> EventError {
             Some(error) => error.clone(),
             None => EventError::new("Internal error"),
         },
+        Cause::TooManyEvents => EventError::new("Too many events"),
         Cause::Rejected(Rejection::Decode(_)) => EventError::new("Invalid arguments"),
         Cause::Rejected(Rejection::State(_) | Rejection::SocketData(_)) | Cause::Panicked(_) => {
             EventError::new("Internal error")

@@ -125,6 +125,7 @@
 //! | `INFO` | `join refused` | `namespace` |
 //! | `INFO` | `packet refused`: the client broke the protocol | `error` as in [`DecodeError`], or `out of place` |
 //! | `INFO` | `handler not called`: an argument cannot be had | `namespace`, `event` |
+//! | `DEBUG` | `event dropped`: more came than [`Limits::event_rate`] lets | `namespace`, `event` |
 //! | `WARN` | `handler failed` | `namespace`, `event`, `error` in the words of the application |
 //! | `ERROR` | `handler panicked` | `namespace`, `event` |
 //!
@@ -145,6 +146,7 @@ mod emission;
 mod encoded;
 mod error;
 mod event;
+mod event_rate;
 mod extract;
 mod family;
 mod flags;
@@ -208,6 +210,7 @@ pub use decoder::{Body, Decode, Decoder, Incoming, Packet};
 pub use encoded::EncodedEvent;
 pub use error::{AckError, ConnectError, DecodeError, DisconnectReason, EmitError, EventError, JoinError};
 pub use event::{Connect, Disconnect, Event, Kind, Message, Middleware, Next, Outgoing};
+pub use event_rate::{EventRate, OnExcess};
 pub use extract::{Ack, Auth, Data, EventName, FromEvent, Params, Query, Rejection};
 pub use family::Family;
 pub use handler::{Handler, Reply, Returned};

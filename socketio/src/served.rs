@@ -106,6 +106,12 @@ impl Served {
         let socket = Socket { hub: self.0.hub.clone(), peer: peer.clone() };
         Delivery::new(self.0.handlers.clone(), self.0.settings.clone(), socket, event).begin();
     }
+
+    /// It was one too many.
+    pub(crate) fn refuse_event(&self, peer: &Arc<Peer>, event: Incoming) {
+        let socket = Socket { hub: self.0.hub.clone(), peer: peer.clone() };
+        Delivery::new(self.0.handlers.clone(), self.0.settings.clone(), socket, event).refuse();
+    }
 }
 
 /// The handlers of what a hub tells.
