@@ -255,6 +255,27 @@ async fn flood() {
 }
 
 #[tokio::test]
+async fn votes() {
+    let (_example, endpoint) = start("votes").await;
+    let mut watcher = join(endpoint, "/", json!({})).await;
+    assert_eq!(call(&mut watcher, json!(["watch", "tea"])).await, "[]");
+    let mut voter = join(endpoint, "/", json!({})).await;
+    for _ in 0..1000 {
+        voter.send(r#"42["vote","tea"]"#).await;
+    }
+    let mut counts = Vec::new();
+    while counts.last() != Some(&1000) {
+        let event = watcher.text().await;
+        let count = event.strip_prefix(r#"42["votes","tea","#).and_then(|rest| rest.strip_suffix(']'));
+        counts.push(count.expect(&event).parse::<u32>().expect("a number"));
+    }
+    assert!(counts[0] == 1 && counts.len() < 1000 && counts.is_sorted(), "{counts:?}");
+    let mut late = join(endpoint, "/", json!({})).await;
+    late.send(r#"421["watch","tea"]"#).await;
+    assert_eq!([late.text().await, late.text().await], [r#"42["votes","tea",1000]"#, "431[]"]);
+}
+
+#[tokio::test]
 async fn namespaces() {
     let (mut example, endpoint) = start("namespaces").await;
     assert_eq!(example.line().await, "/lobby is there");

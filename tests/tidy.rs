@@ -31,12 +31,13 @@ const ENGINEIO: &str = "\
 const SOCKETIO: &str = "\
     words: id, pid + id, error, trace + error id, event_rate, \
         limits + event_rate, shape, value, data, pattern, \
-        glob, room_history + glob id, rooms + id
+        glob, room_rules + glob id, room_history + glob room_rules, rooms + id
     codecs: args, packet, decoder + args packet, msgpack_reader + decoder, msgpack_writer, \
         msgpack + args decoder msgpack_reader msgpack_writer packet, parser + args decoder msgpack packet
     state: acks, changes, children, tasks, history, load, marks, target, \
-        histories + target, peer + acks load marks, running + peer, \
-        recovery + history peer, hub + changes histories peer recovery target, emission + hub peer target, identity + hub peer
+        histories + target, throttle + target, peer + acks load marks, running + peer, \
+        recovery + history peer, hub + changes histories peer recovery target throttle, \
+        emission + hub peer target throttle, identity + hub peer
     handles: answer, flags, encoded, broadcast + answer encoded flags, operator + answer broadcast encoded flags, \
         socket + answer broadcast encoded flags operator, retries
     handlers: event, extract + event, handler + event extract, state + event extract, \

@@ -71,7 +71,8 @@ impl Broadcast {
     }
 
     /// Emits an event to all who are meant, and returns to how many: of a volatile one, without those who were not
-    /// ready. It is encoded once; arguments are those of [`Socket::emit`](crate::Socket::emit).
+    /// ready; 0 of one that is held back ([`room_throttle`](crate::Namespace::room_throttle)). It is encoded once;
+    /// arguments are those of [`Socket::emit`](crate::Socket::emit).
     ///
     /// # Errors
     /// [`EmitError`]; nobody gets anything then.

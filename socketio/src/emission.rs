@@ -1,8 +1,11 @@
-//! What it is: an event of a namespace, encoded, and sent to all who are meant or to one peer.
+//! What it is: an event of a namespace, encoded, and sent to all who are meant, at once or later, or to one peer.
 //! What it is not: the choice of who is meant (`hub`).
 //! Who calls it: broadcasts and sockets.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::{Arc, MutexGuard, PoisonError, Weak},
+    time::Instant,
+};
 
 use engineio::{Revision, Sent};
 use serde::Serialize;
@@ -15,6 +18,7 @@ use crate::{
     hub::Hub,
     peer::Peer,
     target::{Event, Target},
+    throttle::{Offered, Throttled, Waiting},
 };
 
 impl Hub {
@@ -31,12 +35,52 @@ impl Hub {
         } else {
             None
         };
-        Ok(Event { name: self.keeper.as_ref().map(|_| name.into()), encoded, received })
+        let is_named = self.keeper.is_some() || self.throttled.is_some();
+        Ok(Event { name: is_named.then(|| name.into()), encoded, received })
     }
 
     /// Sends to each peer that is meant, once; what is volatile only to those who are ready for it.
-    /// Returns to how many it was sent.
+    /// Returns to how many it was sent; to nobody if it has to wait.
     pub(crate) fn deliver(self: &Arc<Self>, target: &Target, event: &Event, volatile: bool) -> usize {
+        // While nobody has ever been let in, there is nobody to be spared.
+        if let Some((mut throttled, runtime)) = self.throttled().zip(self.runtime.get()) {
+            match throttled.offer(target, event, volatile, now()) {
+                Offered::Send => {}
+                Offered::Waits(poll_at) => {
+                    if let Some(at) = poll_at {
+                        runtime.spawn(release(Arc::downgrade(self), at));
+                    }
+                    return 0;
+                }
+            }
+        }
+        self.deliver_now(target, event, volatile)
+    }
+
+    /// Sends what has waited for long enough. Says when to come again.
+    fn release(self: &Arc<Self>, now: Instant) -> Option<Instant> {
+        let (due, next) = self.throttled()?.poll(now);
+        self.deliver_all(&due);
+        next
+    }
+
+    /// Sends what waits, however long it did.
+    pub(crate) fn flush(self: &Arc<Self>) {
+        let waiting = self.throttled().map(|mut throttled| throttled.flush());
+        self.deliver_all(&waiting.unwrap_or_default());
+    }
+
+    fn deliver_all(self: &Arc<Self>, waiting: &[Waiting]) {
+        for Waiting { target, event, volatile } in waiting {
+            self.deliver_now(target, event, *volatile);
+        }
+    }
+
+    fn throttled(&self) -> Option<MutexGuard<'_, Throttled>> {
+        Some(self.throttled.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn deliver_now(self: &Arc<Self>, target: &Target, event: &Event, volatile: bool) -> usize {
         let Event { encoded, received, .. } = event;
         if received.is_some() {
             // The application's code runs: below no lock.
@@ -103,5 +147,20 @@ impl Hub {
         if let Some(received) = &event.received {
             self.observer.outgoing(self, peer, received);
         }
+    }
+}
+
+/// The time by the clock of timers, which a test may have stopped.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+/// Sends, again and again, what has waited, until no interval lasts.
+async fn release(hub: Weak<Hub>, mut at: Instant) {
+    loop {
+        tokio::time::sleep_until(at.into()).await;
+        let next = hub.upgrade().and_then(|hub| hub.release(now()));
+        let Some(next) = next else { return };
+        at = next;
     }
 }

@@ -1,6 +1,6 @@
 //! What it is: names of rooms or events, written with `*` for any characters: `chat:*`.
 //! What it is not: a pattern of namespaces (`pattern`), which names what it matches.
-//! Who calls it: rules for rooms (`room_history`), with names that applications emit to.
+//! Who calls it: rules for rooms (`room_rules`), with names that applications emit to.
 
 /// Names that are meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +31,21 @@ impl Glob {
             rest = &rest[at + piece.len()..];
         }
         rest.ends_with(&**last)
+    }
+}
+
+/// Several of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Globs(Box<[Glob]>);
+
+impl Globs {
+    pub(crate) fn new(texts: &[String]) -> Self {
+        Self(texts.iter().map(|text| Glob::new(text)).collect())
+    }
+
+    /// Whether one of them matches.
+    pub(crate) fn match_any(&self, name: &str) -> bool {
+        self.0.iter().any(|glob| glob.matches(name))
     }
 }
 

@@ -64,7 +64,8 @@ impl Keeper {
     /// Keeps an event that is about to be sent, under the turn that is returned; `None` when it is not one to be kept.
     pub(crate) fn keep(&self, target: &Target, event: &Event, now: Instant) -> Option<Turn<'_>> {
         let name = event.name.as_ref().filter(|_| event.encoded.is_recoverable())?;
-        let places = self.places(meant(&target.rooms)).filter(|(rule, _)| rule.keeps(name)).collect::<Vec<_>>();
+        let places =
+            self.places(meant(&target.rooms)).filter(|(rule, _)| rule.events.match_any(name)).collect::<Vec<_>>();
         if places.is_empty() {
             return None;
         }
@@ -321,7 +322,7 @@ mod tests {
 
     fn keeper(options: RoomHistory, histories: &Arc<Histories>) -> Keeper {
         let mut rules = HistoryRules::default();
-        rules.add_room("*", options);
+        rules.add_room("*", options.into());
         Keeper::new(Arc::new(rules), histories.clone()).expect("there is a rule")
     }
 

@@ -6,13 +6,14 @@ use std::{
     collections::HashSet,
     fmt,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
         atomic::{AtomicU64, Ordering},
     },
     time::Instant,
 };
 
 use dashmap::DashMap;
+use tokio::runtime::Handle;
 
 use crate::{
     changes::{Changes, Listener},
@@ -27,6 +28,7 @@ use crate::{
     recovery::{Greeting, Recoverable, Released},
     rooms::{Room, Rooms},
     target::Target,
+    throttle::Throttled,
 };
 
 /// What a hub tells of its peers, outside its locks.
@@ -57,6 +59,7 @@ pub(crate) struct Extras {
     pub(crate) on_room: Option<Listener>,
     pub(crate) recovery: Option<Recoverable>,
     pub(crate) keeper: Option<Keeper>,
+    pub(crate) throttled: Option<Throttled>,
 }
 
 /// The peers and rooms of one namespace.
@@ -79,6 +82,10 @@ pub(crate) struct Hub {
     pub(crate) recovery: Option<Mutex<Recoverable>>,
     /// When rooms keep events.
     pub(crate) keeper: Option<Keeper>,
+    /// When events have to wait. Taken for a few steps, and no other lock behind it.
+    pub(crate) throttled: Option<Mutex<Throttled>>,
+    /// Where tasks run; known once somebody is let in.
+    pub(crate) runtime: OnceLock<Handle>,
     pub(crate) observer: Box<dyn Observer>,
 }
 
@@ -87,7 +94,7 @@ impl Hub {
         path: String,
         params: Box<str>,
         Terms { limits, parser }: Terms,
-        Extras { state, on_room, recovery, keeper }: Extras,
+        Extras { state, on_room, recovery, keeper, throttled }: Extras,
         observer: Box<dyn Observer>,
     ) -> Self {
         Self {
@@ -102,6 +109,8 @@ impl Hub {
             next_ack: AtomicU64::new(0),
             recovery: recovery.map(Mutex::new),
             keeper,
+            throttled: throttled.map(Mutex::new),
+            runtime: OnceLock::new(),
             observer,
         }
     }
@@ -114,6 +123,9 @@ impl Hub {
     /// Lets a peer in: answers its CONNECT, sends what waited behind it, makes it known to rooms and broadcasts.
     /// Says whether it was still there.
     pub(crate) fn admit(&self, peer: &Arc<Peer>) -> bool {
+        if self.throttled.is_some() {
+            self.runtime.get_or_init(Handle::current);
+        }
         let mut recovery = self.recovery();
         let _turn = self.keeper.as_ref().map(Keeper::turn);
         let mut state = peer.state();

@@ -181,6 +181,7 @@ mod pid;
 mod recovery;
 mod retries;
 mod room_history;
+mod room_rules;
 mod rooms;
 mod root;
 mod running;
@@ -193,6 +194,7 @@ mod target;
 mod tasks;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod throttle;
 #[cfg(feature = "tower")]
 mod tower;
 mod trace;
@@ -230,6 +232,7 @@ pub use rooms::{Room, RoomChange};
 pub use server::{Config, SocketIo};
 pub use socket::Socket;
 pub use state::{SocketData, State};
+pub use throttle::Throttle;
 #[cfg(feature = "tower")]
 pub use tower::{Answered, Layered};
 pub use value::Value;

@@ -15,6 +15,7 @@ use crate::{
     pattern::Pattern,
     room_history::{HistoryRules, RoomHistory},
     rooms::RoomChange,
+    throttle::{Throttle, ThrottleRules},
 };
 
 /// A handler whose arguments are no longer part of its type.
@@ -74,6 +75,7 @@ pub(crate) struct Handlers {
     pub(crate) on_room: Option<OnRoom>,
     pub(crate) state: Values,
     pub(crate) history: Arc<HistoryRules>,
+    pub(crate) throttle: Arc<ThrottleRules>,
     /// Set when one event of a socket is handled at a time.
     pub(crate) lane: Option<Lane>,
     pub(crate) events: HashMap<String, Erased<Message>>,
@@ -306,19 +308,47 @@ impl Namespace {
     /// [`max_history_bytes`](crate::Config::max_history_bytes); it goes with its namespace. Emits to such rooms of one
     /// namespace wait for each other.
     pub fn room_history(mut self, rooms: &str, history: RoomHistory) -> Self {
-        self.history_rules().add_room(rooms, history);
+        rules(&mut self.handlers.history).add_room(rooms, history.into());
         self
     }
 
     /// Lets the namespace keep what is emitted to all of it, and sends it to each socket that is let in. It is as of
     /// [`room_history`](Self::room_history). A second one replaces the first.
     pub fn history(mut self, history: RoomHistory) -> Self {
-        self.history_rules().set_namespace(history);
+        rules(&mut self.handlers.history).set_namespace(history.into());
         self
     }
 
-    fn history_rules(&mut self) -> &mut HistoryRules {
-        Arc::get_mut(&mut self.handlers.history).expect("it is shared once the namespace is served")
+    /// Sends events of one name to one room no more often than an interval: what is emitted sooner waits, and of what
+    /// waits the latest is sent. So the last one is always sent, and who emits needs no timer. `rooms` is a name, or a
+    /// glob in which `*` stands for any characters; of several rules that match a room, the first one counts.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use socketio::{Namespace, Throttle};
+    ///
+    /// let progress = Throttle { interval: Duration::from_millis(250), events: vec!["progress".into()] };
+    /// let jobs = Namespace::new("/jobs").room_throttle("job:*", progress);
+    /// ```
+    ///
+    /// It is for what a [`Broadcast`](crate::Broadcast) emits without asking for an answer, and not for single sockets:
+    /// a glob matches no name that could be the id of one, as of [`room_history`](Self::room_history). Who emitted is
+    /// of no matter: where several say different things under one name, give them rooms or names of their own. An event
+    /// for several rooms is held back by the first rule among those of its rooms, apart from events for other rooms.
+    ///
+    /// [`emit`](crate::Broadcast::emit) returns 0 for an event that waits. It is sent to those who are in the room when
+    /// its time comes, behind what was emitted under other names meanwhile. Rooms keep what is sent. When the server
+    /// [closes](crate::SocketIo::close), what waits is sent at once. It costs memory for each room and name of which
+    /// something was emitted within the interval, up to 10,000 in a namespace; what is more is not held back.
+    pub fn room_throttle(mut self, rooms: &str, throttle: Throttle) -> Self {
+        rules(&mut self.handlers.throttle).add_room(rooms, throttle.into());
+        self
+    }
+
+    /// The same for what is emitted to the whole namespace. A second one replaces the first.
+    pub fn throttle(mut self, throttle: Throttle) -> Self {
+        rules(&mut self.handlers.throttle).set_namespace(throttle.into());
+        self
     }
 
     /// Called with the name of the namespace when a room comes or goes in it, and when a socket joins or leaves one
@@ -331,6 +361,10 @@ impl Namespace {
         self.handlers.on_room = Some(Arc::new(listener));
         self
     }
+}
+
+fn rules<T>(rules: &mut Arc<T>) -> &mut T {
+    Arc::get_mut(rules).expect("they are shared once the namespace is served")
 }
 
 /// A missing leading slash is added, also to what is asked for.

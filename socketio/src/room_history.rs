@@ -1,10 +1,10 @@
-//! What it is: `RoomHistory`, what rooms keep of what is emitted to them, and the rules which rooms do.
+//! What it is: `RoomHistory`, what rooms keep of what is emitted to them, and the rules by which they do.
 //! What it is not: what is kept (`histories`), nor what clients that come back have missed (`history`).
 //! Who calls it: `namespace` takes the rules from the application; `histories` asks them.
 
 use std::time::Duration;
 
-use crate::{glob::Glob, id::SocketId};
+use crate::{glob::Globs, room_rules::RoomRules};
 
 /// How much a room keeps of what is emitted to it, and how much of that a socket is sent when it joins: see
 /// [`Namespace::room_history`](crate::Namespace::room_history).
@@ -57,80 +57,19 @@ impl Default for RoomHistory {
     }
 }
 
-/// Which rooms of a namespace keep what.
-#[derive(Debug, Default)]
-pub(crate) struct HistoryRules {
-    /// For what is emitted to the whole namespace.
-    namespace: Option<HistoryRule>,
-    /// The first one that matches counts.
-    rooms: Vec<(Glob, HistoryRule)>,
-}
-
+/// What is kept by a room, as it is asked for.
 #[derive(Debug)]
 pub(crate) struct HistoryRule {
     pub(crate) options: RoomHistory,
-    events: Vec<Glob>,
+    /// Those that are kept.
+    pub(crate) events: Globs,
 }
 
-impl HistoryRule {
-    fn new(options: RoomHistory) -> Self {
-        Self { events: options.events.iter().map(|event| Glob::new(event)).collect(), options }
-    }
+/// Which rooms of a namespace keep what.
+pub(crate) type HistoryRules = RoomRules<HistoryRule>;
 
-    /// Whether events of this name are kept.
-    pub(crate) fn keeps(&self, event: &str) -> bool {
-        self.events.iter().any(|glob| glob.matches(event))
-    }
-}
-
-impl HistoryRules {
-    pub(crate) fn set_namespace(&mut self, options: RoomHistory) {
-        self.namespace = Some(HistoryRule::new(options));
-    }
-
-    pub(crate) fn add_room(&mut self, rooms: &str, options: RoomHistory) {
-        self.rooms.push((Glob::new(rooms), HistoryRule::new(options)));
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.namespace.is_none() && self.rooms.is_empty()
-    }
-
-    /// The rule for a room, or for the whole namespace.
-    pub(crate) fn of(&self, room: Option<&str>) -> Option<&HistoryRule> {
-        let Some(room) = room else { return self.namespace.as_ref() };
-        // What was for one socket is not for whoever joins a room of that name later.
-        let is_meant = |glob: &Glob| glob.matches(room) && (glob.is_exact() || !SocketId::could_be(room));
-        self.rooms.iter().find(|(glob, _)| is_meant(glob)).map(|(_, rule)| rule)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_first_rule_counts_and_none_is_for_single_sockets() {
-        let mut rules = HistoryRules::default();
-        let numbered = |max_events| RoomHistory { max_events, ..RoomHistory::default() };
-        rules.add_room("a*", numbered(1));
-        rules.add_room("abcdefghijklmnopqrst", numbered(2));
-        rules.add_room("*", numbered(3));
-        let id = SocketId::draw();
-        let rows = [
-            (Some("ab"), Some(1)),
-            (Some("abcdefghijklmnopqrst"), Some(2)),
-            (Some("b"), Some(3)),
-            (Some("bcdefghijklmnopqrstu"), None),
-            (Some("b#bcdefghijklmnopqrs"), Some(3)),
-            (Some("/chat#bcdefghijklmnopqrstu"), None),
-            (Some(id.as_str()), None),
-            (None, None),
-        ];
-        for (room, expected) in rows {
-            assert_eq!(rules.of(room).map(|rule| rule.options.max_events), expected, "{room:?}");
-        }
-        rules.set_namespace(numbered(4));
-        assert_eq!(rules.of(None).map(|rule| rule.options.max_events), Some(4));
+impl From<RoomHistory> for HistoryRule {
+    fn from(options: RoomHistory) -> Self {
+        Self { events: Globs::new(&options.events), options }
     }
 }

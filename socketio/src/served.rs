@@ -19,6 +19,7 @@ use crate::{
     peer::Peer,
     recovery::Recoverable,
     socket::Socket,
+    throttle::Throttled,
     trace,
 };
 
@@ -44,7 +45,8 @@ impl Served {
         });
         let recovery = settings.recovery.map(|(options, silence)| Recoverable::new(options, silence));
         let keeper = Keeper::new(handlers.history.clone(), settings.histories.clone());
-        let extras = Extras { state: handlers.state.clone(), on_room, recovery, keeper };
+        let throttled = Throttled::new(handlers.throttle.clone());
+        let extras = Extras { state: handlers.state.clone(), on_room, recovery, keeper, throttled };
         let hub = Arc::new(Hub::new(path, params, settings.terms.clone(), extras, observer));
         Self(Arc::new(Inner { hub, handlers, settings }))
     }

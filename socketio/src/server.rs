@@ -245,6 +245,7 @@ impl SocketIo {
         self.handlers.close();
         let drained = async {
             self.handlers.ended().await;
+            self.namespaces.flush();
             self.engine.flushed().await;
         };
         let ended = async {

@@ -28,6 +28,7 @@ mod rooms;
 mod syntax;
 mod takeovers;
 mod testing;
+mod throttle;
 mod tracing;
 mod turns;
 mod violations;
