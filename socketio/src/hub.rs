@@ -127,7 +127,7 @@ impl Hub {
             self.runtime.get_or_init(Handle::current);
         }
         let mut recovery = self.recovery();
-        let _turn = self.keeper.as_ref().map(Keeper::turn);
+        let turn = self.keeper.as_ref().map(Keeper::turn);
         let mut state = peer.state();
         let Stage::Connecting { outgoing, incoming } = &mut state.stage else { return false };
         let (mut outgoing, incoming) = (std::mem::take(outgoing), std::mem::take(incoming));
@@ -158,7 +158,7 @@ impl Hub {
         for room in &state.rooms {
             self.enter(room, peer);
         }
-        drop((state, recovery));
+        drop((state, turn, recovery));
         self.changes.tell();
         true
     }

@@ -2,14 +2,16 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     thread,
     time::Duration,
 };
 
-use socketio::{Config, HistoryMode, Namespace, Parser, Recovery, RecoveryMode, RoomHistory, Socket, Value};
+use socketio::{
+    Config, HistoryMode, Namespace, Parser, Recovery, RecoveryMode, RoomChange, RoomHistory, Socket, SocketIo, Value,
+};
 use tests::{
     Row,
     frames::{Frame, WebSocket, text},
@@ -128,6 +130,24 @@ async fn a_namespace_is_replayed_behind_what_the_connect_handler_emits() {
     polling.post("40").await;
     let body = polling.get().await.body;
     assert!(body.ends_with(&format!("\x1e{}", replayed.join("\x1e"))), "{body}");
+}
+
+#[tokio::test]
+async fn who_is_told_of_rooms_may_emit_to_them() {
+    let served = Arc::new(OnceLock::<SocketIo>::new());
+    let io = served.clone();
+    let root = keeping(RoomHistory::default()).on_connect(async |socket: Socket| socket.join("kept:1")).on_room(
+        move |_, change| {
+            if let (RoomChange::Join(room, _), Some(io)) = (change, io.get()) {
+                io.to(room).emit("joined", &()).expect("emitted");
+            }
+        },
+    );
+    let (server, io) = serve([root]).await;
+    served.set(io).expect("once");
+    let (mut one, _id) = client(&server).await;
+    assert_eq!(heard(&mut one).await, frames([r#"42["joined"]"#]));
+    assert_eq!(join(&mut one, "kept:2").await, frames([r#"42["joined"]"#]));
 }
 
 #[tokio::test]
