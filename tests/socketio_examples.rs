@@ -276,6 +276,24 @@ async fn votes() {
 }
 
 #[tokio::test]
+async fn presence() {
+    let (_example, endpoint) = start("presence").await;
+    let (_refused, answer) = ask(endpoint, "/", &json!({ "name": "", "color": "red" })).await;
+    assert_eq!(answer, r#"44{"message":"a name and a color, please"}"#);
+    let mut ann = join(endpoint, "/", json!({ "name": "Ann", "color": "red" })).await;
+    ann.send(r#"421["open","plan"]"#).await;
+    let members = r#""Ann":{"count":1,"info":{"color":"red"}}"#;
+    let state = format!(r#"42["presence_state",{{"members":{{{members}}},"room":"document:plan"}}]"#);
+    assert_eq!([ann.text().await, ann.text().await], [state, "431[]".to_owned()]);
+    let mut bob = join(endpoint, "/", json!({ "name": "Bob", "color": "blue" })).await;
+    assert_eq!(call(&mut bob, json!(["count", "plan"])).await, "[1]");
+    bob.send(r#"421["open","plan"]"#).await;
+    let joins = r#"{"Bob":{"count":1,"info":{"color":"blue"}}}"#;
+    let diff = format!(r#"42["presence_diff",{{"joins":{joins},"leaves":{{}},"room":"document:plan"}}]"#);
+    assert_eq!(ann.text().await, diff);
+}
+
+#[tokio::test]
 async fn namespaces() {
     let (mut example, endpoint) = start("namespaces").await;
     assert_eq!(example.line().await, "/lobby is there");

@@ -2,7 +2,7 @@
 //! What it is not: stored anywhere; each step gives a new choice, which can be used many times.
 //! Who calls it: applications, by `SocketIo::of` or from a socket.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use serde::Serialize;
 
@@ -15,6 +15,7 @@ use crate::{
     histories::HistoryEntry,
     hub::Hub,
     id::SocketId,
+    presence::PresentUser,
     rooms::Room,
     target::Target,
 };
@@ -160,6 +161,13 @@ impl Broadcast {
     /// Forgets what [`history`](Self::history) gives.
     pub fn clear_history(&self) {
         self.hub.clear_history(&self.target.rooms);
+    }
+
+    /// Who is in the rooms that are meant, by the names of users, of rooms that have a
+    /// [`presence`](crate::Namespace::presence); who left within its grace is still there, with a count of 0. Of a user
+    /// in several of them, the last one named counts. `except` is of no matter.
+    pub fn presence(&self) -> BTreeMap<String, PresentUser> {
+        self.target.rooms.iter().flat_map(|room| self.hub.members(room.as_str())).collect()
     }
 
     /// Lets all who are meant join a room (`socketsJoin`). Returns how many are in it by that; the others may not, for

@@ -58,12 +58,14 @@ impl Bucket {
 mod tests {
     use super::*;
 
+    /// At these milliseconds so many tokens are asked for, and so many are there.
+    type Script = &'static [(u64, u32, u32)];
+
     #[test]
     fn tokens_come_with_time_up_to_the_burst() {
         let start = Instant::now();
         let rate = |per_second, burst| EventRate { per_second, burst, ..EventRate::default() };
-        // At these milliseconds so many are asked for; so many are there.
-        let rows: [(EventRate, &[(u64, u32, u32)]); 5] = [
+        let rows: [(EventRate, Script); 5] = [
             (rate(10, 3), &[(0, 4, 3), (99, 1, 0), (100, 2, 1), (350, 3, 2), (400, 1, 1), (10_000, 5, 3)]),
             (rate(10, 1), &[(0, 2, 1), (50, 1, 0), (100, 2, 1)]),
             (rate(0, 0), &[(0, 2, 1), (999, 1, 0), (1000, 2, 1)]),

@@ -16,7 +16,7 @@ use dashmap::DashMap;
 use tokio::runtime::Handle;
 
 use crate::{
-    changes::{Changes, Listener},
+    changes::{Change, Changes, Listener},
     data::Values,
     decoder::Incoming,
     error::{ConnectError, DisconnectReason, JoinError},
@@ -25,6 +25,7 @@ use crate::{
     limits::Limits,
     parser::{Encoded, Parser},
     peer::{Peer, Stage},
+    presence::{Members, Present},
     recovery::{Greeting, Recoverable, Released},
     rooms::{Room, Rooms},
     target::Target,
@@ -60,6 +61,7 @@ pub(crate) struct Extras {
     pub(crate) recovery: Option<Recoverable>,
     pub(crate) keeper: Option<Keeper>,
     pub(crate) throttled: Option<Throttled>,
+    pub(crate) present: Arc<Mutex<Present>>,
 }
 
 /// The peers and rooms of one namespace.
@@ -84,6 +86,8 @@ pub(crate) struct Hub {
     pub(crate) keeper: Option<Keeper>,
     /// When events have to wait. Taken for a few steps, and no other lock behind it.
     pub(crate) throttled: Option<Mutex<Throttled>>,
+    /// Who is in rooms that tell it. Taken for a few steps, and no other lock behind it.
+    present: Arc<Mutex<Present>>,
     /// Where tasks run; known once somebody is let in.
     pub(crate) runtime: OnceLock<Handle>,
     pub(crate) observer: Box<dyn Observer>,
@@ -94,7 +98,7 @@ impl Hub {
         path: String,
         params: Box<str>,
         Terms { limits, parser }: Terms,
-        Extras { state, on_room, recovery, keeper, throttled }: Extras,
+        Extras { state, on_room, recovery, keeper, throttled, present }: Extras,
         observer: Box<dyn Observer>,
     ) -> Self {
         Self {
@@ -110,6 +114,7 @@ impl Hub {
             recovery: recovery.map(Mutex::new),
             keeper,
             throttled: throttled.map(Mutex::new),
+            present,
             runtime: OnceLock::new(),
             observer,
         }
@@ -123,9 +128,7 @@ impl Hub {
     /// Lets a peer in: answers its CONNECT, sends what waited behind it, makes it known to rooms and broadcasts.
     /// Says whether it was still there.
     pub(crate) fn admit(&self, peer: &Arc<Peer>) -> bool {
-        if self.throttled.is_some() {
-            self.runtime.get_or_init(Handle::current);
-        }
+        self.runtime.get_or_init(Handle::current);
         let mut recovery = self.recovery();
         let turn = self.keeper.as_ref().map(Keeper::turn);
         let mut state = peer.state();
@@ -344,13 +347,24 @@ impl Hub {
         }
     }
 
+    /// Who is in a room that tells it.
+    pub(crate) fn members(&self, room: &str) -> Members {
+        self.present.lock().unwrap_or_else(PoisonError::into_inner).members(room)
+    }
+
+    /// It is later: somebody who left may be gone for good.
+    pub(crate) fn note_time(&self) {
+        self.changes.note(Change::Time);
+        self.changes.tell();
+    }
+
     /// Others see the peer in the room.
     fn enter(&self, room: &Room, peer: &Arc<Peer>) {
-        self.rooms.join(room, peer.id(), peer.clone(), |change| self.changes.note(change));
+        self.rooms.join(room, peer.id(), peer.clone(), |change| self.changes.note(Change::Room(change)));
     }
 
     fn exit(&self, room: &Room, peer: &Peer) {
-        self.rooms.leave(room, peer.id(), |change| self.changes.note(change));
+        self.rooms.leave(room, peer.id(), |change| self.changes.note(Change::Room(change)));
     }
 
     /// All peers that are meant.

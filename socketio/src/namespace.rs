@@ -13,6 +13,7 @@ use crate::{
     handler::{Handler, Running},
     lanes::Lane,
     pattern::Pattern,
+    presence::{Presence, PresenceRules},
     room_history::{HistoryRules, RoomHistory},
     rooms::RoomChange,
     throttle::{Throttle, ThrottleRules},
@@ -76,6 +77,7 @@ pub(crate) struct Handlers {
     pub(crate) state: Values,
     pub(crate) history: Arc<HistoryRules>,
     pub(crate) throttle: Arc<ThrottleRules>,
+    pub(crate) presence: Arc<PresenceRules>,
     /// Set when one event of a socket is handled at a time.
     pub(crate) lane: Option<Lane>,
     pub(crate) events: HashMap<String, Erased<Message>>,
@@ -348,6 +350,44 @@ impl Namespace {
     /// The same for what is emitted to the whole namespace. A second one replaces the first.
     pub fn throttle(mut self, throttle: Throttle) -> Self {
         rules(&mut self.handlers.throttle).set_namespace(throttle.into());
+        self
+    }
+
+    /// Lets rooms tell their members who is in them. A socket that joins is sent the event `presence_state`, with all
+    /// who are there; those others are sent `presence_diff` when somebody comes or goes. Both have one argument:
+    ///
+    /// ```text
+    /// {"room":"game:1","members":{"ann":{"info":{"color":"red"},"count":2}}}
+    /// {"room":"game:1","joins":{"bob":{"info":null,"count":1}},"leaves":{}}
+    /// ```
+    ///
+    /// Who somebody is, [`Socket::identify`](crate::Socket::identify) says before the socket joins; else it is by its
+    /// id. Several sockets of a user are one member. Who has left is told to be gone after [`Presence::grace`], unless
+    /// it is back by then. A state is always whole, and replaces what was known before; each change behind it comes
+    /// once. A client that is [recovered](crate::Socket::recovered) is sent one, too.
+    ///
+    /// ```
+    /// use socketio::{Auth, JoinError, Namespace, Presence, Socket};
+    ///
+    /// #[derive(serde::Deserialize)]
+    /// struct User {
+    ///     name: String,
+    ///     color: String,
+    /// }
+    ///
+    /// let game = Namespace::new("/game").presence("game:*", Presence::default()).on_connect(
+    ///     async |socket: Socket, Auth(user): Auth<User>| -> Result<(), JoinError> {
+    ///         socket.identify(user.name, serde_json::json!({ "color": user.color }));
+    ///         socket.join("game:1")
+    ///     },
+    /// );
+    /// ```
+    ///
+    /// `rooms` is a name, or a glob in which `*` stands for any characters; of several rules that match a room, the
+    /// first one counts. [`Broadcast::presence`](crate::Broadcast::presence) reads who is there. All members see `info`
+    /// and the names of users, of which each joining socket is sent all: it is for rooms of hundreds, not of thousands.
+    pub fn presence(mut self, rooms: &str, presence: Presence) -> Self {
+        rules(&mut self.handlers.presence).add_room(rooms, presence);
         self
     }
 

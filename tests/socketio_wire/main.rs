@@ -21,6 +21,7 @@ mod membership;
 mod middlewares;
 mod msgpack;
 mod parsers;
+mod presence;
 mod recovery;
 mod retries;
 mod revision3;
