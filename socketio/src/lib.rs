@@ -53,6 +53,12 @@
 //! A [`Namespace::pattern`] such as `/game-{id}` stands for all namespaces whose names match; each is there while
 //! somebody is in it. Handlers read the parameters as [`Params`], and [`SocketIo::family`] emits to all of them.
 //!
+//! # Rooms that do more
+//! By rules of a [`Namespace`] for names of rooms, or for what is emitted to all of it: rooms keep events for those who
+//! join later ([`Namespace::room_history`]), send what changes all the time once in an interval
+//! ([`Namespace::room_throttle`]), and tell their members who is in them ([`Namespace::presence`]). Clients get events
+//! as any others.
+//!
 //! # Bounds
 //! What clients may bring or make the server keep is bounded: their rooms, pending answers and events that wait here by
 //! [`Limits`], bytes and sessions by [`engineio::Config`]. `docs/options.md` in the repository has tables of all of
