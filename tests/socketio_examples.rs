@@ -208,6 +208,92 @@ async fn recovery() {
 }
 
 #[tokio::test]
+async fn history() {
+    let (_example, endpoint) = start("history").await;
+    let mut worker = join(endpoint, "/", json!({})).await;
+    for (event, value) in [("log", "began"), ("progress", "10 %"), ("log", "half"), ("progress", "50 %")] {
+        worker.send(&format!("42{}", json!(["report", 7, event, value]))).await;
+    }
+    assert_eq!(call(&mut worker, json!(["announce", "maintenance at 10"])).await, "[0]");
+    let mut page = join(endpoint, "/", json!({})).await;
+    assert_eq!(page.text().await, r#"42["announced","maintenance at 10"]"#);
+    page.send(r#"427["watch",7]"#).await;
+    for next in [r#"42["log","began"]"#, r#"42["log","half"]"#, r#"42["progress","50 %"]"#, "437[]"] {
+        assert_eq!(page.text().await, next);
+    }
+    worker.send(r#"42["report",7,"progress","done"]"#).await;
+    assert_eq!(page.text().await, r#"42["progress","done"]"#);
+    assert_eq!(
+        call(&mut page, json!(["history", 7])).await,
+        r#"[[["log","began"],["log","half"],["progress","done"]]]"#
+    );
+    let unknown = call(&mut worker, json!(["report", 7, "other", ""])).await;
+    assert_eq!(unknown, r#"[{"error":{"message":"log or progress"}}]"#);
+}
+
+#[tokio::test]
+async fn flood() {
+    let (mut example, endpoint) = start("flood").await;
+    let mut client = join(endpoint, "/", json!({})).await;
+    assert_eq!(call(&mut client, json!(["draw", 1, 2])).await, "[true]");
+    // At the rate of the example they would take 100 s.
+    for number in 0..1000 {
+        client.send(&format!(r#"42{number}["draw",1,2]"#)).await;
+    }
+    assert_eq!(example.line().await, "5 events too many");
+    let (mut drawn, mut dropped) = (0, 0);
+    loop {
+        match client.text().await {
+            left if left == "41" => break,
+            answer if answer.ends_with("[true]") => drawn += 1,
+            answer if answer.ends_with(r#"[{"error":{"message":"Too many events"}}]"#) => dropped += 1,
+            other => panic!("{other}"),
+        }
+    }
+    assert!(drawn >= 19, "{drawn}");
+    assert_eq!(dropped, 4, "that of the fifth comes too late");
+}
+
+#[tokio::test]
+async fn votes() {
+    let (_example, endpoint) = start("votes").await;
+    let mut watcher = join(endpoint, "/", json!({})).await;
+    assert_eq!(call(&mut watcher, json!(["watch", "tea"])).await, "[]");
+    let mut voter = join(endpoint, "/", json!({})).await;
+    for _ in 0..1000 {
+        voter.send(r#"42["vote","tea"]"#).await;
+    }
+    let mut counts = Vec::new();
+    while counts.last() != Some(&1000) {
+        let event = watcher.text().await;
+        let count = event.strip_prefix(r#"42["votes","tea","#).and_then(|rest| rest.strip_suffix(']'));
+        counts.push(count.expect(&event).parse::<u32>().expect("a number"));
+    }
+    assert!(counts[0] == 1 && counts.len() < 1000 && counts.is_sorted(), "{counts:?}");
+    let mut late = join(endpoint, "/", json!({})).await;
+    late.send(r#"421["watch","tea"]"#).await;
+    assert_eq!([late.text().await, late.text().await], [r#"42["votes","tea",1000]"#, "431[]"]);
+}
+
+#[tokio::test]
+async fn presence() {
+    let (_example, endpoint) = start("presence").await;
+    let (_refused, answer) = ask(endpoint, "/", &json!({ "name": "", "color": "red" })).await;
+    assert_eq!(answer, r#"44{"message":"a name and a color, please"}"#);
+    let mut ann = join(endpoint, "/", json!({ "name": "Ann", "color": "red" })).await;
+    ann.send(r#"421["open","plan"]"#).await;
+    let members = r#""Ann":{"count":1,"info":{"color":"red"}}"#;
+    let state = format!(r#"42["presence_state",{{"members":{{{members}}},"room":"document:plan"}}]"#);
+    assert_eq!([ann.text().await, ann.text().await], [state, "431[]".to_owned()]);
+    let mut bob = join(endpoint, "/", json!({ "name": "Bob", "color": "blue" })).await;
+    assert_eq!(call(&mut bob, json!(["count", "plan"])).await, "[1]");
+    bob.send(r#"421["open","plan"]"#).await;
+    let joins = r#"{"Bob":{"count":1,"info":{"color":"blue"}}}"#;
+    let diff = format!(r#"42["presence_diff",{{"joins":{joins},"leaves":{{}},"room":"document:plan"}}]"#);
+    assert_eq!(ann.text().await, diff);
+}
+
+#[tokio::test]
 async fn namespaces() {
     let (mut example, endpoint) = start("namespaces").await;
     assert_eq!(example.line().await, "/lobby is there");

@@ -29,11 +29,16 @@ const ENGINEIO: &str = "\
         service + answer engine handover head http origin refusal, bare + answer handover refusal, connection, \
         serve + connection service";
 const SOCKETIO: &str = "\
-    words: id, pid + id, error, trace + error id, limits, shape, value, data, pattern, rooms + id
+    words: id, pid + id, error, trace + error id, event_rate, \
+        limits + event_rate, shape, value, data, pattern, \
+        glob, room_rules + glob id, room_history + glob room_rules, rooms + id, \
+        presence + id room_rules rooms
     codecs: args, packet, decoder + args packet, msgpack_reader + decoder, msgpack_writer, \
         msgpack + args decoder msgpack_reader msgpack_writer packet, parser + args decoder msgpack packet
-    state: acks, changes, children, tasks, history, load, marks, target, corks, peer + acks load marks, running + peer, \
-        recovery + history peer, hub + changes corks peer recovery target, identity + hub peer
+    state: acks, changes, children, tasks, history, load, marks, target, corks, \
+        histories + target, throttle + target, peer + acks load marks, running + peer, \
+        recovery + history peer, hub + changes corks histories peer recovery target throttle, \
+        emission + corks hub peer target throttle, attendance + changes hub target, identity + hub peer
     handles: answer, flags, encoded, broadcast + answer encoded flags, operator + answer broadcast encoded flags, \
         socket + answer broadcast encoded flags operator, retries
     handlers: event, extract + event, handler + event extract, state + event extract, \

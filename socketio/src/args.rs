@@ -251,6 +251,12 @@ pub(crate) fn received<T: Serialize + ?Sized>(args: &T) -> Result<Args, EmitErro
     Ok(Args { items: items.into_iter().map(|item| item.get().into()).collect(), attachments })
 }
 
+/// The arguments in the list of an event of ours, behind its name.
+pub(crate) fn of_event(list: &str, attachments: Vec<Bytes>) -> Args {
+    let items: Vec<&RawValue> = serde_json::from_str(list).expect("an event of ours is a JSON array");
+    Args { items: items.into_iter().skip(1).map(|item| item.get().into()).collect(), attachments }
+}
+
 /// Writes arguments, each behind a comma: `,1,{"a":2}`; nothing when there are none. Binary (what serde calls bytes) is
 /// kept beside them, and placeholders stand for it.
 pub(crate) fn write<T: Serialize + ?Sized, A>(args: &T, keep: fn(&[u8]) -> A) -> Result<(String, Vec<A>), EmitError> {

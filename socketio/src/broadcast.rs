@@ -2,7 +2,7 @@
 //! What it is not: stored anywhere; each step gives a new choice, which can be used many times.
 //! Who calls it: applications, by `SocketIo::of` or from a socket.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use serde::Serialize;
 
@@ -12,8 +12,10 @@ use crate::{
     encoded::EncodedEvent,
     error::{AckError, DisconnectReason, EmitError},
     flags::Flags,
+    histories::HistoryEntry,
     hub::Hub,
     id::SocketId,
+    presence::PresentUser,
     rooms::Room,
     target::Target,
 };
@@ -70,7 +72,8 @@ impl Broadcast {
     }
 
     /// Emits an event to all who are meant, and returns to how many: of a volatile one, without those who were not
-    /// ready. It is encoded once; arguments are those of [`Socket::emit`](crate::Socket::emit).
+    /// ready; 0 of one that is held back ([`room_throttle`](crate::Namespace::room_throttle)). It is encoded once;
+    /// arguments are those of [`Socket::emit`](crate::Socket::emit).
     ///
     /// # Errors
     /// [`EmitError`]; nobody gets anything then.
@@ -147,6 +150,24 @@ impl Broadcast {
     /// The ids of the sockets that are meant at this moment, in no order (`allSockets`).
     pub fn ids(&self) -> Vec<SocketId> {
         self.hub.peers(&self.target).iter().map(|peer| peer.id().clone()).collect()
+    }
+
+    /// What the rooms that are meant keep, or, if none was named, the namespace: oldest first, each once. It is empty
+    /// without a [`room_history`](crate::Namespace::room_history); `except` is of no matter.
+    pub fn history(&self) -> Vec<HistoryEntry> {
+        self.hub.history(&self.target.rooms)
+    }
+
+    /// Forgets what [`history`](Self::history) gives.
+    pub fn clear_history(&self) {
+        self.hub.clear_history(&self.target.rooms);
+    }
+
+    /// Who is in the rooms that are meant, by the names of users, of rooms that have a
+    /// [`presence`](crate::Namespace::presence); who left within its grace is still there, with a count of 0. Of a user
+    /// in several of them, the last one named counts. `except` is of no matter.
+    pub fn presence(&self) -> BTreeMap<String, PresentUser> {
+        self.target.rooms.iter().flat_map(|room| self.hub.members(room.as_str())).collect()
     }
 
     /// Lets all who are meant join a room (`socketsJoin`). Returns how many are in it by that; the others may not, for

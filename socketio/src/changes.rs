@@ -1,6 +1,6 @@
 //! What it is: what happens to the rooms of a namespace, told to its application in the order in which it happened.
 //! What it is not: the rooms (`rooms`). It keeps what happened until no lock is held, and no longer.
-//! Who calls it: a namespace's `hub`, if the application listens.
+//! Who calls it: a namespace's `hub`, if the application listens, or rooms tell who is in them.
 
 use std::{
     collections::VecDeque,
@@ -11,8 +11,16 @@ use std::{
 
 use crate::rooms::RoomChange;
 
-/// The application's function.
-pub(crate) type Listener = Box<dyn Fn(&RoomChange) + Send + Sync>;
+/// Something that has changed.
+#[derive(Debug)]
+pub(crate) enum Change {
+    Room(RoomChange),
+    /// It is later: somebody who left will not be back.
+    Time,
+}
+
+/// Who is told: a function of the application, or ours.
+pub(crate) type Listener = Box<dyn Fn(&Change) + Send + Sync>;
 
 /// Changes on their way to the application.
 pub(crate) struct Changes {
@@ -24,7 +32,7 @@ pub(crate) struct Changes {
 #[derive(Debug, Default)]
 struct Queue {
     /// Oldest first.
-    waiting: VecDeque<RoomChange>,
+    waiting: VecDeque<Change>,
     /// Somebody is telling them now, and will tell those that are added, too.
     telling: bool,
 }
@@ -34,8 +42,8 @@ impl Changes {
         Self { listener, queue: Mutex::default() }
     }
 
-    /// Keeps a change, under the lock of the room that it is about.
-    pub(crate) fn note(&self, change: RoomChange) {
+    /// Keeps a change; one of a room under that one's lock.
+    pub(crate) fn note(&self, change: Change) {
         if self.listener.is_some() {
             self.queue.lock().unwrap_or_else(PoisonError::into_inner).waiting.push_back(change);
         }
@@ -51,7 +59,7 @@ impl Changes {
         }
     }
 
-    fn next(&self) -> Option<RoomChange> {
+    fn next(&self) -> Option<Change> {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         if queue.telling {
             return None;

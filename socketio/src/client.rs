@@ -8,17 +8,19 @@ use std::{
         Arc, OnceLock,
         atomic::{AtomicU32, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use engineio::{CloseReason, Message, Revision};
 
 use crate::{
     deadlines::Deadlines,
-    decoder::{Body, Decode, Packet},
+    decoder::{Body, Decode, Incoming, Packet},
     error::{ConnectError, DisconnectReason},
+    event_rate::{Bucket, OnExcess},
     handler::{self, Ended},
     hub::Terms,
+    limits::Limits,
     namespaces::{Found, Missing, Namespaces},
     parser::{Encoded, Parser},
     peer::{Arrival, Peer},
@@ -39,6 +41,8 @@ pub(crate) struct Client {
     terms: Terms,
     /// Kept by connect handlers, too.
     deadlines: Arc<Deadlines>,
+    /// Set where events are limited in number.
+    bucket: Option<Box<Bucket>>,
 }
 
 /// A namespace that the client has joined, or asks to join.
@@ -75,7 +79,8 @@ impl Client {
         let decoder = terms.parser.decoder(revision, &terms.limits);
         let deadlines = Arc::new(Deadlines::new(engine.clone(), connect_timeout));
         let (joined, refusals) = (Vec::new(), Arc::default());
-        let mut client = Self { engine, namespaces, decoder, joined, refusals, terms, deadlines };
+        let bucket = terms.limits.event_rate.map(|_| Box::default());
+        let mut client = Self { engine, namespaces, decoder, joined, refusals, terms, deadlines, bucket };
         if revision == Revision::V3 {
             client.connect("/", "");
         }
@@ -139,6 +144,9 @@ impl Client {
             }
             // The server closes: this came too late.
             (Body::Event(_), Some(_)) if self.namespaces.settings.tasks.is_closed() => true,
+            (Body::Event(event), Some((at, _))) if !may_emit(&mut self.bucket, &self.terms.limits) => {
+                self.refuse_event(at, event)
+            }
             (Body::Event(event), Some((_, joined))) => match joined.peer.arrive(event, &self.terms.limits) {
                 Arrival::Handle(event) => {
                     let served = joined.served.get().expect("a peer is let in by its namespace");
@@ -154,6 +162,16 @@ impl Client {
             // A second CONNECT, or anything else before the first.
             (Body::Connect(_), Some(_)) | (_, None) => false,
         }
+    }
+
+    /// An event of a namespace is one too many. Says whether the client may go on.
+    fn refuse_event(&self, at: usize, event: Incoming) -> bool {
+        let Joined { peer, served, .. } = &self.joined[at];
+        // The application does not know of others.
+        if let Some(served) = served.get().filter(|_| peer.is_connected()) {
+            served.refuse_event(peer, event);
+        }
+        self.terms.limits.event_rate.is_none_or(|rate| rate.on_excess == OnExcess::Drop)
     }
 
     fn position(&self, namespace: &str) -> Option<usize> {
@@ -199,6 +217,12 @@ impl Client {
             self.joined.push(Joined { name: name.into(), peer, served });
         }
     }
+}
+
+/// Whether one more event is not too many.
+fn may_emit(bucket: &mut Option<Box<Bucket>>, limits: &Limits) -> bool {
+    let limited = bucket.as_mut().zip(limits.event_rate.as_ref());
+    limited.is_none_or(|(bucket, rate)| bucket.take(rate, Instant::now()))
 }
 
 fn join(found: Found, peer: Arc<Peer>, place: &OnceLock<Served>, answer: Answer) {

@@ -29,22 +29,16 @@ impl Corks {
         (!delay.is_zero()).then(|| Self { delay, corked: Corked::default() })
     }
 
-    /// Uncorks these, and those that come meanwhile, once the delay is over. Where nothing keeps time, at once.
-    pub(crate) fn keep(&self, sockets: Vec<engineio::Socket>) {
-        if sockets.is_empty() {
-            return;
-        }
-        let is_first = self.corked.add(sockets);
-        if !is_first {
+    /// Uncorks these, and those that come meanwhile, once the delay is over.
+    pub(crate) fn keep(&self, sockets: Vec<engineio::Socket>, runtime: &Handle) {
+        if sockets.is_empty() || !self.corked.add(sockets) {
             return;
         }
         let (due, delay) = (Due(self.corked.clone()), self.delay);
-        if let Ok(runtime) = Handle::try_current() {
-            runtime.spawn(async move {
-                tokio::time::sleep(delay).await;
-                drop(due);
-            });
-        }
+        runtime.spawn(async move {
+            tokio::time::sleep(delay).await;
+            drop(due);
+        });
     }
 }
 

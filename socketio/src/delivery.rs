@@ -10,6 +10,7 @@ use crate::{
     event::{Answered, Event, Kind, Message, Next},
     extract::{Ack, Rejection},
     handler::{self, Ended, Started},
+    histories::Histories,
     hooks::{Cause, Failure, Hooks},
     hub::Terms,
     lanes::{self, Turn},
@@ -30,6 +31,8 @@ pub(crate) struct Settings {
     pub(crate) tasks: Arc<Tasks>,
     /// Whether clients can come back; and how long a connection may be dead before it is known to be.
     pub(crate) recovery: Option<(Recovery, Duration)>,
+    /// What rooms keep.
+    pub(crate) histories: Arc<Histories>,
 }
 
 /// An event that is on its way.
@@ -81,6 +84,11 @@ impl Delivery {
                 delivery.pass(0);
             }
         });
+    }
+
+    /// Does not bring it on its way, for it is one too many.
+    pub(crate) fn refuse(self) {
+        self.fail(Cause::TooManyEvents);
     }
 
     /// Goes on when what was started has ended. While it waits, the event counts as one that is under way.
@@ -157,6 +165,7 @@ fn error(cause: &Cause) -> EventError {
             Some(error) => error.clone(),
             None => EventError::new("Internal error"),
         },
+        Cause::TooManyEvents => EventError::new("Too many events"),
         Cause::Rejected(Rejection::Decode(_)) => EventError::new("Invalid arguments"),
         Cause::Rejected(Rejection::State(_) | Rejection::SocketData(_)) | Cause::Panicked(_) => {
             EventError::new("Internal error")

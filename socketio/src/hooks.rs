@@ -26,8 +26,8 @@ pub struct Hooks {
     on_failure: Option<Arc<OnFailure>>,
 }
 
-/// A handler or a middleware failed. `Display` and `Debug` are fit for logs: they tell no id that is made of a sid, see
-/// [`SocketId`](crate::SocketId).
+/// A handler or a middleware failed, or was not called. `Display` and `Debug` are fit for logs: they tell no id that is
+/// made of a sid, see [`SocketId`](crate::SocketId).
 #[derive(Debug)]
 pub struct Failure<'a> {
     /// Whose event it was.
@@ -44,6 +44,8 @@ pub struct Failure<'a> {
 pub enum Cause {
     /// It was not called: what the client sent is not what it wants. A client that asks to join is refused.
     Rejected(Rejection),
+    /// It was not called: the client sent more events than [`event_rate`](crate::Limits::event_rate) lets it.
+    TooManyEvents,
     /// It returned this error. A [`ConnectError`](crate::ConnectError) is no failure.
     Returned(Box<dyn Error + Send + Sync>),
     /// It panicked with this. The socket is disconnected, or refused; others do not notice.
@@ -62,6 +64,7 @@ impl fmt::Display for Failure<'_> {
         }
         match &self.cause {
             Cause::Rejected(rejection) => write!(f, " was not called: {rejection}"),
+            Cause::TooManyEvents => f.write_str(" was not called: too many events"),
             Cause::Returned(error) => write!(f, " failed: {error}"),
             Cause::Panicked(_) => f.write_str(" panicked"),
         }
@@ -91,6 +94,7 @@ impl Hooks {
     pub(crate) fn failure(&self, failure: &Failure<'_>) {
         let (namespace, event) = (failure.socket.namespace_name(), failure.event);
         match &failure.cause {
+            Cause::TooManyEvents => trace::event_dropped(namespace, event),
             Cause::Rejected(_) => trace::handler_rejected(namespace, event),
             Cause::Returned(error) => trace::handler_failed(namespace, event, &**error),
             Cause::Panicked(_) => trace::handler_panicked(namespace, event),

@@ -1,36 +1,36 @@
-//! What it is: one namespace's peers and rooms: who joins, who leaves, who is sent what.
-//! What it is not: aware of handlers; it is told what to call when a peer has left.
+//! What it is: one namespace's peers and rooms: who joins, who leaves, who is meant.
+//! What it is not: aware of handlers; it is told what to call when a peer has left. What is sent is `emission`.
 //! Who calls it: sockets, broadcasts, and `client`.
 
 use std::{
     collections::HashSet,
     fmt,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
 
 use dashmap::DashMap;
-use engineio::{Revision, Sent};
-use serde::Serialize;
-use tokio::sync::oneshot;
+use tokio::runtime::Handle;
 
 use crate::{
-    args::{self, Args},
-    changes::{Changes, Listener},
+    changes::{Change, Changes, Listener},
     corks::Corks,
     data::Values,
     decoder::Incoming,
-    error::{ConnectError, DisconnectReason, EmitError, JoinError},
+    error::{ConnectError, DisconnectReason, JoinError},
+    histories::{HistoryEntry, Keeper},
     id::SocketId,
     limits::Limits,
-    parser::Parser,
+    parser::{Encoded, Parser},
     peer::{Peer, Stage},
+    presence::{Members, Present},
     recovery::{Greeting, Recoverable, Released},
     rooms::{Room, Rooms},
-    target::{Event, Target},
+    target::Target,
+    throttle::Throttled,
 };
 
 /// What a hub tells of its peers, outside its locks.
@@ -56,6 +56,17 @@ pub(crate) struct Terms {
     pub(crate) flush_delay: Duration,
 }
 
+/// What a namespace has if its application wants it.
+#[derive(Default)]
+pub(crate) struct Extras {
+    pub(crate) state: Values,
+    pub(crate) on_room: Option<Listener>,
+    pub(crate) recovery: Option<Recoverable>,
+    pub(crate) keeper: Option<Keeper>,
+    pub(crate) throttled: Option<Throttled>,
+    pub(crate) present: Arc<Mutex<Present>>,
+}
+
 /// The peers and rooms of one namespace.
 pub(crate) struct Hub {
     pub(crate) path: String,
@@ -75,8 +86,16 @@ pub(crate) struct Hub {
     /// goes, joins or leaves: so positions in the history are the order in which each peer got its events.
     pub(crate) recovery: Option<Mutex<Recoverable>>,
     /// When broadcasts may wait.
-    corks: Option<Corks>,
-    observer: Box<dyn Observer>,
+    pub(crate) corks: Option<Corks>,
+    /// When rooms keep events.
+    pub(crate) keeper: Option<Keeper>,
+    /// When events have to wait. Taken for a few steps, and no other lock behind it.
+    pub(crate) throttled: Option<Mutex<Throttled>>,
+    /// Who is in rooms that tell it. Taken for a few steps, and no other lock behind it.
+    present: Arc<Mutex<Present>>,
+    /// Where tasks run; known once somebody is let in.
+    pub(crate) runtime: OnceLock<Handle>,
+    pub(crate) observer: Box<dyn Observer>,
 }
 
 impl Hub {
@@ -84,9 +103,7 @@ impl Hub {
         path: String,
         params: Box<str>,
         Terms { limits, parser, flush_delay }: Terms,
-        state: Values,
-        on_room: Option<Listener>,
-        recovery: Option<Recoverable>,
+        Extras { state, on_room, recovery, keeper, throttled, present }: Extras,
         observer: Box<dyn Observer>,
     ) -> Self {
         Self {
@@ -101,6 +118,10 @@ impl Hub {
             next_ack: AtomicU64::new(0),
             recovery: recovery.map(Mutex::new),
             corks: Corks::new(flush_delay),
+            keeper,
+            throttled: throttled.map(Mutex::new),
+            present,
+            runtime: OnceLock::new(),
             observer,
         }
     }
@@ -113,10 +134,12 @@ impl Hub {
     /// Lets a peer in: answers its CONNECT, sends what waited behind it, makes it known to rooms and broadcasts.
     /// Says whether it was still there.
     pub(crate) fn admit(&self, peer: &Arc<Peer>) -> bool {
+        self.runtime.get_or_init(Handle::current);
         let mut recovery = self.recovery();
+        let turn = self.keeper.as_ref().map(Keeper::turn);
         let mut state = peer.state();
         let Stage::Connecting { outgoing, incoming } = &mut state.stage else { return false };
-        let (outgoing, incoming) = (std::mem::take(outgoing), std::mem::take(incoming));
+        let (mut outgoing, incoming) = (std::mem::take(outgoing), std::mem::take(incoming));
         let admitted = recovery.as_mut().map(|recovery| recovery.admit(peer, &state.rooms, Instant::now()));
         let Ok(Greeting { missed, pid }) = admitted.unwrap_or(Ok(Greeting::default())) else {
             // Its handler was told that it is recovered, which is no longer true: it has to come again.
@@ -133,16 +156,18 @@ impl Hub {
         for encoded in missed.into_iter().chain([connect]) {
             is_sent &= peer.send_now(&encoded).is_ok();
         }
-        for encoded in outgoing {
-            let kept = recovery.as_mut().and_then(|recovery| recovery.emit_to(&encoded, peer.id(), Instant::now()));
-            is_sent &= peer.send_now(kept.as_ref().unwrap_or(&encoded)).is_ok();
+        // One that is recovered has it.
+        if !peer.is_recovered() {
+            let joined = std::iter::once(None).chain(state.rooms.iter().map(Some));
+            outgoing.extend(self.replay(peer, joined, &state.rooms));
         }
+        is_sent &= send_all(&mut recovery, peer, outgoing);
         peer.mark(recovery.as_ref().and_then(|recovery| recovery.mark()).filter(|_| is_sent));
         self.peers.insert(peer.id().clone(), peer.clone());
         for room in &state.rooms {
             self.enter(room, peer);
         }
-        drop((state, recovery));
+        drop((state, turn, recovery));
         self.changes.tell();
         true
     }
@@ -231,7 +256,9 @@ impl Hub {
         }
         {
             let mut recovery = self.recovery();
-            let mut state = peer.state();
+            let _turn = self.keeper.as_ref().and_then(|keeper| keeper.turn_for(rooms));
+            let mut guard = peer.state();
+            let state = &mut *guard;
             if matches!(state.stage, Stage::Gone) {
                 return Err(JoinError::Disconnected);
             }
@@ -248,8 +275,16 @@ impl Hub {
             if !added.is_empty() && stays + added.len() > self.limits.max_rooms {
                 return Err(JoinError::TooManyRooms);
             }
+            let replayed = self.replay(peer, added.iter().map(Some), &state.rooms);
             // While its connect handler runs, others do not see it in a room.
-            if !matches!(state.stage, Stage::Connecting { .. }) {
+            if let Stage::Connecting { outgoing, .. } = &mut state.stage {
+                // What others get in the end, one that is recovered would not.
+                outgoing.extend(replayed.into_iter().filter(|_| peer.is_recovered()));
+            } else {
+                if !replayed.is_empty() {
+                    let is_sent = send_all(&mut recovery, peer, replayed);
+                    peer.mark(recovery.as_ref().and_then(|recovery| recovery.mark()).filter(|_| is_sent));
+                }
                 added.iter().for_each(|room| self.enter(room, peer));
                 state.rooms.iter().filter(|room| leaves(room)).for_each(|room| self.exit(room, peer));
             }
@@ -299,106 +334,43 @@ impl Hub {
         self.changes.tell();
     }
 
+    /// What is kept for a peer that is in some rooms and joins others, or `None`, which is the namespace.
+    fn replay<'a>(&self, peer: &Peer, joined: impl Iterator<Item = Option<&'a Room>>, is_in: &[Room]) -> Vec<Encoded> {
+        let Some(keeper) = &self.keeper else { return Vec::new() };
+        let is_in = |room: &Room| room.as_str() == peer.id().as_str() || is_in.contains(room);
+        keeper.replay(joined, is_in, Instant::now())
+    }
+
+    /// What rooms keep, or the namespace if these are none.
+    pub(crate) fn history(&self, rooms: &[Room]) -> Vec<HistoryEntry> {
+        self.keeper.as_ref().map(|keeper| keeper.entries(rooms, Instant::now())).unwrap_or_default()
+    }
+
+    /// Forgets that.
+    pub(crate) fn clear_history(&self, rooms: &[Room]) {
+        if let Some(keeper) = &self.keeper {
+            keeper.clear(rooms);
+        }
+    }
+
+    /// Who is in a room that tells it.
+    pub(crate) fn members(&self, room: &str) -> Members {
+        self.present.lock().unwrap_or_else(PoisonError::into_inner).members(room)
+    }
+
+    /// It is later: somebody who left may be gone for good.
+    pub(crate) fn note_time(&self) {
+        self.changes.note(Change::Time);
+        self.changes.tell();
+    }
+
     /// Others see the peer in the room.
     fn enter(&self, room: &Room, peer: &Arc<Peer>) {
-        self.rooms.join(room, peer.id(), peer.clone(), |change| self.changes.note(change));
+        self.rooms.join(room, peer.id(), peer.clone(), |change| self.changes.note(Change::Room(change)));
     }
 
     fn exit(&self, room: &Room, peer: &Peer) {
-        self.rooms.leave(room, peer.id(), |change| self.changes.note(change));
-    }
-
-    /// Encodes an event of this namespace.
-    pub(crate) fn event<T: Serialize + ?Sized>(
-        &self,
-        name: &str,
-        args: &T,
-        ack: Option<u64>,
-    ) -> Result<Event, EmitError> {
-        let encoded = self.parser.event(&self.path, name, args, ack)?;
-        let received = if self.observer.hears_outgoing() {
-            Some(Arc::new(Incoming { name: name.into(), args: args::received(args)?, ack }))
-        } else {
-            None
-        };
-        Ok(Event { encoded, received })
-    }
-
-    /// Sends to each peer that is meant, once; what is volatile only to those who are ready for it.
-    /// Returns to how many it was sent.
-    pub(crate) fn deliver(self: &Arc<Self>, target: &Target, event: &Event, volatile: bool) -> usize {
-        let Event { encoded, received } = event;
-        if received.is_some() {
-            // The application's code runs: below no lock.
-            self.peers(target).iter().for_each(|peer| self.tell_outgoing(peer, event));
-        }
-        let mut recovery = self.recovery();
-        let kept = recovery.as_mut().and_then(|recovery| match volatile {
-            true => recovery.pass(encoded),
-            false => recovery.emit(encoded, &target.rooms, &target.except, Instant::now()),
-        });
-        let mark = recovery.as_ref().and_then(|recovery| recovery.mark());
-        let (mut sent, mut corked) = (0, Vec::new());
-        self.select(target, |peer| {
-            let encoded = kept.as_ref().filter(|_| peer.revision() == Revision::V4).unwrap_or(encoded);
-            let queued = if volatile {
-                peer.send_volatile(encoded) == Ok(Sent::Queued)
-            } else if self.corks.is_some() {
-                peer.send_corked(encoded, &mut corked).is_ok()
-            } else {
-                peer.send_now(encoded).is_ok()
-            };
-            sent += usize::from(queued);
-            // What a connection that has ended did not take, the client does not have.
-            peer.mark(mark.filter(|_| queued));
-        });
-        if let Some(corks) = &self.corks {
-            corks.keep(corked);
-        }
-        sent
-    }
-
-    /// Sends to one peer, or keeps it while its connect handler runs. If the peer is gone and its client may come back,
-    /// or has, it is for that client. What is volatile is only for a client that is there and ready for it.
-    pub(crate) fn send(self: &Arc<Self>, peer: &Arc<Peer>, event: &Event, volatile: bool) -> Result<Sent, EmitError> {
-        self.tell_outgoing(peer, event);
-        let encoded = &event.encoded;
-        // Held to the end: meanwhile nobody is let in, and nobody leaves.
-        let Some(mut recovery) = self.recovery() else { return peer.send_flagged(encoded, volatile) };
-        if peer.is_connecting() || peer.revision() == Revision::V3 {
-            return peer.send_flagged(encoded, volatile);
-        }
-        if volatile {
-            let passed = recovery.pass(encoded);
-            return peer.send_flagged(passed.as_ref().unwrap_or(encoded), true);
-        }
-        let Some(kept) = recovery.emit_to(encoded, peer.id(), Instant::now()) else {
-            return peer.send_flagged(encoded, false);
-        };
-        if let Some(peer) = self.peer(peer.id().as_str()) {
-            // If its connection has just ended, the event waits for its client.
-            let is_sent = peer.send_now(&kept).is_ok();
-            peer.mark(recovery.mark().filter(|_| is_sent));
-        }
-        Ok(Sent::Queued)
-    }
-
-    /// Sends an event to one peer and expects an answer; `None` when it is volatile and was dropped.
-    pub(crate) fn ask(
-        self: &Arc<Self>,
-        peer: &Arc<Peer>,
-        id: u64,
-        event: &Event,
-        volatile: bool,
-    ) -> Result<Option<oneshot::Receiver<Args>>, EmitError> {
-        self.tell_outgoing(peer, event);
-        peer.ask(id, &event.encoded, volatile, self.limits.max_pending_acks)
-    }
-
-    fn tell_outgoing(self: &Arc<Self>, peer: &Arc<Peer>, event: &Event) {
-        if let Some(received) = &event.received {
-            self.observer.outgoing(self, peer, received);
-        }
+        self.rooms.leave(room, peer.id(), |change| self.changes.note(Change::Room(change)));
     }
 
     /// All peers that are meant.
@@ -409,7 +381,7 @@ impl Hub {
     }
 
     /// Calls `each` once for every peer that is meant. A lock of the tables is held meanwhile.
-    fn select(&self, target: &Target, mut each: impl FnMut(&Arc<Peer>)) {
+    pub(crate) fn select(&self, target: &Target, mut each: impl FnMut(&Arc<Peer>)) {
         let except: HashSet<SocketId> = target.except.iter().flat_map(|room| self.ids(room.as_str())).collect();
         match target.rooms.as_slice() {
             [] => {
@@ -449,7 +421,7 @@ impl Hub {
         ids
     }
 
-    fn peer(&self, id: &str) -> Option<Arc<Peer>> {
+    pub(crate) fn peer(&self, id: &str) -> Option<Arc<Peer>> {
         self.peers.get(id).map(|peer| peer.clone())
     }
 
@@ -457,6 +429,17 @@ impl Hub {
     pub(crate) fn next_ack(&self) -> u64 {
         self.next_ack.fetch_add(1, Ordering::Relaxed)
     }
+}
+
+/// Sends events to a peer that is let in, each kept for its client if that may come back. Says whether its connection
+/// took them all.
+fn send_all(recovery: &mut Option<MutexGuard<'_, Recoverable>>, peer: &Peer, events: Vec<Encoded>) -> bool {
+    let mut is_sent = true;
+    for encoded in events {
+        let kept = recovery.as_mut().and_then(|recovery| recovery.emit_to(&encoded, peer.id(), Instant::now()));
+        is_sent &= peer.send_now(kept.as_ref().unwrap_or(&encoded)).is_ok();
+    }
+    is_sent
 }
 
 /// Gives up, again and again, those who have been away for long enough, until nobody is away.

@@ -8,6 +8,9 @@ use std::{borrow::Borrow, fmt, sync::Arc};
 use engineio::Sid;
 use serde::{Serialize, Serializer};
 
+/// Characters of an id, or of the sid that one is made from.
+const LENGTH: usize = 20;
+
 /// The id of a socket in its namespace. Clones share the text.
 ///
 /// 20 characters of the URL-safe base64 alphabet, 120 random bits.
@@ -28,6 +31,12 @@ impl SocketId {
     /// That of a client of revision 3, by the client's own rule.
     pub(crate) fn derive(sid: Sid, namespace: &str) -> Self {
         Self(if namespace == "/" { sid.as_str().into() } else { format!("{namespace}#{sid}").into() })
+    }
+
+    /// Whether a name could be the id of some socket, that is there, was or will be.
+    pub(crate) fn could_be(name: &str) -> bool {
+        let sid = if name.starts_with('/') { name.rsplit('#').next().unwrap_or_default() } else { name };
+        sid.len() == LENGTH && sid.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
     }
 
     /// The id as text.

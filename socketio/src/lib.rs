@@ -53,6 +53,12 @@
 //! A [`Namespace::pattern`] such as `/game-{id}` stands for all namespaces whose names match; each is there while
 //! somebody is in it. Handlers read the parameters as [`Params`], and [`SocketIo::family`] emits to all of them.
 //!
+//! # Rooms that do more
+//! By rules of a [`Namespace`] for names of rooms, or for what is emitted to all of it: rooms keep events for those who
+//! join later ([`Namespace::room_history`]), send what changes all the time once in an interval
+//! ([`Namespace::room_throttle`]), and tell their members who is in them ([`Namespace::presence`]). Clients get events
+//! as any others.
+//!
 //! # Bounds
 //! What clients may bring or make the server keep is bounded: their rooms, pending answers and events that wait here by
 //! [`Limits`], bytes and sessions by [`engineio::Config`]. `docs/options.md` in the repository has tables of all of
@@ -125,6 +131,7 @@
 //! | `INFO` | `join refused` | `namespace` |
 //! | `INFO` | `packet refused`: the client broke the protocol | `error` as in [`DecodeError`], or `out of place` |
 //! | `INFO` | `handler not called`: an argument cannot be had | `namespace`, `event` |
+//! | `DEBUG` | `event dropped`: more came than [`Limits::event_rate`] lets | `namespace`, `event` |
 //! | `WARN` | `handler failed` | `namespace`, `event`, `error` in the words of the application |
 //! | `ERROR` | `handler panicked` | `namespace`, `event` |
 //!
@@ -133,6 +140,7 @@
 mod acks;
 mod answer;
 mod args;
+mod attendance;
 mod broadcast;
 mod changes;
 mod children;
@@ -142,13 +150,17 @@ mod data;
 mod deadlines;
 mod decoder;
 mod delivery;
+mod emission;
 mod encoded;
 mod error;
 mod event;
+mod event_rate;
 mod extract;
 mod family;
 mod flags;
+mod glob;
 mod handler;
+mod histories;
 mod history;
 mod hooks;
 mod hub;
@@ -174,8 +186,11 @@ mod parser;
 mod pattern;
 mod peer;
 mod pid;
+mod presence;
 mod recovery;
 mod retries;
+mod room_history;
+mod room_rules;
 mod rooms;
 mod root;
 mod running;
@@ -188,6 +203,7 @@ mod target;
 mod tasks;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod throttle;
 #[cfg(feature = "tower")]
 mod tower;
 mod trace;
@@ -205,9 +221,11 @@ pub use decoder::{Body, Decode, Decoder, Incoming, Packet};
 pub use encoded::EncodedEvent;
 pub use error::{AckError, ConnectError, DecodeError, DisconnectReason, EmitError, EventError, JoinError};
 pub use event::{Connect, Disconnect, Event, Kind, Message, Middleware, Next, Outgoing};
+pub use event_rate::{EventRate, OnExcess};
 pub use extract::{Ack, Auth, Data, EventName, FromEvent, Params, Query, Rejection};
 pub use family::Family;
 pub use handler::{Handler, Reply, Returned};
+pub use histories::HistoryEntry;
 pub use hooks::{Cause, Failure, Hooks};
 pub use id::SocketId;
 pub use lanes::Sequential;
@@ -216,12 +234,15 @@ pub use namespace::Namespace;
 pub use operator::SocketOperator;
 pub use packet::{OutgoingPacket, PacketType};
 pub use parser::{CustomParser, Messages, Parser};
+pub use presence::{Presence, PresentUser};
 pub use recovery::{Recovery, RecoveryMode};
 pub use retries::Retries;
+pub use room_history::{HistoryMode, RoomHistory};
 pub use rooms::{Room, RoomChange};
 pub use server::{Config, SocketIo};
 pub use socket::Socket;
 pub use state::{SocketData, State};
+pub use throttle::Throttle;
 #[cfg(feature = "tower")]
 pub use tower::{Answered, Layered};
 pub use value::Value;

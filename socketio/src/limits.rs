@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use crate::event_rate::EventRate;
+
 /// Bounds on what one client may do, all but the first *ours*. Where nothing else is said, a client that passes one has
 /// its connection closed.
 ///
@@ -37,6 +39,9 @@ pub struct Limits {
     pub max_waiting_events: usize,
     /// Bytes of these events, attachments included. Default 64 KiB.
     pub max_waiting_bytes: usize,
+    /// How many events one client may send in a time, in all namespaces of its connection. Default `None`: as many as
+    /// it can.
+    pub event_rate: Option<EventRate>,
     /// Events of one socket whose handlers are under way, those that wait for their turn among them; when so many are,
     /// its connection is not read until one has ended ([`engineio::Socket::hold`]). A handler that waits for an answer
     /// of this client then waits in vain: give such questions a timeout. Default 1000.
@@ -78,6 +83,7 @@ impl Default for Limits {
             max_refusals: 10,
             max_waiting_events: 16,
             max_waiting_bytes: 64 * 1024,
+            event_rate: None,
             max_running_events: 1000,
             max_running_bytes: 16 * 1024 * 1024,
             max_pending_acks: 10_000,

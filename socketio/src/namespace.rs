@@ -13,7 +13,10 @@ use crate::{
     handler::{Handler, Running},
     lanes::Lane,
     pattern::Pattern,
+    presence::{Presence, PresenceRules},
+    room_history::{HistoryRules, RoomHistory},
     rooms::RoomChange,
+    throttle::{Throttle, ThrottleRules},
 };
 
 /// A handler whose arguments are no longer part of its type.
@@ -72,6 +75,9 @@ pub(crate) struct Handlers {
     pub(crate) on_fallback: Option<Erased<Message>>,
     pub(crate) on_room: Option<OnRoom>,
     pub(crate) state: Values,
+    pub(crate) history: Arc<HistoryRules>,
+    pub(crate) throttle: Arc<ThrottleRules>,
+    pub(crate) presence: Arc<PresenceRules>,
     /// Set when one event of a socket is handled at a time.
     pub(crate) lane: Option<Lane>,
     /// Set when it is not that of the server.
@@ -260,6 +266,8 @@ impl Namespace {
     /// (`socket.onAnyOutgoing`); answers are no events. It must not emit to its own namespace before it waits for
     /// something, or it is called for that again, and so on without end. A second one replaces the first.
     ///
+    /// What is replayed of a [history](Self::room_history) was told when it was emitted, and is not told again.
+    ///
     /// It costs a little for each recipient; without it, emitting costs nothing more.
     pub fn on_any_outgoing<A>(mut self, handler: impl Handler<Outgoing, A>) -> Self {
         self.handlers.on_any_outgoing = Some(erase(handler));
@@ -282,6 +290,116 @@ impl Namespace {
         self
     }
 
+    /// Lets rooms keep what is emitted to them, and sends it to a socket when it joins one: before all that is emitted
+    /// to the room later, each event once, with the same name and arguments as it was emitted. `rooms` is a name, or a
+    /// glob in which `*` stands for any characters; of several rules that match a room, the first one counts.
+    ///
+    /// ```
+    /// use socketio::{Data, JoinError, Namespace, RoomHistory, Socket};
+    ///
+    /// let chat = Namespace::new("/chat")
+    ///     .room_history("room:*", RoomHistory { replay: Some(20), ..RoomHistory::default() })
+    ///     .on("join", async |socket: Socket, Data(room): Data<String>| -> Result<(), JoinError> {
+    ///         socket.join(format!("room:{room}")) // its last 20 events come before this returns
+    ///     });
+    /// ```
+    ///
+    /// Kept is what a [`Broadcast`](crate::Broadcast) emits to a room, whether somebody is in it or not. An event for
+    /// several rooms is in the history of each, and comes once if they are joined at once. Not kept are volatile
+    /// events, those that ask for an answer, and those to single sockets; so a glob matches no name that could be the
+    /// id of a socket: 20 letters, digits, `-` and `_`. Whom an event was not for, by
+    /// [`except`](crate::Broadcast::except), is not sent it later.
+    ///
+    /// Rooms that a connect handler joins are replayed once the client is let in, behind what that handler emitted. A
+    /// client that is [recovered](crate::Socket::recovered) has what was in its rooms, so it gets no replay of them.
+    /// Who leaves a room and joins it again gets one.
+    ///
+    /// [`Broadcast::history`](crate::Broadcast::history) reads what is kept. All of it is in memory, bounded for each
+    /// room by its [`RoomHistory`] and for the whole server by
+    /// [`max_history_bytes`](crate::Config::max_history_bytes); it goes with its namespace. Emits to such rooms of one
+    /// namespace wait for each other.
+    pub fn room_history(mut self, rooms: &str, history: RoomHistory) -> Self {
+        rules(&mut self.handlers.history).add_room(rooms, history.into());
+        self
+    }
+
+    /// Lets the namespace keep what is emitted to all of it, and sends it to each socket that is let in. It is as of
+    /// [`room_history`](Self::room_history). A second one replaces the first.
+    pub fn history(mut self, history: RoomHistory) -> Self {
+        rules(&mut self.handlers.history).set_namespace(history.into());
+        self
+    }
+
+    /// Sends events of one name to one room no more often than an interval: what is emitted sooner waits, and of what
+    /// waits the latest is sent. So the last one is always sent, and who emits needs no timer. `rooms` is a name, or a
+    /// glob in which `*` stands for any characters; of several rules that match a room, the first one counts.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use socketio::{Namespace, Throttle};
+    ///
+    /// let progress = Throttle { interval: Duration::from_millis(250), events: vec!["progress".into()] };
+    /// let jobs = Namespace::new("/jobs").room_throttle("job:*", progress);
+    /// ```
+    ///
+    /// It is for what a [`Broadcast`](crate::Broadcast) emits without asking for an answer, and not for single sockets:
+    /// a glob matches no name that could be the id of one, as of [`room_history`](Self::room_history). Who emitted is
+    /// of no matter: where several say different things under one name, give them rooms or names of their own. An event
+    /// for several rooms is held back by the first rule among those of its rooms, apart from events for other rooms.
+    ///
+    /// [`emit`](crate::Broadcast::emit) returns 0 for an event that waits. It is sent to those who are in the room when
+    /// its time comes, behind what was emitted under other names meanwhile. Rooms keep what is sent. When the server
+    /// [closes](crate::SocketIo::close), what waits is sent at once. It costs memory for each room and name of which
+    /// something was emitted within the interval, up to 10,000 in a namespace; what is more is not held back.
+    pub fn room_throttle(mut self, rooms: &str, throttle: Throttle) -> Self {
+        rules(&mut self.handlers.throttle).add_room(rooms, throttle.into());
+        self
+    }
+
+    /// The same for what is emitted to the whole namespace. A second one replaces the first.
+    pub fn throttle(mut self, throttle: Throttle) -> Self {
+        rules(&mut self.handlers.throttle).set_namespace(throttle.into());
+        self
+    }
+
+    /// Lets rooms tell their members who is in them. A socket that joins is sent the event `presence_state`, with all
+    /// who are there; those others are sent `presence_diff` when somebody comes or goes. Both have one argument:
+    ///
+    /// ```text
+    /// {"room":"game:1","members":{"ann":{"info":{"color":"red"},"count":2}}}
+    /// {"room":"game:1","joins":{"bob":{"info":null,"count":1}},"leaves":{}}
+    /// ```
+    ///
+    /// Who somebody is, [`Socket::identify`](crate::Socket::identify) says before the socket joins; else it is by its
+    /// id. Several sockets of a user are one member. Who has left is told to be gone after [`Presence::grace`], unless
+    /// it is back by then. A state is always whole, and replaces what was known before; each change behind it comes
+    /// once. A client that is [recovered](crate::Socket::recovered) is sent one, too.
+    ///
+    /// ```
+    /// use socketio::{Auth, JoinError, Namespace, Presence, Socket};
+    ///
+    /// #[derive(serde::Deserialize)]
+    /// struct User {
+    ///     name: String,
+    ///     color: String,
+    /// }
+    ///
+    /// let game = Namespace::new("/game").presence("game:*", Presence::default()).on_connect(
+    ///     async |socket: Socket, Auth(user): Auth<User>| -> Result<(), JoinError> {
+    ///         socket.identify(user.name, serde_json::json!({ "color": user.color }));
+    ///         socket.join("game:1")
+    ///     },
+    /// );
+    /// ```
+    ///
+    /// `rooms` is a name, or a glob in which `*` stands for any characters; of several rules that match a room, the
+    /// first one counts. [`Broadcast::presence`](crate::Broadcast::presence) reads who is there. All members see `info`
+    /// and the names of users, of which each joining socket is sent all: it is for rooms of hundreds, not of thousands.
+    pub fn presence(mut self, rooms: &str, presence: Presence) -> Self {
+        rules(&mut self.handlers.presence).add_room(rooms, presence);
+        self
+    }
+
     /// Called with the name of the namespace when a room comes or goes in it, and when a socket joins or leaves one
     /// (`create-room`, `delete-room`, `join-room`, `leave-room` of the reference's adapter): to subscribe elsewhere to
     /// what somebody wants to hear.
@@ -292,6 +410,10 @@ impl Namespace {
         self.handlers.on_room = Some(Arc::new(listener));
         self
     }
+}
+
+fn rules<T>(rules: &mut Arc<T>) -> &mut T {
+    Arc::get_mut(rules).expect("they are shared once the namespace is served")
 }
 
 /// A missing leading slash is added, also to what is asked for.

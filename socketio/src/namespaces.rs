@@ -118,6 +118,13 @@ impl Namespaces {
         hubs.into_iter().map(|child| child.served.hub().clone()).chain(fixed).collect()
     }
 
+    /// Sends what is held back in all of them.
+    pub(crate) fn flush(&self) {
+        let children = self.children.all();
+        let all = self.fixed.values().map(|fixed| &fixed.served).chain(children.iter().map(|child| &child.served));
+        all.for_each(|served| served.hub().flush());
+    }
+
     /// The namespace of this name for a client that sent this `auth`. One of a family is made if it is not there.
     pub(crate) async fn find(self: Arc<Self>, name: Box<str>, auth: Box<str>) -> Result<Found, Missing> {
         if let Some(fixed) = self.fixed.get(&*name) {

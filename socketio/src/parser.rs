@@ -12,7 +12,7 @@ use serde_json::Value;
 #[cfg(feature = "msgpack")]
 use crate::msgpack;
 use crate::{
-    args,
+    args::{self, Args},
     decoder::{Body, Decode, Decoder, Packet},
     error::{ConnectError, DecodeError, EmitError},
     id::SocketId,
@@ -335,9 +335,7 @@ impl Encoded {
     pub(crate) fn with_short_end(&self, max: usize) -> Self {
         let follower = match &self.offset {
             Offset::Spliced if ends_long(self.text(), max) => {
-                let number = |character: char| character.is_ascii_digit() || character == '-';
-                let header = self.text().trim_start_matches(number);
-                let namespace = if header.starts_with('/') { header.split_inclusive(',').next() } else { None };
+                let namespace = self.header().find('/').map(|at| &self.header()[at..]);
                 Some((Frame::text(&["2", namespace.unwrap_or_default(), NAMELESS]), Vec::new()))
             }
             Offset::Rewritten(event) if ends_long(&event.payload, max) => {
@@ -355,16 +353,31 @@ impl Encoded {
         Self { first: self.first.clone(), rest, offset: Offset::None }
     }
 
+    /// The arguments of an event that asks for no answer and has no offset yet; of others none.
+    pub(crate) fn args(&self) -> Args {
+        match &self.offset {
+            Offset::None => Args::default(),
+            Offset::Spliced => {
+                let list = &self.text()[self.header().len()..];
+                args::of_event(list, self.rest.iter().map(|frame| Bytes::copy_from_slice(message(frame))).collect())
+            }
+            Offset::Rewritten(event) => args::of_event(&event.payload, event.attachments.clone()),
+        }
+    }
+
     /// The packet of the default parser.
     fn text(&self) -> &str {
-        let frame = self.first.websocket();
-        // The header (RFC 6455, section 5.2), and the `4` of a message.
-        let start = 1 + match frame[1] {
-            126 => 4,
-            127 => 10,
-            _ => 2,
-        };
-        str::from_utf8(&frame[start..]).expect("a text frame is UTF-8")
+        // Behind the `4` of a message.
+        str::from_utf8(&message(&self.first)[1..]).expect("a text frame is UTF-8")
+    }
+
+    /// What comes before the list in an event of the default parser that asks for no answer.
+    fn header(&self) -> &str {
+        let text = self.text();
+        let number = |character: char| character.is_ascii_digit() || character == '-';
+        let namespace = text.trim_start_matches(number);
+        let length = if namespace.starts_with('/') { namespace.find(',').map_or(0, |comma| comma + 1) } else { 0 };
+        &text[..text.len() - namespace.len() + length]
     }
 
     /// Its size in bytes, frame headers included.
@@ -378,6 +391,17 @@ impl Encoded {
         let rest = self.rest.into_iter().map(Frame::uncompressed).collect();
         Self { first: self.first.uncompressed(), rest, ..self }
     }
+}
+
+/// What a frame holds behind its header (RFC 6455, section 5.2).
+fn message(frame: &Frame) -> &[u8] {
+    let frame = frame.websocket();
+    let start = match frame[1] {
+        126 => 4,
+        127 => 10,
+        _ => 2,
+    };
+    &frame[start..]
 }
 
 /// The decoder of a custom parser, whose packets are looked at.

@@ -10,10 +10,9 @@ use crate::{
     answer::Answers,
     args::FromArgs,
     broadcast::Broadcast,
-    data::Values,
     encoded::EncodedEvent,
     error::EmitError,
-    hub::{Hub, Observer, Terms},
+    hub::{Extras, Hub, Observer, Terms},
     rooms::Room,
     server::SocketIo,
     socket::Socket,
@@ -30,15 +29,7 @@ impl SocketIo {
     fn root(&self) -> Broadcast {
         self.of("/").unwrap_or_else(|| {
             let (path, params) = ("/".into(), Box::default());
-            Broadcast::new(Arc::new(Hub::new(
-                path,
-                params,
-                Terms::default(),
-                Values::default(),
-                None,
-                None,
-                Box::new(Nobody),
-            )))
+            Broadcast::new(Arc::new(Hub::new(path, params, Terms::default(), Extras::default(), Box::new(Nobody))))
         })
     }
 

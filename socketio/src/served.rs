@@ -2,22 +2,29 @@
 //! What it is not: who is in it; that is its `hub`.
 //! Who calls it: `namespaces` makes it; `client` brings it what clients send.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, Weak},
+};
 
 use crate::{
-    changes::Listener,
+    attendance::Attendance,
+    changes::{Change, Listener},
     decoder::Incoming,
     delivery::{Delivery, Settings},
     error::{ConnectError, DisconnectReason},
     event::{Event, Kind},
     handler::{self, Ended},
+    histories::Keeper,
     hooks::{Cause, Failure},
-    hub::{Hub, Observer},
+    hub::{Extras, Hub, Observer},
     lanes::{self, Turn},
     namespace::{Erased, Handlers},
     peer::Peer,
+    presence::Present,
     recovery::Recoverable,
     socket::Socket,
+    throttle::Throttled,
     trace,
 };
 
@@ -37,14 +44,17 @@ impl Served {
     /// Serves a namespace with this name; `params` are the parameters in it.
     pub(crate) fn new(path: String, params: Box<str>, handlers: Arc<Handlers>, settings: Arc<Settings>) -> Self {
         let observer = Box::new(Listeners { handlers: handlers.clone(), settings: settings.clone() });
-        let on_room = handlers.on_room.clone().map(|on_room| -> Listener {
-            let name = path.clone();
-            Box::new(move |change| on_room(&name, change))
-        });
         let recovery = settings.recovery.map(|(options, silence)| Recoverable::new(options, silence));
         let mut terms = settings.terms.clone();
         terms.flush_delay = handlers.flush_delay.unwrap_or(terms.flush_delay);
-        let hub = Arc::new(Hub::new(path, params, terms, handlers.state.clone(), on_room, recovery, observer));
+        let keeper = Keeper::new(handlers.history.clone(), settings.histories.clone());
+        let throttled = Throttled::new(handlers.throttle.clone());
+        let hub = Arc::new_cyclic(|hub| {
+            let present = Arc::default();
+            let on_room = listener(&path, &handlers, &present, hub);
+            let extras = Extras { state: handlers.state.clone(), on_room, recovery, keeper, throttled, present };
+            Hub::new(path, params, terms, extras, observer)
+        });
         Self(Arc::new(Inner { hub, handlers, settings }))
     }
 
@@ -105,6 +115,30 @@ impl Served {
         let socket = Socket { hub: self.0.hub.clone(), peer: peer.clone() };
         Delivery::new(self.0.handlers.clone(), self.0.settings.clone(), socket, event).begin();
     }
+
+    /// It was one too many.
+    pub(crate) fn refuse_event(&self, peer: &Arc<Peer>, event: Incoming) {
+        let socket = Socket { hub: self.0.hub.clone(), peer: peer.clone() };
+        Delivery::new(self.0.handlers.clone(), self.0.settings.clone(), socket, event).refuse();
+    }
+}
+
+/// Who is to be told of rooms, if anybody is.
+fn listener(path: &str, handlers: &Handlers, present: &Arc<Mutex<Present>>, hub: &Weak<Hub>) -> Option<Listener> {
+    let rules = handlers.presence.clone();
+    let attendance = (!rules.is_empty()).then(|| Attendance { rules, present: present.clone(), hub: hub.clone() });
+    let (on_room, path) = (handlers.on_room.clone(), path.to_owned());
+    if attendance.is_none() && on_room.is_none() {
+        return None;
+    }
+    Some(Box::new(move |change| {
+        if let Some(attendance) = &attendance {
+            attendance.note(change);
+        }
+        if let (Some(on_room), Change::Room(change)) = (&on_room, change) {
+            on_room(&path, change);
+        }
+    }))
 }
 
 /// The handlers of what a hub tells.

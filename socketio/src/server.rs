@@ -20,6 +20,7 @@ use crate::{
     client::Client,
     delivery::Settings,
     family::Family,
+    histories::Histories,
     hooks::Hooks,
     hub::Terms,
     limits::Limits,
@@ -60,6 +61,10 @@ pub struct Config {
     /// Lets clients that lost their connection come back as who they were, with what they missed
     /// (`connectionStateRecovery`). Default `None`: whoever comes back is new.
     pub connection_state_recovery: Option<Recovery>,
+    /// *Ours.* Bytes that all rooms keep together, with what it takes to keep them, see
+    /// [`Namespace::room_history`]. Above it those rooms forget what they keep that were not emitted to, or joined, for
+    /// longest; so where clients choose the names of rooms, they can make others forget. Default 64 MiB.
+    pub max_history_bytes: usize,
     /// Whether a namespace that a [pattern](Namespace::pattern) led to goes away when its last socket has left
     /// (`cleanupEmptyChildNamespaces`). Default `true`, while the reference's is `false`.
     pub cleanup_empty_child_namespaces: bool,
@@ -84,6 +89,7 @@ impl Default for Config {
             close_timeout: Duration::from_secs(5),
             flush_delay: Duration::ZERO,
             connection_state_recovery: None,
+            max_history_bytes: 64 * 1024 * 1024,
             cleanup_empty_child_namespaces: true,
             error_acks: false,
             hooks: Hooks::default(),
@@ -122,6 +128,7 @@ impl SocketIo {
             terms: terms.clone(),
             tasks: handlers.clone(),
             recovery: config.connection_state_recovery.map(|options| (options, silence)),
+            histories: Arc::new(Histories::new(config.max_history_bytes)),
         };
         let cleanup = config.cleanup_empty_child_namespaces;
         let namespaces = Arc::new(Namespaces::new(namespaces, cleanup, settings));
@@ -249,6 +256,7 @@ impl SocketIo {
         self.handlers.close();
         let drained = async {
             self.handlers.ended().await;
+            self.namespaces.flush();
             self.engine.flushed().await;
         };
         let ended = async {

@@ -18,6 +18,7 @@ use crate::{
     id::SocketId,
     operator::SocketOperator,
     peer::Peer,
+    presence::Identification,
     rooms::Room,
 };
 
@@ -230,6 +231,13 @@ impl Socket {
     /// The value of this type that was [`set`](Self::set) last. To change one in place, keep a `Mutex` or an atomic.
     pub fn get<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
         self.peer.state().data.get()
+    }
+
+    /// Says who this socket is, for [rooms that tell who is in them](crate::Namespace::presence): a user, whose name
+    /// all members see, with anything else that they may know. It counts for rooms that the socket joins from now on,
+    /// and stays when the client is [recovered](Self::recovered).
+    pub fn identify(&self, user: impl Into<String>, info: impl Into<serde_json::Value>) {
+        self.set(Identification { user: user.into(), info: info.into() });
     }
 
     /// Everybody in a room but this socket. Also takes a socket id. Each further `to` adds recipients.

@@ -18,6 +18,8 @@ pub(crate) struct Target {
 /// An event to be sent.
 #[derive(Debug, Clone)]
 pub(crate) struct Event {
+    /// Its name, where rooms keep events.
+    pub(crate) name: Option<Arc<str>>,
     pub(crate) encoded: Encoded,
     /// What its recipients get, for the observer; `None` when that does not want to be told.
     pub(crate) received: Option<Arc<Incoming>>,

@@ -118,6 +118,11 @@ pub(crate) fn handler_rejected(namespace: &str, event: Option<&str>) {
     tell!(INFO, "handler not called", namespace = namespace, event = event);
 }
 
+/// A client sent more events than it may.
+pub(crate) fn event_dropped(namespace: &str, event: Option<&str>) {
+    tell!(DEBUG, "event dropped", namespace = namespace, event = event);
+}
+
 /// A handler returned an error, whose words are the application's.
 pub(crate) fn handler_failed(namespace: &str, event: Option<&str>, error: &dyn std::error::Error) {
     tell!(WARN, "handler failed", namespace = namespace, event = event, error = error.to_string());

@@ -2,7 +2,7 @@
 
 use std::{pin::Pin, time::Duration};
 
-use socketio::{Config, EmitError, Limits, Namespace, Reply, Socket, Value};
+use socketio::{Cause, Config, EmitError, EventRate, Hooks, Limits, Namespace, OnExcess, Reply, Socket, Value};
 use tests::{
     Row,
     frames::{BINARY, CLOSED, Frame, TEXT, WebSocket, masked, text},
@@ -184,6 +184,18 @@ async fn i3_i4_i11_j11_j12_j20_k1_k6_k9_kb3_kb5_kb13_l3_every_bound_and_what_pas
             r#"44/game-3,{"message":"Too many namespaces"}"#,
             Box::pin(dynamic_namespaces()),
         ),
+        (
+            "event_rate",
+            "a third event",
+            r#"431["b"] 432[{"error":{"message":"Too many events"}}]"#,
+            Box::pin(event_rate(OnExcess::Drop)),
+        ),
+        (
+            "event_rate",
+            "a third event, where it closes",
+            r#"431["b"] 432[{"error":{"message":"Too many events"}}] closed"#,
+            Box::pin(event_rate(OnExcess::Close)),
+        ),
         ("max_rooms", "a third one", "the socket is in too many rooms", Box::pin(rooms("c"))),
         ("max_room_name", "a sixth byte", "the name of the room is too long", Box::pin(rooms("123456"))),
     ];
@@ -191,6 +203,46 @@ async fn i3_i4_i11_j11_j12_j20_k1_k6_k9_kb3_kb5_kb13_l3_every_bound_and_what_pas
         let label = format!("Limits::{option}: {input}");
         let _row = Row(&label);
         assert_eq!(within(case).await, answer);
+    }
+}
+
+/// Two events at once, and one in a second; what is answered to these two and a third one, of another namespace.
+async fn event_rate(on_excess: OnExcess) -> String {
+    let (sender, mut told) = Told::new();
+    let hooks = Hooks::default().on_failure(move |failure| {
+        let is_that = matches!(failure.cause, Cause::TooManyEvents);
+        let _over = sender.send((failure.to_string(), failure.socket.id().to_string(), is_that));
+    });
+    let limits = Limits { event_rate: Some(EventRate { per_second: 1, burst: 2, on_excess }), ..default() };
+    let config = Config { limits, hooks, error_acks: true, ..Config::default() };
+    let (server, _io) = server::socketio(config, [namespace("/"), namespace("/other")]).await;
+    let (mut client, _id) = socket::connect(server.endpoint, "/").await;
+    let id = socket::join(&mut client, "/other").await;
+    // In one piece, so that no second passes.
+    let events = [r#"42["none"]"#, r#"421["ack","b"]"#, r#"42/other,2["ack","c"]"#];
+    client.connection.send(events.map(|event| masked(TEXT, event.as_bytes())).concat()).await;
+    let (failure, socket, is_that) = told.next().await;
+    assert_eq!(
+        failure,
+        format!("a handler of /other for the socket {id} and its event \"ack\" was not called: too many events")
+    );
+    assert!(socket.as_str() == id && is_that);
+    let mut answers = vec![word(client.frame().await), word(client.frame().await).replace("/other,", "")];
+    if on_excess == OnExcess::Close {
+        answers.push(word(client.frame().await));
+    }
+    answers.join(" ")
+}
+
+#[tokio::test]
+async fn events_are_not_limited_in_number_unless_that_is_wanted() {
+    let (server, _io) = serve(default(), [namespace("/")]).await;
+    let (mut client, _id) = socket::connect(server.endpoint, "/").await;
+    for number in 0..1000 {
+        client.send(&format!(r#"42{number}["ack"]"#)).await;
+    }
+    for number in 0..1000 {
+        assert_eq!(client.frame().await, text(format!("43{number}[]")));
     }
 }
 

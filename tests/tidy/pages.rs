@@ -5,7 +5,7 @@
 use std::{collections::BTreeSet, fmt::Debug};
 
 use engineio::{Config, Cookie, Cors, Http, Origins, PerMessageDeflate, Serve};
-use socketio::{Limits, Recovery};
+use socketio::{EventRate, Limits, Presence, Recovery, RoomHistory, Throttle};
 
 use crate::{
     none,
@@ -82,10 +82,14 @@ fn the_page_of_options_has_all_and_their_defaults() {
     let page = read("docs/options.md");
     let cors = Cors::new(Origins::Any);
     let cookie = Cookie::new("io").expect("a name");
-    let types: [(&str, &str, &dyn Debug); 9] = [
+    let types: [(&str, &str, &dyn Debug); 13] = [
         ("socketio::Config", "socketio/src/server.rs", &socketio::Config::default()),
         ("Limits", "socketio/src/limits.rs", &Limits::default()),
+        ("EventRate", "socketio/src/event_rate.rs", &EventRate::default()),
         ("Recovery", "socketio/src/recovery.rs", &Recovery::default()),
+        ("RoomHistory", "socketio/src/room_history.rs", &RoomHistory::default()),
+        ("Throttle", "socketio/src/throttle.rs", &Throttle::default()),
+        ("Presence", "socketio/src/presence.rs", &Presence::default()),
         ("Config", "engineio/src/config.rs", &Config::default()),
         ("PerMessageDeflate", "engineio/src/config.rs", &PerMessageDeflate::default()),
         ("Http", "engineio/src/http.rs", &Http::default()),

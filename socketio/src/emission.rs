@@ -1,0 +1,174 @@
+//! What it is: an event of a namespace, encoded, and sent to all who are meant, at once or later, or to one peer.
+//! What it is not: the choice of who is meant (`hub`).
+//! Who calls it: broadcasts and sockets.
+
+use std::{
+    sync::{Arc, MutexGuard, PoisonError, Weak},
+    time::Instant,
+};
+
+use engineio::{Revision, Sent};
+use serde::Serialize;
+use tokio::sync::oneshot;
+
+use crate::{
+    args::{self, Args},
+    decoder::Incoming,
+    error::EmitError,
+    hub::Hub,
+    peer::Peer,
+    target::{Event, Target},
+    throttle::{Offered, Throttled, Waiting},
+};
+
+impl Hub {
+    /// Encodes an event of this namespace.
+    pub(crate) fn event<T: Serialize + ?Sized>(
+        &self,
+        name: &str,
+        args: &T,
+        ack: Option<u64>,
+    ) -> Result<Event, EmitError> {
+        let encoded = self.parser.event(&self.path, name, args, ack)?;
+        let received = if self.observer.hears_outgoing() {
+            Some(Arc::new(Incoming { name: name.into(), args: args::received(args)?, ack }))
+        } else {
+            None
+        };
+        let is_named = self.keeper.is_some() || self.throttled.is_some();
+        Ok(Event { name: is_named.then(|| name.into()), encoded, received })
+    }
+
+    /// Sends to each peer that is meant, once; what is volatile only to those who are ready for it.
+    /// Returns to how many it was sent; to nobody if it has to wait.
+    pub(crate) fn deliver(self: &Arc<Self>, target: &Target, event: &Event, volatile: bool) -> usize {
+        // While nobody has ever been let in, there is nobody to be spared.
+        if let Some((mut throttled, runtime)) = self.throttled().zip(self.runtime.get()) {
+            match throttled.offer(target, event, volatile, now()) {
+                Offered::Send => {}
+                Offered::Waits(poll_at) => {
+                    if let Some(at) = poll_at {
+                        runtime.spawn(release(Arc::downgrade(self), at));
+                    }
+                    return 0;
+                }
+            }
+        }
+        self.deliver_now(target, event, volatile)
+    }
+
+    /// Sends what has waited for long enough. Says when to come again.
+    fn release(self: &Arc<Self>, now: Instant) -> Option<Instant> {
+        let (due, next) = self.throttled()?.poll(now);
+        self.deliver_all(&due);
+        next
+    }
+
+    /// Sends what waits, however long it did.
+    pub(crate) fn flush(self: &Arc<Self>) {
+        let waiting = self.throttled().map(|mut throttled| throttled.flush());
+        self.deliver_all(&waiting.unwrap_or_default());
+    }
+
+    fn deliver_all(self: &Arc<Self>, waiting: &[Waiting]) {
+        for Waiting { target, event, volatile } in waiting {
+            self.deliver_now(target, event, *volatile);
+        }
+    }
+
+    fn throttled(&self) -> Option<MutexGuard<'_, Throttled>> {
+        Some(self.throttled.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn deliver_now(self: &Arc<Self>, target: &Target, event: &Event, volatile: bool) -> usize {
+        let Event { encoded, received, .. } = event;
+        if received.is_some() {
+            // The application's code runs: below no lock.
+            self.peers(target).iter().for_each(|peer| self.tell_outgoing(peer, event));
+        }
+        let mut recovery = self.recovery();
+        let keeper = self.keeper.as_ref().filter(|_| !volatile);
+        let _turn = keeper.and_then(|keeper| keeper.keep(target, event, Instant::now()));
+        let kept = recovery.as_mut().and_then(|recovery| match volatile {
+            true => recovery.pass(encoded),
+            false => recovery.emit(encoded, &target.rooms, &target.except, Instant::now()),
+        });
+        let mark = recovery.as_ref().and_then(|recovery| recovery.mark());
+        let (mut sent, mut corked) = (0, Vec::new());
+        self.select(target, |peer| {
+            let encoded = kept.as_ref().filter(|_| peer.revision() == Revision::V4).unwrap_or(encoded);
+            let queued = if volatile {
+                peer.send_volatile(encoded) == Ok(Sent::Queued)
+            } else if self.corks.is_some() {
+                peer.send_corked(encoded, &mut corked).is_ok()
+            } else {
+                peer.send_now(encoded).is_ok()
+            };
+            sent += usize::from(queued);
+            // What a connection that has ended did not take, the client does not have.
+            peer.mark(mark.filter(|_| queued));
+        });
+        if let Some((corks, runtime)) = self.corks.as_ref().zip(self.runtime.get()) {
+            corks.keep(corked, runtime);
+        }
+        sent
+    }
+
+    /// Sends to one peer, or keeps it while its connect handler runs. If the peer is gone and its client may come back,
+    /// or has, it is for that client. What is volatile is only for a client that is there and ready for it.
+    pub(crate) fn send(self: &Arc<Self>, peer: &Arc<Peer>, event: &Event, volatile: bool) -> Result<Sent, EmitError> {
+        self.tell_outgoing(peer, event);
+        let encoded = &event.encoded;
+        // Held to the end: meanwhile nobody is let in, and nobody leaves.
+        let Some(mut recovery) = self.recovery() else { return peer.send_flagged(encoded, volatile) };
+        if peer.is_connecting() || peer.revision() == Revision::V3 {
+            return peer.send_flagged(encoded, volatile);
+        }
+        if volatile {
+            let passed = recovery.pass(encoded);
+            return peer.send_flagged(passed.as_ref().unwrap_or(encoded), true);
+        }
+        let Some(kept) = recovery.emit_to(encoded, peer.id(), Instant::now()) else {
+            return peer.send_flagged(encoded, false);
+        };
+        if let Some(peer) = self.peer(peer.id().as_str()) {
+            // If its connection has just ended, the event waits for its client.
+            let is_sent = peer.send_now(&kept).is_ok();
+            peer.mark(recovery.mark().filter(|_| is_sent));
+        }
+        Ok(Sent::Queued)
+    }
+
+    /// Sends an event to one peer and expects an answer; `None` when it is volatile and was dropped.
+    pub(crate) fn ask(
+        self: &Arc<Self>,
+        peer: &Arc<Peer>,
+        id: u64,
+        event: &Event,
+        volatile: bool,
+    ) -> Result<Option<oneshot::Receiver<Args>>, EmitError> {
+        self.tell_outgoing(peer, event);
+        peer.ask(id, &event.encoded, volatile, self.limits.max_pending_acks)
+    }
+
+    fn tell_outgoing(self: &Arc<Self>, peer: &Arc<Peer>, event: &Event) {
+        if let Some(received) = &event.received {
+            self.observer.outgoing(self, peer, received);
+        }
+    }
+}
+
+/// The time by the clock of timers, which a test may have stopped.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+/// Sends, again and again, what has waited, until no interval lasts.
+async fn release(hub: Weak<Hub>, mut at: Instant) {
+    loop {
+        tokio::time::sleep_until(at.into()).await;
+        let next = hub.upgrade().and_then(|hub| hub.release(now()));
+        let Some(next) = next else { return };
+        at = next;
+    }
+}
