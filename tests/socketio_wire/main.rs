@@ -19,6 +19,7 @@ mod listeners;
 mod membership;
 mod middlewares;
 mod msgpack;
+mod observers;
 mod parsers;
 mod recovery;
 mod retries;
