@@ -17,7 +17,7 @@ use crate::{
     metrics::Metrics,
 };
 
-/// Longest name of an event in the log, in bytes.
+/// Longest name of an event in the log, in characters.
 const MAX_LOGGED: usize = 64;
 
 /// The namespaces of this configuration; `/` when it has none.
@@ -77,8 +77,8 @@ fn report(socket: &Socket, event: &str, options: &config::Namespace) {
     if options.unhandled == Unhandled::Ignore {
         return;
     }
-    let shown = &event[..event.floor_char_boundary(MAX_LOGGED)];
-    warn!(namespace = socket.namespace_name(), event = shown, "nobody handles this event");
+    let shown: String = event.chars().take(MAX_LOGGED).collect();
+    warn!(namespace = socket.namespace_name(), event = shown.as_str(), "nobody handles this event");
     if options.unhandled == Unhandled::Error && !options.error_event.is_empty() {
         let error = json!({ "message": "nobody handles this event", "event": event, "code": "unhandled" });
         // A client that has gone meanwhile needs no word.

@@ -38,6 +38,7 @@ const LOOK: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(crate) enum TlsError {
     Read(PathBuf, pem::Error),
+    Empty(PathBuf),
     /// What rustls says of certificate and key.
     Refused(rustls::Error),
     Watch(PathBuf, io::Error),
@@ -47,6 +48,7 @@ impl fmt::Display for TlsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Read(path, error) => write!(f, "cannot read {} as PEM: {error}", path.display()),
+            Self::Empty(path) => write!(f, "{} holds no certificate", path.display()),
             Self::Refused(error) => write!(f, "server.tls_cert and server.tls_key: {error}"),
             Self::Watch(path, error) => write!(f, "cannot look at {}: {error}", path.display()),
         }
@@ -110,7 +112,10 @@ fn acceptor(cert: &PathBuf, key: &PathBuf) -> Result<TlsAcceptor, TlsError> {
         let path = path.clone();
         move |error| TlsError::Read(path, error)
     };
-    let chain = CertificateDer::pem_file_iter(cert).and_then(Iterator::collect).map_err(unreadable(cert))?;
+    let chain: Vec<_> = CertificateDer::pem_file_iter(cert).and_then(Iterator::collect).map_err(unreadable(cert))?;
+    if chain.is_empty() {
+        return Err(TlsError::Empty(cert.clone()));
+    }
     let key = PrivateKeyDer::from_pem_file(key).map_err(unreadable(key))?;
     let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
@@ -138,20 +143,32 @@ impl Listener for TlsListener {
 
 /// A connection whose handshake is a part of its first read, so that it holds up nobody else, and has the time that the
 /// head of a request has.
+///
+/// ```text
+/// Opening -- handshake --> Open
+///         -- error --> Failed
+/// ```
 pub(crate) enum TlsConnection {
     Opening(Box<Accept<TcpStream>>),
     Open(Box<TlsStream<TcpStream>>),
+    /// The handshake has told why; hyper asks again, to say goodbye.
+    Failed,
 }
 
 impl TlsConnection {
     fn poll_open(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<&mut TlsStream<TcpStream>>> {
         if let Self::Opening(accept) = self {
-            let stream = ready!(Pin::new(&mut **accept).poll(cx))?;
-            *self = Self::Open(Box::new(stream));
+            match ready!(Pin::new(&mut **accept).poll(cx)) {
+                Ok(stream) => *self = Self::Open(Box::new(stream)),
+                Err(error) => {
+                    *self = Self::Failed;
+                    return Poll::Ready(Err(error));
+                }
+            }
         }
         match self {
             Self::Open(stream) => Poll::Ready(Ok(stream)),
-            Self::Opening(_) => Poll::Pending,
+            Self::Opening(_) | Self::Failed => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
         }
     }
 }
@@ -186,7 +203,7 @@ impl AsyncWrite for TlsConnection {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             // There is nothing to say goodbye to.
-            Self::Opening(_) => Poll::Ready(Ok(())),
+            Self::Opening(_) | Self::Failed => Poll::Ready(Ok(())),
             Self::Open(stream) => Pin::new(&mut **stream).poll_shutdown(cx),
         }
     }

@@ -176,8 +176,8 @@ impl Scalar for Duration {
         let (millis, seconds) = (self.as_millis(), self.as_secs());
         match () {
             () if millis % 1000 > 0 => format!("\"{millis}ms\""),
-            () if seconds > 0 && seconds % 3600 == 0 => format!("\"{}h\"", seconds / 3600),
-            () if seconds > 0 && seconds % 60 == 0 => format!("\"{}m\"", seconds / 60),
+            () if seconds > 0 && seconds.is_multiple_of(3600) => format!("\"{}h\"", seconds / 3600),
+            () if seconds > 0 && seconds.is_multiple_of(60) => format!("\"{}m\"", seconds / 60),
             () => format!("\"{seconds}s\""),
         }
     }
@@ -198,7 +198,7 @@ impl Scalar for Size {
     }
 
     fn shown(&self) -> String {
-        let exact = |(_, bytes): &&(&str, usize)| *bytes > 1 && self.0 > 0 && self.0 % bytes == 0;
+        let exact = |(_, bytes): &&(&str, usize)| *bytes > 1 && self.0 > 0 && self.0.is_multiple_of(*bytes);
         match UNITS.iter().rev().find(exact) {
             Some((name, bytes)) => format!("\"{}{name}\"", self.0 / bytes),
             None => self.0.to_string(),
