@@ -1,6 +1,6 @@
 //! Every option of the binary: right and wrong values, and what the right ones bring about.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fs, path::Path};
 
 use tests::{
     Row,
@@ -74,6 +74,14 @@ const OF_NAMESPACES: [(&str, &str, &str); 5] = [
     ("unhandled", "\"error\"", "\"shout\""),
     ("error_event", "\"\"", "7"),
 ];
+
+#[tokio::test]
+async fn the_page_of_the_server_has_all_options_as_they_are() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/server.md");
+    let page = fs::read_to_string(page).expect("the page");
+    let listing = String::from_utf8(run(BINARY, &["default-config"]).await.stdout).expect("UTF-8");
+    assert!(page.contains(&format!("```toml\n{listing}```\n")), "put this into docs/server.md:\n{listing}");
+}
 
 /// Starts a server with these options, on any free ports.
 async fn start(options: &[&str]) -> Process {
