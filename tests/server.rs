@@ -84,7 +84,7 @@ async fn what_cannot_be_started_says_why() {
     let rows: [(&[&str], i32, &str); 6] = [
         (&["--listen", &taken], 1, "cannot listen on"),
         (&["--listen", "0.0.0.0:0"], 1, "loopback addresses only"),
-        (&["--listen", "nonsense"], 1, "--listen: server.listen is an address such as"),
+        (&["--listen", "nonsense"], 1, "--listen: server.listen must be an address such as"),
         (&["--config", &typo], 1, "typo.toml:2: there is no option server.listenn; did you mean listen?"),
         (&["--config", "/no/such/file"], 1, "cannot read /no/such/file"),
         (&["--listen", "127.0.0.1:0", "--serve-client", "/no/such/dist"], 1, "the npm package socket.io-client"),

@@ -6,6 +6,7 @@ use tests::{
     Row,
     frames::{CLOSED, WebSocket},
     http::Connection,
+    polling::Polling,
     process::{Process, command, run},
     within,
 };
@@ -132,7 +133,10 @@ async fn every_option_takes_right_values_and_refuses_wrong_ones_by_name() {
             let output = within(command.output()).await.expect("the binary runs");
             let error = String::from_utf8_lossy(&output.stderr);
             assert_eq!(output.status.code(), Some(code), "{error}");
-            assert_eq!(error.contains(&format!("variable SOCKETIO_NAMESPACE: namespace[0].{name} is ")), code == 1);
+            assert_eq!(
+                error.contains(&format!("variable SOCKETIO_NAMESPACE: namespace[0].{name} must be ")),
+                code == 1
+            );
         }
     }
 }
@@ -350,5 +354,84 @@ async fn compression_is_as_configured() {
         let mut connection = Connection::open(server.address).await;
         connection.request("GET /socket.io/?EIO=4&transport=polling", "accept-encoding: gzip\r\n").await;
         assert_eq!(connection.head().await.header("content-encoding"), coding, "{options:?}");
+    }
+}
+
+#[tokio::test]
+async fn heads_of_requests_are_bounded_in_size_and_time() {
+    let long = format!("x: {}\r\n", "x".repeat(20_000));
+    for (option, status) in [("server.max_header_bytes=16KiB", 431), ("server.max_header_bytes=32KiB", 200)] {
+        let server = start(&[option]).await;
+        assert_eq!(server.get("/socket.io/?EIO=4&transport=polling", &long).await.status, status);
+    }
+    let server = start(&["server.header_timeout=100ms"]).await;
+    let mut connection = Connection::open(server.address).await;
+    connection.send("GET / HTTP/1.1\r\n").await;
+    // The connection ends, or else the test does.
+    connection.rest().await;
+}
+
+#[tokio::test]
+async fn messages_are_bounded_in_size() {
+    let server = start(&["engine.max_payload=10"]).await;
+    let mut polling = Polling::open(server.endpoint()).await;
+    assert_eq!(polling.post("4012345678").await.body, "ok");
+    let mut polling = Polling::open(server.endpoint()).await;
+    assert_eq!(polling.post("40123456789").await.status, 413);
+}
+
+#[tokio::test]
+async fn clients_that_do_nothing_are_sent_away() {
+    let mut server = start(&["engine.ping_interval=50ms", "engine.ping_timeout=50ms"]).await;
+    let _client = join(&server, "/", "EIO=4").await;
+    assert!(server.logged("connection closed").await.contains("reason=ping timeout"));
+    let mut server = start(&["engine.connect_timeout=50ms"]).await;
+    let _client = WebSocket::open(server.endpoint()).await;
+    assert!(server.logged("connection closed").await.contains("reason=forced close"));
+}
+
+#[tokio::test]
+async fn upgrades_have_their_time_and_failed_ones_are_counted() {
+    let mut server = start(&["engine.upgrade_timeout=50ms"]).await;
+    let mut polling = Polling::open(server.endpoint()).await;
+    let mut websocket = polling.probing().await;
+    assert_eq!(websocket.frame().await, CLOSED);
+    assert_eq!(polling.post("1").await.body, "ok");
+    server.logged("connection closed").await;
+    let metrics = server.ask("/metrics").await.body;
+    assert!(metrics.contains("socketio_upgrades_total{result=\"failure\"} 1"), "{metrics}");
+}
+
+#[tokio::test]
+async fn clients_that_do_not_read_are_cut_off_behind_their_queue() {
+    let large = format!("{{\"event\":\"e\",\"data\":\"{}\"}}", "x".repeat(600));
+    for (option, body, emits) in
+        [("limits.send_queue_messages=3", "{\"event\":\"e\"}", 4), ("limits.send_queue_bytes=1kB", &large[..], 3)]
+    {
+        let _row = Row(option);
+        let mut server = start(&[option]).await;
+        let mut polling = Polling::open(server.endpoint()).await;
+        assert_eq!(polling.post("40").await.body, "ok");
+        polling.get().await;
+        for emit in 1..=emits {
+            let sockets = u8::from(emit < emits);
+            assert_eq!(server.emit("", body).await.body, format!("{{\"sockets\":{sockets}}}\n"), "{emit}");
+        }
+        assert!(server.logged("connection closed").await.contains("reason=slow consumer"));
+        assert!(server.ask("/metrics").await.body.contains("socketio_slow_consumers_total 1"));
+    }
+}
+
+#[tokio::test]
+async fn websocket_messages_are_compressed_on_request() {
+    for (options, extensions) in [(&[][..], ""), (&["engine.ws_compression=true"], "permessage-deflate")] {
+        let server = start(options).await;
+        let mut connection = Connection::open(server.address).await;
+        let headers = "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
+             sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-extensions: permessage-deflate\r\n";
+        connection.request("GET /socket.io/?EIO=4&transport=websocket", headers).await;
+        let head = connection.head().await;
+        assert_eq!(head.status, 101);
+        assert_eq!(head.header("sec-websocket-extensions").split(';').next(), Some(extensions));
     }
 }

@@ -87,16 +87,16 @@ fn mistakes_are_told_with_their_place() {
         ("[sever]", ":1: there is no option sever; did you mean server?"),
         ("listen = 'x'", ":1: there is no option listen"),
         ("[api]\nkeys = [{ keyy = 'x' }]", ":2: there is no option api.keys[0].keyy; did you mean key?"),
-        ("[server]\nlisten = 80", ":2: server.listen is an address such as"),
-        ("[engine]\nping_interval = 'soon'", ":2: engine.ping_interval is a time such as"),
-        ("[engine]\neio3 = 'true'", ":2: engine.eio3 is true or false"),
+        ("[server]\nlisten = 80", ":2: server.listen must be an address such as"),
+        ("[engine]\nping_interval = 'soon'", ":2: engine.ping_interval must be a time such as"),
+        ("[engine]\neio3 = 'true'", ":2: engine.eio3 must be true or false"),
         ("[[namespace]]\nname = '/a'\n[[namespace]]\nnam = '/b'", ":4: there is no option namespace[1].nam; did you"),
-        ("namespace = 7", ":1: namespace is a list of tables"),
-        ("server = 7", ":1: server is a table"),
-        ("[api]\nkeys = [7]", ":2: api.keys is a key, a table"),
+        ("namespace = 7", ":1: namespace must be a list of tables"),
+        ("server = 7", ":1: server must be a table"),
+        ("[api]\nkeys = [7]", ":2: api.keys must be a key, a table"),
         ("[api]\nkeys_file = '/no/such/key'", ":2: api.keys_file names a file: No such file"),
         ("[server]\nlisten = ", ":2: "),
-        ("[[namespace]]\nname = '*'", ":2: namespace[0].name is the whole name"),
+        ("[[namespace]]\nname = '*'", ":2: namespace[0].name must be the whole name"),
         ("[[namespace]]\n[[namespace]]", "namespace: / is there twice"),
         ("[cors]\norigins = '*'", "set cors.credentials = false"),
         ("[cors]\norigins = ['*', 'same-origin']\ncredentials = false", "stand alone"),
@@ -121,8 +121,9 @@ fn mistakes_are_told_with_their_place() {
             "SOCKETIO_ENGINE_PING_INTERVL: there is no such option; did you mean \
             SOCKETIO_ENGINE_PING_INTERVAL?",
         ),
-        ("SOCKETIO_ENGINE_EIO3", "yes", "variable SOCKETIO_ENGINE_EIO3: engine.eio3 is true or false"),
-        ("SOCKETIO_SERVER_LISTEN", "[", "server.listen is an address"),
+        ("SOCKETIO_FOO", "1", "SOCKETIO_FOO: there is no such option"),
+        ("SOCKETIO_ENGINE_EIO3", "yes", "variable SOCKETIO_ENGINE_EIO3: engine.eio3 must be true or false"),
+        ("SOCKETIO_SERVER_LISTEN", "[", "server.listen must be an address"),
     ] {
         let error = settle(&[], &[(name, value)]).expect_err(name).to_string();
         assert!(error.contains(message), "{error}");
@@ -130,7 +131,7 @@ fn mistakes_are_told_with_their_place() {
     let error = settle(&["--set", "engine.eio4=true"], &[]).expect_err("unknown").to_string();
     assert_eq!(error, "--set: there is no option engine.eio4; did you mean eio3?");
     let error = settle(&["--listen", "nonsense"], &[]).expect_err("invalid").to_string();
-    assert!(error.starts_with("--listen: server.listen is an address"), "{error}");
+    assert!(error.starts_with("--listen: server.listen must be an address"), "{error}");
 }
 
 #[test]

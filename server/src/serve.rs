@@ -63,7 +63,8 @@ impl std::error::Error for ServeError {}
 pub(crate) async fn serve(settled: Settled, flags: Flags) -> Result<(), ServeError> {
     let journal = Journal::open(&settled.config.log);
     // Each connection is an open file. Where the limit cannot be raised, that which is there holds.
-    let files = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1024);
+    let raised = rlimit::increase_nofile_limit(u64::MAX).or_else(|_| rlimit::Resource::NOFILE.get_soft());
+    let files = raised.unwrap_or(u64::MAX);
     let Settled { config, is_playground } = &settled;
     let bundle = config.server.serve_client.as_deref().map(Bundle::load).transpose().map_err(ServeError::Bundle)?;
     let mut signals = Signals::watch().map_err(ServeError::Signals)?;

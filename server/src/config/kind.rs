@@ -11,7 +11,7 @@ use super::{
 
 /// A value without parts.
 pub(super) trait Scalar: Sized {
-    /// What it looks like, behind "is".
+    /// What it looks like, behind "must be".
     const KIND: &'static str;
     const IS_SECRET: bool = false;
 

@@ -7,7 +7,7 @@ use std::fmt;
 use super::value::{Entry, Place, Value};
 
 /// Names that are this much alike, of 1, are worth a suggestion.
-const ALIKE: f64 = 0.8;
+const ALIKE: f64 = 0.85;
 
 /// A key's value, or a table of keys.
 pub(super) trait Setting {
@@ -75,7 +75,7 @@ impl fmt::Display for Problem {
                 }
                 suggestion.iter().try_for_each(|name| write!(f, "; did you mean {name}?"))
             }
-            Self::Invalid { place, path, expected } => write!(f, "{place}: {path} is {expected}"),
+            Self::Invalid { place, path, expected } => write!(f, "{place}: {path} must be {expected}"),
             Self::Unreadable { place, path, error } => write!(f, "{place}: {path} names a file: {error}"),
         }
     }

@@ -41,7 +41,10 @@ pub(super) fn environment(
         let Some(name) = name.to_str().filter(|name| name.starts_with(PREFIX) && *name != FILE) else { continue };
         let place = Place::Variable(name.to_owned());
         let Some(path) = paths.iter().find(|path| variable(path) == name) else {
-            let suggestion = suggest(name, paths.iter().map(|path| variable(path)));
+            // What all of them begin with would make any two alike.
+            let tail = |name: &str| name.trim_start_matches(PREFIX).to_owned();
+            let suggestion = suggest(&tail(name), paths.iter().map(|path| tail(&variable(path))));
+            let suggestion = suggestion.map(|tail| format!("{PREFIX}{tail}"));
             problems.push(Problem::Unknown { place, path: String::new(), suggestion });
             continue;
         };
