@@ -210,6 +210,7 @@ async fn hanging_up_reads_keys_and_the_level_of_the_log_again() {
     for (text, logged, old, new) in [
         ("[api]\nkeys = ['new', '", "stays as it was", 200, 401),
         ("[api]\nkeys = ['new']", "configuration read again", 401, 200),
+        ("[admin]\nlisten = '127.0.0.1:1'", "waits for the next start", 401, 200),
         ("[api]\nkeys = ['new']\n[engine]\nping_interval = 1", "waits for the next start", 401, 200),
     ] {
         let _row = Row(text);
@@ -240,6 +241,9 @@ async fn each_connection_that_ends_is_a_line_of_the_log_without_secrets() {
         }
         assert!(!line.contains("secret"), "{line}");
     }
+    let mut server = start("debug", "[log]\nlevel = 'debug'").await;
+    let _client = join(&server).await;
+    assert!(server.logged("socket joined").await.contains("namespace=\"/\""));
     let mut server = start("quiet", "[log]\nlevel = 'error'").await;
     drop(join(&server).await);
     server.signal("TERM");
@@ -360,4 +364,15 @@ async fn the_limit_on_open_files_is_raised_and_threads_are_as_many_as_said() {
         name.is_ok_and(|name| name.starts_with("tokio-"))
     });
     assert_eq!(tasks.count(), 3);
+}
+
+#[tokio::test]
+async fn without_a_limit_of_its_own_connections_are_bounded_by_open_files() {
+    let script = "ulimit -n 70; exec \"$0\" --listen 127.0.0.1:0 --admin-listen 127.0.0.1:0";
+    let server = Process::start(command("sh", &["-c", script, BINARY])).await;
+    assert!(server.announced.contains("warning: the limit on open files is low"), "{}", server.announced);
+    for (connection, status) in [200, 200, 200, 200, 200, 200, 503].into_iter().enumerate() {
+        let answer = server.get("/socket.io/?EIO=4&transport=polling", "").await;
+        assert_eq!(answer.status, status, "connection {connection}, of 70 less 64");
+    }
 }

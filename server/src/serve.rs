@@ -225,9 +225,12 @@ impl Reloaded {
     }
 
     fn take(&mut self, new: Config) {
-        self.keyring.replace(&new.api.keys.0);
+        // Without keys it is the addresses that keep strangers out, and those that serve now stay.
+        if !new.api.keys.0.is_empty() {
+            self.keyring.replace(&new.api.keys.0);
+            self.config.api.keys = new.api.keys.clone();
+        }
         self.journal.set(new.log.level);
-        self.config.api.keys = new.api.keys.clone();
         self.config.log.level = new.log.level;
         if self.config == new {
             info!("configuration read again");
