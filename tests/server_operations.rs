@@ -351,7 +351,8 @@ async fn subcommands_speak_to_the_server_that_runs() {
 
 #[tokio::test]
 async fn the_limit_on_open_files_is_raised_and_threads_are_as_many_as_said() {
-    let script = "ulimit -Sn 200; exec \"$0\" --listen 127.0.0.1:0 --admin-listen '' --set server.threads=3";
+    let script = "ulimit -Sn 200; exec \"$0\" --listen 127.0.0.1:0 --admin-listen '' --set server.threads=3 \
+         --set limits.max_connections=9000000000";
     let server = Process::start(command("sh", &["-c", script, BINARY])).await;
     let status = format!("/proc/{}", server.child.id().expect("it runs"));
     let limits = fs::read_to_string(format!("{status}/limits")).expect("Linux");
@@ -359,6 +360,7 @@ async fn the_limit_on_open_files_is_raised_and_threads_are_as_many_as_said() {
     let [.., soft, hard, _] = limit.split_whitespace().collect::<Vec<_>>()[..] else { panic!("{limit}") };
     assert_eq!(soft, hard);
     assert!(server.announced.contains(&format!("open files {hard}")), "{}", server.announced);
+    assert!(server.announced.contains("warning: limits.max_connections is more than"), "{}", server.announced);
     let tasks = fs::read_dir(format!("{status}/task")).expect("Linux").filter(|task| {
         let name = task.as_ref().map(|task| fs::read_to_string(task.path().join("comm")).unwrap_or_default());
         name.is_ok_and(|name| name.starts_with("tokio-"))

@@ -51,6 +51,7 @@ fn warnings(config: &Config, files: u64) -> impl Iterator<Item = &'static str> {
         ),
         (config.cors.origins.contains(&AllowedOrigin::Any), "pages of all origins are let in"),
         (files < FEW_FILES, "the limit on open files is low, and so is that on connections"),
+        (config.limits.max_connections as u64 >= files, "limits.max_connections is more than open files allow"),
     ];
     warnings.into_iter().filter_map(|(is_so, warning)| is_so.then_some(warning))
 }

@@ -69,7 +69,7 @@ impl Process {
                 announced.push_str(&line);
                 announced.push('\n');
                 // The last line of a server, and of a playground.
-                if line.contains("open files") || line.contains("Ctrl-C ends it") {
+                if line.trim_start().starts_with("open files ") || line.contains("Ctrl-C ends it") {
                     return;
                 }
             }

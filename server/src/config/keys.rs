@@ -187,7 +187,7 @@ section! {
     Drain {
         /// Time to close all connections in; what takes longer is cut off.
         timeout: Duration = Duration::from_secs(8),
-        /// Connections closed in a second; 0 closes all at once. Half of the timeout is never exceeded.
+        /// Connections closed in a second, or more, so that it takes a quarter of the timeout at most; 0 is all at once.
         rate: usize = 1000,
     }
 }
