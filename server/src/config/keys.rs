@@ -187,7 +187,8 @@ section! {
     Drain {
         /// Time to close all connections in; what takes longer is cut off.
         timeout: Duration = Duration::from_secs(8),
-        /// Connections closed in a second, or more, so that it takes a quarter of the timeout at most; 0 is all at once.
+        /// Connections closed in a second, or more, so that it takes a quarter of the timeout at most; 0 is all at
+        /// once.
         rate: usize = 1000,
     }
 }
