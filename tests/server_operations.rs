@@ -378,3 +378,17 @@ async fn without_a_limit_of_its_own_connections_are_bounded_by_open_files() {
         assert_eq!(answer.status, status, "connection {connection}, of 70 less 64");
     }
 }
+
+#[tokio::test]
+async fn a_log_that_nobody_reads_stalls_nobody() {
+    let server = start("unread", "").await;
+    // A line for each; the system keeps 64 KiB for a reader.
+    for connection in 0..600 {
+        let mut polling = Polling::open(server.endpoint()).await;
+        assert_eq!(polling.post("1").await.body, "ok", "connection {connection}");
+    }
+    within(async {
+        while !server.ask("/metrics").await.body.contains("socketio_connections{transport=\"polling\"} 0") {}
+    })
+    .await;
+}

@@ -6,6 +6,7 @@ use std::{io, net::IpAddr, sync::Arc, time::Instant};
 
 use engineio::{Event, Message, Socket, Transport};
 use tracing::{Level, info};
+use tracing_appender::non_blocking::WorkerGuard;
 use tracing_subscriber::{
     filter::{LevelFilter, Targets},
     layer::SubscriberExt,
@@ -24,18 +25,23 @@ const TARGET: &str = "socketio_server";
 /// How much is logged, to be changed while the server runs.
 pub(crate) struct Journal(reload::Handle<Targets, tracing_subscriber::Registry>);
 
+/// What waits to be written is written when this is dropped.
+pub(crate) struct Unwritten(#[expect(dead_code, reason = "only its drop matters")] WorkerGuard);
+
 impl Journal {
-    /// Writes to standard error from now on.
-    pub(crate) fn open(log: &config::Log) -> Self {
+    /// Writes to standard error from now on, by a thread of its own: a reader that stalls must not stall the server, so
+    /// lines that find no room are lost.
+    pub(crate) fn open(log: &config::Log) -> (Self, Unwritten) {
         let (filter, handle) = reload::Layer::new(targets(log.level));
-        let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_target(false);
+        let (writer, guard) = tracing_appender::non_blocking(io::stderr());
+        let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_target(false);
         let registry = tracing_subscriber::registry().with(filter);
         // A second journal in one process would be a mistake of ours, and changes nothing.
         let _once = match log.format {
             Format::Text => registry.with(lines.with_ansi(false)).try_init(),
             Format::Json => registry.with(lines.json().flatten_event(true)).try_init(),
         };
-        Self(handle)
+        (Self(handle), Unwritten(guard))
     }
 
     /// Writes this much from now on.

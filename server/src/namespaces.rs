@@ -2,9 +2,12 @@
 //! What it is not: the playground, which has events of its own.
 //! Who calls it: `serve`, once.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use prometheus::IntGauge;
@@ -20,6 +23,9 @@ use crate::{
 /// Longest name of an event in the log, in characters.
 const MAX_LOGGED: usize = 64;
 
+/// Events that nobody handles are logged this often in each namespace, and counted always.
+const BETWEEN_LINES: Duration = Duration::from_secs(1);
+
 /// The namespaces of this configuration; `/` when it has none.
 pub(crate) fn of(config: &config::Config, metrics: &Arc<Metrics>) -> Vec<Namespace> {
     let default = [config::Namespace::default()];
@@ -34,7 +40,7 @@ fn of_one(options: config::Namespace, metrics: &Arc<Metrics>) -> Namespace {
     let max = options.max_connections;
     let sit = Arc::new(move || Seat::take(&taken, max, &sockets));
     let (joining, counting, reporting) = (options.clone(), metrics.clone(), options);
-    let (events, unhandled) = (metrics.clone(), metrics.clone());
+    let (events, unhandled, pace) = (metrics.clone(), metrics.clone(), Pace::default());
     Namespace::new(&name)
         .on_connect(move |socket: Socket| {
             let joined = join(&socket, &joining, &*sit);
@@ -49,7 +55,7 @@ fn of_one(options: config::Namespace, metrics: &Arc<Metrics>) -> Namespace {
         })
         .on_fallback(move |socket: Socket, event: EventName| {
             unhandled.unhandled(socket.namespace_name());
-            report(&socket, &event, &reporting);
+            report(&socket, &event, &reporting, &pace);
             async {}
         })
         .on_room(move |_, change| match change {
@@ -73,16 +79,34 @@ fn join(socket: &Socket, options: &config::Namespace, sit: impl Fn() -> Option<S
 }
 
 /// Nobody handles this event.
-fn report(socket: &Socket, event: &str, options: &config::Namespace) {
+fn report(socket: &Socket, event: &str, options: &config::Namespace, pace: &Pace) {
     if options.unhandled == Unhandled::Ignore {
         return;
     }
-    let shown: String = event.chars().take(MAX_LOGGED).collect();
-    warn!(namespace = socket.namespace_name(), event = shown.as_str(), "nobody handles this event");
+    if pace.is_due(Instant::now()) {
+        let shown: String = event.chars().take(MAX_LOGGED).collect();
+        warn!(namespace = socket.namespace_name(), event = shown.as_str(), "nobody handles this event");
+    }
     if options.unhandled == Unhandled::Error && !options.error_event.is_empty() {
         let error = json!({ "message": "nobody handles this event", "event": event, "code": "unhandled" });
         // A client that has gone meanwhile needs no word.
         let _gone = socket.emit(&options.error_event, &error);
+    }
+}
+
+/// When something was logged last. The lock is taken for each event that nobody handles.
+#[derive(Default)]
+struct Pace(Mutex<Option<Instant>>);
+
+impl Pace {
+    /// Whether it may be logged again: clients decide how often it happens.
+    fn is_due(&self, now: Instant) -> bool {
+        let mut last = self.0.lock().expect("not poisoned: nobody panics while it is held");
+        let is_due = last.is_none_or(|last| now.duration_since(last) >= BETWEEN_LINES);
+        if is_due {
+            *last = Some(now);
+        }
+        is_due
     }
 }
 

@@ -61,7 +61,7 @@ impl std::error::Error for ServeError {}
 
 /// Serves until the process is asked to end, then closes all connections.
 pub(crate) async fn serve(settled: Settled, flags: Flags) -> Result<(), ServeError> {
-    let journal = Journal::open(&settled.config.log);
+    let (journal, _unwritten) = Journal::open(&settled.config.log);
     // Each connection is an open file. Where the limit cannot be raised, that which is there holds.
     let raised = rlimit::increase_nofile_limit(u64::MAX).or_else(|_| rlimit::Resource::NOFILE.get_soft());
     let files = raised.unwrap_or(u64::MAX);

@@ -222,7 +222,8 @@ section! {
         max_connections: usize = 0,
         /// Rooms that each socket is in from the start; one whose place cannot be filled is left out.
         auto_join: Vec<Template> = vec![],
-        /// What becomes of events, which nobody handles here: counted and logged, told to the client too, or ignored.
+        /// What becomes of events that nobody handles: "report" counts all and logs one each second, "error" tells the
+        /// client, too, "ignore" only counts.
         unhandled: Unhandled = Unhandled::Report,
         /// Name of the event that tells a client of an error; "" tells nothing.
         error_event: String = "error".into(),
