@@ -2,89 +2,27 @@
 
 use std::{
     fs,
-    net::SocketAddr,
     path::{Path, PathBuf},
-    process::{Output, Stdio},
 };
 
 use tests::{
     Row,
     frames::{WebSocket, closed},
-    http::{Answer, Connection},
+    http::Connection,
     polling::Polling,
-    server::Endpoint,
+    process::{Process, command, run},
     within,
-};
-use tokio::{
-    io::{AsyncBufReadExt, BufReader, Lines},
-    process::{Child, ChildStdout, Command},
 };
 
 const BINARY: &str = env!("CARGO_BIN_EXE_socketio-server");
 
-/// A running server; killed when the test is over, if it has not ended by itself.
-struct Server {
-    child: Child,
-    address: SocketAddr,
-    /// What it says after its address.
-    output: Lines<BufReader<ChildStdout>>,
-}
-
-fn command(arguments: &[&str]) -> Command {
-    let mut command = Command::new(BINARY);
-    command.args(arguments).kill_on_drop(true).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command
-}
-
-/// Runs the program to its end.
-async fn run(arguments: &[&str]) -> Output {
-    within(command(arguments).output()).await.expect("the binary runs")
-}
-
-impl Server {
-    async fn start(arguments: &[&str]) -> Self {
-        let arguments = [&["--listen", "127.0.0.1:0"], arguments].concat();
-        let mut child = command(&arguments).spawn().expect("the binary runs");
-        let mut output = BufReader::new(child.stdout.take().expect("piped")).lines();
-        let address = within(async {
-            while let Some(line) = output.next_line().await.expect("UTF-8") {
-                if let Some((_, address)) = line.split_once("listening on http://") {
-                    return address.parse().expect("an address");
-                }
-            }
-            panic!("the server ended before it listened");
-        });
-        let address = address.await;
-        Self { child, address, output }
-    }
-
-    fn endpoint(&self) -> Endpoint {
-        Endpoint { address: self.address, path: "/socket.io/", query: "EIO=4" }
-    }
-
-    async fn get(&self, path: &str, headers: &str) -> Answer {
-        let mut connection = Connection::open(self.address).await;
-        connection.request(&format!("GET {path}"), headers).await;
-        connection.answer().await
-    }
-
-    async fn post(&self, path: &str, body: &str) -> Answer {
-        let mut connection = Connection::open(self.address).await;
-        connection.request(&format!("POST {path}"), &format!("content-length: {}\r\n", body.len())).await;
-        connection.send(body).await;
-        connection.answer().await
-    }
-
-    /// Sends a signal by its name.
-    fn signal(&self, name: &str) {
-        let pid = self.child.id().expect("it runs").to_string();
-        let sent = std::process::Command::new("kill").args([&format!("-{name}"), &pid]).status().expect("kill runs");
-        assert!(sent.success());
-    }
+/// Starts it on any free port.
+async fn start(arguments: &[&str]) -> Process {
+    Process::start(command(BINARY, &[&["--listen", "127.0.0.1:0"], arguments].concat())).await
 }
 
 /// A client in namespace `/`, behind its welcome; with the id of its socket.
-async fn join(server: &Server) -> (WebSocket, String) {
+async fn join(server: &Process) -> (WebSocket, String) {
     let (mut client, _) = WebSocket::open(server.endpoint()).await;
     client.send("40").await;
     let connect = client.text().await;
@@ -97,7 +35,7 @@ async fn join(server: &Server) -> (WebSocket, String) {
 async fn sigint_and_sigterm_close_transports_without_disconnect_packets() {
     for signal in ["INT", "TERM"] {
         let _row = Row(signal);
-        let mut server = Server::start(&[]).await;
+        let mut server = start(&[]).await;
         let (mut websocket, _) = join(&server).await;
         let mut polling = Polling::open(server.endpoint()).await;
         assert_eq!(polling.post("40").await.body, "ok");
@@ -117,7 +55,7 @@ async fn sigint_and_sigterm_close_transports_without_disconnect_packets() {
 
 #[tokio::test]
 async fn a_second_signal_ends_the_process_at_once() {
-    let mut server = Server::start(&[]).await;
+    let mut server = start(&[]).await;
     // A peer that answers no close keeps the first signal's goodbye waiting.
     let (websocket, _) = join(&server).await;
     let mut idle = Connection::open(server.address).await;
@@ -138,7 +76,7 @@ async fn a_second_signal_ends_the_process_at_once() {
 
 #[tokio::test]
 async fn what_cannot_be_started_says_why() {
-    let taken = Server::start(&[]).await;
+    let taken = start(&[]).await;
     let taken = taken.address.to_string();
     let folder = temporary("what_cannot_be_started");
     fs::write(folder.join("typo.toml"), "[server]\nlistenn = '127.0.0.1:1'\n").expect("writable");
@@ -146,14 +84,14 @@ async fn what_cannot_be_started_says_why() {
     let rows: [(&[&str], i32, &str); 6] = [
         (&["--listen", &taken], 1, "cannot listen on"),
         (&["--listen", "0.0.0.0:0"], 1, "loopback addresses only"),
-        (&["--listen", "nonsense"], 2, "invalid value 'nonsense'"),
-        (&["--config", &typo], 1, "unknown field `listenn`, expected `listen` or `serve_client`"),
+        (&["--listen", "nonsense"], 1, "--listen: server.listen must be an address such as"),
+        (&["--config", &typo], 1, "typo.toml:2: there is no option server.listenn; did you mean listen?"),
         (&["--config", "/no/such/file"], 1, "cannot read /no/such/file"),
         (&["--listen", "127.0.0.1:0", "--serve-client", "/no/such/dist"], 1, "the npm package socket.io-client"),
     ];
     for (arguments, code, message) in rows {
         let _row = Row(message);
-        let output = run(arguments).await;
+        let output = run(BINARY, arguments).await;
         let error = String::from_utf8_lossy(&output.stderr);
         assert!(error.contains(message), "{error}");
         assert_eq!(output.status.code(), Some(code));
@@ -162,7 +100,7 @@ async fn what_cannot_be_started_says_why() {
 
 #[tokio::test]
 async fn the_page_is_whole_and_loads_nothing_from_elsewhere() {
-    let server = Server::start(&[]).await;
+    let server = start(&[]).await;
     let page = server.get("/", "").await;
     assert_eq!((page.status, page.header("content-type")), (200, "text/html; charset=utf-8"));
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/playground");
@@ -180,7 +118,7 @@ async fn the_page_is_whole_and_loads_nothing_from_elsewhere() {
 
 #[tokio::test]
 async fn events_of_the_playground() {
-    let server = Server::start(&[]).await;
+    let server = start(&[]).await;
     let ((mut ann, ann_id), (mut bob, bob_id)) = (join(&server).await, join(&server).await);
     ann.send("421[\"join\",\"r\"]").await;
     assert_eq!(ann.text().await, "431[{\"members\":1,\"room\":\"r\"}]");
@@ -212,7 +150,7 @@ async fn events_of_the_playground() {
 
 #[tokio::test]
 async fn the_api_emits_to_clients() {
-    let server = Server::start(&[]).await;
+    let server = start(&[]).await;
     let ((mut ann, ann_id), (mut bob, _)) = (join(&server).await, join(&server).await);
     ann.send("421[\"join\",\"r\"]").await;
     ann.text().await;
@@ -242,7 +180,7 @@ async fn the_api_emits_to_clients() {
 
 #[tokio::test]
 async fn the_api_says_what_is_wrong() {
-    let server = Server::start(&[]).await;
+    let server = start(&[]).await;
     let large = format!("{{\"event\":\"e\",\"data\":\"{}\"}}", "x".repeat(1 << 20));
     let rows = [
         ("", 400, "malformed_json"),
@@ -272,7 +210,7 @@ async fn the_api_says_what_is_wrong() {
 
 #[tokio::test]
 async fn pages_from_elsewhere_are_turned_away() {
-    let server = Server::start(&[]).await;
+    let server = start(&[]).await;
     let mut connection = Connection::open(server.address).await;
     for (host, origin, status) in [
         ("evil.example", "", 403),
@@ -310,7 +248,7 @@ async fn at_06_to_11_co_10_the_client_bundle_is_served_from_its_folder() {
         fs::write(dist.join(format!("{name}.map")), "{}").expect("writable");
     }
     fs::write(dist.join("secret.txt"), "secret").expect("writable");
-    let server = Server::start(&["--serve-client", &dist.display().to_string()]).await;
+    let server = start(&["--serve-client", &dist.display().to_string()]).await;
 
     let plain = server.get("/socket.io/socket.io.js?v=1", "").await;
     assert_eq!((plain.status, plain.body), (200, script));
@@ -352,7 +290,7 @@ async fn at_06_to_11_co_10_the_client_bundle_is_served_from_its_folder() {
     for other in ["secret.txt", "socket.io.esm.min.js", "../package.json", "%2e%2e/package.json"] {
         assert_eq!(server.get(&format!("/socket.io/{other}"), "").await.status, 404, "{other}");
     }
-    let without = Server::start(&[]).await;
+    let without = start(&[]).await;
     assert_eq!(without.get("/socket.io/socket.io.js", "").await.status, 404, "AT-10: not served");
 }
 
@@ -360,7 +298,7 @@ async fn at_06_to_11_co_10_the_client_bundle_is_served_from_its_folder() {
 async fn the_environment_goes_before_the_file_and_flags_before_both() {
     let folder = temporary("precedence");
     let file = folder.join("server.toml");
-    fs::write(&file, "[server]\nlisten = '0.0.0.0:1'\n").expect("writable");
+    fs::write(&file, "[admin]\nlisten = '0.0.0.0:1'\n").expect("writable");
     let file = file.display().to_string();
     let refused = |listen: &str| format!("{listen} can be reached");
     for (environment, flag, outcome) in [
@@ -368,9 +306,9 @@ async fn the_environment_goes_before_the_file_and_flags_before_both() {
         (Some("0.0.0.0:2"), None, refused("0.0.0.0:2")),
         (Some("0.0.0.0:2"), Some("0.0.0.0:3"), refused("0.0.0.0:3")),
     ] {
-        let mut command = command(&["--config", &file]);
-        command.args(flag.map(|flag| ["--listen", flag]).iter().flatten());
-        command.envs(environment.map(|value| ("SOCKETIO_SERVER_LISTEN", value)));
+        let mut command = command(BINARY, &["--config", &file]);
+        command.args(flag.map(|flag| ["--admin-listen", flag]).iter().flatten());
+        command.envs(environment.map(|value| ("SOCKETIO_ADMIN_LISTEN", value)));
         let output = within(command.output()).await.expect("the binary runs");
         let error = String::from_utf8_lossy(&output.stderr);
         assert!(error.contains(&outcome), "{error}");
@@ -379,7 +317,7 @@ async fn the_environment_goes_before_the_file_and_flags_before_both() {
 
 #[tokio::test]
 async fn a_client_that_vanishes_leaves_nothing_behind() {
-    let server = Server::start(&[]).await;
+    let server = start(&[]).await;
     let descriptors =
         || fs::read_dir(format!("/proc/{}/fd", server.child.id().expect("it runs"))).expect("Linux").count();
     let (mut witness, _) = join(&server).await;

@@ -2,7 +2,7 @@
 //! What it is not: HTTP (`service`), nor an accept loop (`serve`).
 //! Who calls it: `service` for each request; the application for the rest.
 
-use std::{fmt, net::IpAddr, sync::Arc};
+use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
 use tokio::{sync::Semaphore, time::Instant};
 
@@ -98,6 +98,19 @@ impl Engine {
     /// does not take it within 5 s is cut off.
     /// Sessions may still be opened while this runs; stop accepting connections before.
     pub async fn close(&self) {
+        self.close_over(Duration::ZERO).await;
+    }
+
+    /// The same, but sessions are closed one after the other, evenly over this time, so that their clients do not all
+    /// come to the next server at once.
+    pub async fn close_over(&self, time: Duration) {
+        let (sockets, start) = (self.0.sessions.all(), Instant::now());
+        let share = time.div_f64(sockets.len().max(1) as f64);
+        for (before, socket) in sockets.iter().enumerate() {
+            tokio::time::sleep_until(start + share.mul_f64(before as f64)).await;
+            socket.close_for(CloseReason::Shutdown);
+        }
+        // Those that were opened meanwhile.
         for socket in self.0.sessions.all() {
             socket.close_for(CloseReason::Shutdown);
         }

@@ -1,6 +1,8 @@
 //! What it is: the HTTP API: programs in any language emit to clients.
-//! What it is not: authenticated; in the playground only this machine reaches it (`guard`).
-//! Who calls it: `front`.
+//! What it is not: the judge of who may use it (`keyring`), nor the listener (`admin`).
+//! Who calls it: `admin`.
+
+use std::{error::Error, sync::Arc};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
@@ -13,18 +15,25 @@ use serde::Deserialize;
 use serde_json::{json, value::RawValue};
 use socketio::{Args, EmitError, SocketIo};
 
-/// Largest body of a request, in bytes.
-const MAX_BODY: usize = 1 << 20;
+use crate::{keyring::Grant, metrics::Metrics};
 
 /// What can be wrong with a request: status, code, and for the last ones the field.
 #[derive(Debug)]
-enum ApiError {
-    Method,
+pub(crate) enum ApiError {
+    Method(&'static str),
+    /// No key, or none that is known.
+    Unauthorized,
+    /// The key is not good for this.
+    Forbidden,
     Body,
-    TooLarge,
+    /// The body is larger than this, in bytes.
+    TooLarge(usize),
     Json(serde_json::Error),
     Field(serde_json::Error),
-    Argument { field: &'static str, message: &'static str },
+    Argument {
+        field: &'static str,
+        message: &'static str,
+    },
     UnknownNamespace,
 }
 
@@ -48,25 +57,53 @@ fn root() -> String {
     "/".into()
 }
 
-/// `POST /api/v1/emit`.
-pub(crate) async fn emit(io: &SocketIo, request: Request<Incoming>) -> Response<Full<Bytes>> {
-    match try_emit(io, request).await {
-        Ok(sockets) => answer(StatusCode::OK, &json!({ "sockets": sockets })),
-        Err(error) => refuse(&error),
+/// What the API works on.
+#[derive(Clone)]
+pub(crate) struct Api {
+    pub(crate) io: SocketIo,
+    pub(crate) metrics: Arc<Metrics>,
+    /// Largest body of a request, in bytes.
+    pub(crate) max_body: usize,
+}
+
+/// An answer, or what is wrong with the request.
+pub(crate) type Answered = Result<Response<Full<Bytes>>, ApiError>;
+
+impl Api {
+    /// `POST /api/v1/emit`.
+    pub(crate) async fn emit(&self, request: Request<Incoming>, grant: &Grant) -> Answered {
+        if request.method() != Method::POST {
+            return Err(ApiError::Method("POST"));
+        }
+        let sockets = emit(&self.io, &body(request, self.max_body).await?, grant)?;
+        self.metrics.emitted("api", sockets);
+        Ok(answer(StatusCode::OK, &json!({ "sockets": sockets })))
+    }
+
+    /// `GET /api/v1/stats`.
+    pub(crate) fn stats(&self, request: &Request<Incoming>) -> Answered {
+        if request.method() != Method::GET {
+            return Err(ApiError::Method("GET"));
+        }
+        Ok(answer(StatusCode::OK, &json!({ "connections": self.io.clients_count() })))
     }
 }
 
-async fn try_emit(io: &SocketIo, request: Request<Incoming>) -> Result<usize, ApiError> {
-    if request.method() != Method::POST {
-        return Err(ApiError::Method);
-    }
-    let body = Limited::new(request.into_body(), MAX_BODY)
-        .collect()
-        .await
-        .map_err(|error| if error.is::<LengthLimitError>() { ApiError::TooLarge } else { ApiError::Body })?;
-    let body = body.to_bytes();
-    let emit: Emit<'_> = serde_json::from_slice(&body)
+async fn body(request: Request<Incoming>, max: usize) -> Result<Bytes, ApiError> {
+    let collected = Limited::new(request.into_body(), max).collect().await;
+    let error = |error: Box<dyn Error + Send + Sync>| match error.is::<LengthLimitError>() {
+        true => ApiError::TooLarge(max),
+        false => ApiError::Body,
+    };
+    Ok(collected.map_err(error)?.to_bytes())
+}
+
+fn emit(io: &SocketIo, body: &[u8], grant: &Grant) -> Result<usize, ApiError> {
+    let emit: Emit<'_> = serde_json::from_slice(body)
         .map_err(|error| if error.is_data() { ApiError::Field(error) } else { ApiError::Json(error) })?;
+    if !grant.is_for(&emit.namespace) {
+        return Err(ApiError::Forbidden);
+    }
     let args = match (emit.args, emit.data) {
         (Some(_), Some(_)) => return Err(ApiError::Argument { field: "data", message: "either `args` or `data`" }),
         (Some(args), None) => Args::from_json(args.get()),
@@ -89,12 +126,19 @@ async fn try_emit(io: &SocketIo, request: Request<Incoming>) -> Result<usize, Ap
 }
 
 /// The error table of the API.
-fn refuse(error: &ApiError) -> Response<Full<Bytes>> {
+pub(crate) fn refuse(error: &ApiError) -> Response<Full<Bytes>> {
     let (status, code, field, message) = match error {
-        ApiError::Method => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", None, "use POST".into()),
+        ApiError::Method(method) => {
+            (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", None, format!("use {method}"))
+        }
+        ApiError::Unauthorized => {
+            let message = "say `Authorization: Bearer KEY` or `X-API-Key: KEY`, with a key of api.keys";
+            (StatusCode::UNAUTHORIZED, "unauthorized", None, message.into())
+        }
+        ApiError::Forbidden => (StatusCode::FORBIDDEN, "forbidden", None, "the key is not good for this".into()),
         ApiError::Body => (StatusCode::BAD_REQUEST, "bad_request", None, "the body did not arrive whole".into()),
-        ApiError::TooLarge => {
-            (StatusCode::PAYLOAD_TOO_LARGE, "too_large", None, format!("a body has {MAX_BODY} bytes at most"))
+        ApiError::TooLarge(max) => {
+            (StatusCode::PAYLOAD_TOO_LARGE, "too_large", None, format!("a body has {max} bytes at most"))
         }
         ApiError::Json(error) => (StatusCode::BAD_REQUEST, "malformed_json", None, error.to_string()),
         ApiError::Field(error) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_argument", None, error.to_string()),
@@ -108,13 +152,19 @@ fn refuse(error: &ApiError) -> Response<Full<Bytes>> {
             (StatusCode::NOT_FOUND, "unknown_namespace", Some("namespace"), "there is no such namespace".into())
         }
     };
-    let mut error = json!({ "code": code, "message": message });
+    let mut body = json!({ "code": code, "message": message });
     if let Some(field) = field {
-        error["field"] = field.into();
+        body["field"] = field.into();
     }
-    let mut answer = answer(status, &json!({ "error": error }));
-    if status == StatusCode::METHOD_NOT_ALLOWED {
-        answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
+    let mut answer = answer(status, &json!({ "error": body }));
+    match error {
+        ApiError::Method(method) => {
+            answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static(method));
+        }
+        ApiError::Unauthorized => {
+            answer.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        _ => {}
     }
     answer
 }

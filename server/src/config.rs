@@ -1,132 +1,95 @@
 //! What it is: the options of the binary: defaults, then a file, then the environment, then flags.
-//! What it is not: the options of the crates below; it only hands those on.
-//! Who calls it: `main`, once.
+//! What it is not: the options of the crates below, which `options` makes of these.
+//! Who calls it: `main`, once, and on SIGHUP; everything else in the binary reads its own part.
 
-use std::{
-    fmt, fs, io,
-    net::SocketAddr,
-    path::{Path, PathBuf},
-};
+mod check;
+mod keys;
+mod kind;
+pub(crate) mod listing;
+mod setting;
+mod source;
+mod template;
+mod value;
+mod word;
 
-use clap::Parser;
-use serde::Deserialize;
+use std::{env, ffi::OsString, fmt, io, path::PathBuf};
 
-/// Where the server listens when nothing else is said.
-const LISTEN: &str = "127.0.0.1:8000";
+use crate::command::Flags;
 
-/// What the command line and the environment say.
-#[derive(Debug, Default, Parser)]
-#[command(
-    name = "socketio-server",
-    version,
-    about = "Holds Socket.IO connections. Without options: a playground on http://127.0.0.1:8000"
-)]
-pub(crate) struct Options {
-    /// Configuration file (TOML); flags and environment go before what it says
-    #[arg(short, long, value_name = "FILE", env = "SOCKETIO_CONFIG")]
-    config: Option<PathBuf>,
-    /// Address to listen on; port 0 takes any free one [default: 127.0.0.1:8000]
-    #[arg(long, value_name = "ADDRESS", env = "SOCKETIO_SERVER_LISTEN")]
-    listen: Option<SocketAddr>,
-    /// Folder of the official client's bundle, such as node_modules/socket.io-client/dist; it is served at
-    /// /socket.io/socket.io.js
-    #[arg(long, value_name = "DIR", env = "SOCKETIO_SERVER_SERVE_CLIENT")]
-    serve_client: Option<PathBuf>,
-}
+pub(crate) use keys::{ApiKey, Config, Cors, Engine, Limits, Log, Namespace, Recovery, Server};
+pub(crate) use word::{AllowedOrigin, Format, Level, Listen, Mode, Scope, Unhandled, UrlPath};
 
-/// What a configuration file may say.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct File {
-    server: Server,
-}
+use check::Conflict;
+use setting::{At, Outcome, Problem, Setting};
+use value::{Place, Value};
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct Server {
-    listen: Option<SocketAddr>,
-    serve_client: Option<PathBuf>,
-}
+/// What may be said to a playground. Everything else makes it a server that is configured.
+const OF_THE_PLAYGROUND: [&str; 7] =
+    ["server", "server.listen", "server.serve_client", "server.threads", "log", "log.level", "log.format"];
 
-/// All options, settled.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Config {
-    pub(crate) listen: SocketAddr,
-    pub(crate) serve_client: Option<PathBuf>,
+/// The options, settled.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Settled {
+    pub(crate) config: Config,
+    /// Nothing is configured but what a playground may be told.
+    pub(crate) is_playground: bool,
 }
 
 /// Why the server cannot start with these options.
 #[derive(Debug)]
 pub(crate) enum ConfigError {
     Read(PathBuf, io::Error),
-    Parse(PathBuf, Box<toml::de::Error>),
-    /// The playground answers everybody who reaches it.
-    NotLoopback(SocketAddr),
+    /// File, line, and what the parser says.
+    Syntax(PathBuf, usize, String),
+    Wrong(Vec<Problem>),
+    Conflicting(Vec<Conflict>),
 }
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Read(path, error) => write!(f, "cannot read {}: {error}", path.display()),
-            Self::Parse(path, error) => write!(f, "{}: {error}", path.display()),
-            Self::NotLoopback(address) => write!(
-                f,
-                "{address} can be reached from other machines, and the playground lets everybody in: \
-                 it listens on loopback addresses only, such as {LISTEN}"
-            ),
+            Self::Syntax(path, line, error) => write!(f, "{}:{line}: {error}", path.display()),
+            Self::Wrong(problems) => lines(f, problems),
+            Self::Conflicting(conflicts) => lines(f, conflicts),
         }
     }
 }
 
 impl std::error::Error for ConfigError {}
 
-impl Config {
-    /// Settles the options.
-    pub(crate) fn load(options: Options) -> Result<Self, ConfigError> {
-        let file = options.config.as_deref().map(read).transpose()?.unwrap_or_default();
-        let default = || LISTEN.parse().expect("the default is an address");
-        let listen = options.listen.or(file.server.listen).unwrap_or_else(default);
-        if !listen.ip().is_loopback() {
-            return Err(ConfigError::NotLoopback(listen));
-        }
-        Ok(Self { listen, serve_client: options.serve_client.or(file.server.serve_client) })
-    }
+fn lines(f: &mut fmt::Formatter<'_>, lines: &[impl fmt::Display]) -> fmt::Result {
+    let lines: Vec<_> = lines.iter().map(ToString::to_string).collect();
+    f.write_str(&lines.join("\n"))
 }
 
-fn read(path: &Path) -> Result<File, ConfigError> {
-    let text = fs::read_to_string(path).map_err(|error| ConfigError::Read(path.into(), error))?;
-    toml::from_str(&text).map_err(|error| ConfigError::Parse(path.into(), Box::new(error)))
+impl Settled {
+    /// Settles the options of this process.
+    pub(crate) fn load(flags: &Flags) -> Result<Self, ConfigError> {
+        Self::of(flags, env::vars_os())
+    }
+
+    fn of(flags: &Flags, environment: impl Iterator<Item = (OsString, OsString)>) -> Result<Self, ConfigError> {
+        let (mut config, mut outcome) = (Config::default(), Outcome::default());
+        let mut said: Vec<Value> = flags.config.as_deref().map(source::file).transpose()?.into_iter().collect();
+        said.extend(source::environment(environment, &config, &mut outcome.problems));
+        for (path, text, flag) in flags.options() {
+            said.push(source::flag(path, text, flag));
+        }
+        for value in said {
+            // Each entry of the table has a place of its own.
+            config.assign(&value, &At { path: "", place: &Place::Flag("") }, &mut outcome);
+        }
+        if !outcome.problems.is_empty() {
+            return Err(ConfigError::Wrong(outcome.problems));
+        }
+        let is_of_playground = |path: &String| OF_THE_PLAYGROUND.contains(&&**path);
+        let is_playground = flags.config.is_none() && outcome.assigned.iter().all(is_of_playground);
+        let conflicts = check::conflicts(&config, is_playground);
+        if conflicts.is_empty() { Ok(Self { config, is_playground }) } else { Err(ConfigError::Conflicting(conflicts)) }
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn flags(flags: &[&str]) -> Options {
-        Options::try_parse_from([&["socketio-server"], flags].concat()).expect("valid flags")
-    }
-
-    #[test]
-    fn without_options_it_listens_on_loopback() {
-        let config = Config::load(flags(&[])).expect("defaults");
-        assert_eq!(config, Config { listen: ([127, 0, 0, 1], 8000).into(), serve_client: None });
-    }
-
-    #[test]
-    fn other_machines_are_not_let_into_the_playground() {
-        for address in ["0.0.0.0:8000", "192.168.1.1:80", "[::]:8000"] {
-            let refused = Config::load(flags(&["--listen", address]));
-            assert!(matches!(refused, Err(ConfigError::NotLoopback(_))), "{address}");
-        }
-        assert!(Config::load(flags(&["--listen", "[::1]:0"])).is_ok());
-    }
-
-    #[test]
-    fn files_are_read_strictly() {
-        let file: File = toml::from_str("[server]\nlisten = '127.0.0.1:9'\nserve_client = 'dist'").expect("valid");
-        assert_eq!(file.server.serve_client, Some("dist".into()));
-        for text in ["[server]\nlistenn = 'x'", "[sever]", "[server]\nlisten = 80", "listen = 'x'", "["] {
-            assert!(toml::from_str::<File>(text).is_err(), "{text}");
-        }
-    }
-}
+#[path = "config_tests.rs"]
+mod tests;

@@ -1,31 +1,85 @@
-//! `socketio-server`: holds Socket.IO connections. Options, then serve.
+//! `socketio-server`: holds Socket.IO connections. The command line, then what it asks for.
 
+mod admin;
+mod announce;
 mod api;
 mod bundle;
+mod command;
 mod config;
 mod front;
 mod guard;
+mod journal;
+mod keyring;
+mod listeners;
+mod metrics;
+mod namespaces;
+mod options;
 mod page;
 mod playground;
+mod proxies;
+mod request;
 mod serve;
+mod supervisor;
+mod tls;
 
-use std::process::ExitCode;
+use std::{error::Error, io, process::ExitCode};
 
 use clap::Parser;
+use tokio::runtime::{Builder, Runtime};
 
-use config::{Config, Options};
+use command::{Command, CommandLine, Flags};
+use config::{Settled, listing};
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    let outcome = match Config::load(Options::parse()) {
-        Ok(config) => serve::serve(config).await.map_err(|error| error.to_string()),
-        Err(error) => Err(error.to_string()),
-    };
-    match outcome {
+#[cfg(feature = "jemalloc")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+fn main() -> ExitCode {
+    match run(CommandLine::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("socketio-server: {error}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn run(CommandLine { command, flags }: CommandLine) -> Result<(), Box<dyn Error>> {
+    match command.unwrap_or(Command::Serve) {
+        Command::Serve => serve(flags)?,
+        Command::CheckConfig => {
+            Settled::load(&flags)?;
+            println!("nothing is wrong");
+        }
+        Command::DefaultConfig { env: false } => print!("{}", listing::file()),
+        Command::DefaultConfig { env: true } => print!("{}", listing::environment()),
+        Command::Version => println!("socketio-server {}", env!("CARGO_PKG_VERSION")),
+        Command::Healthcheck => {
+            let settled = Settled::load(&flags)?;
+            print!("{}", runtime(1)?.block_on(request::healthcheck(&settled))?);
+        }
+        Command::Emit(emit) => {
+            let settled = Settled::load(&flags)?;
+            print!("{}", runtime(1)?.block_on(request::emit(&emit, &settled))?);
+        }
+    }
+    Ok(())
+}
+
+fn serve(flags: Flags) -> Result<(), Box<dyn Error>> {
+    let settled = Settled::load(&flags)?;
+    let runtime = runtime(settled.config.server.threads)?;
+    let outcome = runtime.block_on(serve::serve(settled, flags));
+    // Whatever still runs has had its time.
+    runtime.shutdown_background();
+    Ok(outcome?)
+}
+
+/// A runtime of so many threads; 0 is one for each processor that the process may use.
+fn runtime(threads: usize) -> io::Result<Runtime> {
+    let mut builder = Builder::new_multi_thread();
+    if threads > 0 {
+        builder.worker_threads(threads);
+    }
+    builder.enable_all().build()
 }

@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 use serde_json::{Value, json};
-use socketio::{Args, Config, Data, Namespace, Rejection, Reply, Room, Socket, SocketId, SocketIo};
+use socketio::{Args, Data, Namespace, Rejection, Reply, Room, Socket, SocketId};
 
 /// Longest name of a room, in bytes.
 const MAX_ROOM: usize = 200;
@@ -48,12 +48,8 @@ fn ack(membership: &Membership) -> Reply<Value> {
     Reply(json!(membership))
 }
 
-/// The playground's server.
-pub(crate) fn server() -> SocketIo {
-    SocketIo::new(Config::default(), [namespace()])
-}
-
-fn namespace() -> Namespace {
+/// The playground's namespace.
+pub(crate) fn namespace() -> Namespace {
     Namespace::new("/")
         .on_connect(async |socket: Socket| {
             let welcome = json!({ "id": socket.id(), "events": ["echo", "join", "leave", "say"] });

@@ -1,40 +1,57 @@
 //! What it is: the life of the process: bind, say so, serve, end on a signal.
-//! What it is not: what is served (`front`).
+//! What it is not: what is served (`front`, `admin`).
 //! Who calls it: `main`.
 
-use std::{fmt, io, net::SocketAddr, process};
+use std::{fmt, io, process, sync::Arc, time::Duration};
 
-use engineio::Serve;
+use socketio::SocketIo;
 use tokio::{
-    net::TcpListener,
     signal::unix::{Signal, SignalKind, signal},
+    sync::watch,
+    task::JoinSet,
 };
+use tracing::{error, info, warn};
 
 use crate::{
+    admin::Admin,
+    announce,
+    api::Api,
     bundle::{Bundle, BundleError},
-    config::Config,
+    command::Flags,
+    config::{Config, Listen, Settled},
     front::Front,
-    playground,
+    journal::Journal,
+    keyring::Keyring,
+    listeners::{self, BindError, Bound},
+    metrics::Metrics,
+    namespaces, options, playground,
+    proxies::Proxies,
+    supervisor,
+    tls::{Tls, TlsError},
 };
 
 /// The status of a process that was told to end twice.
 const ENDED_AT_ONCE: i32 = 130;
 
+/// The part of the time to drain in which connections are closed one after the other, and the part that the last
+/// answers have.
+const PART: u32 = 4;
+
 /// Why the server did not start.
 #[derive(Debug)]
 pub(crate) enum ServeError {
-    Bind(SocketAddr, io::Error),
+    Bind(BindError),
     Bundle(BundleError),
+    Tls(TlsError),
     Signals(io::Error),
 }
 
 impl fmt::Display for ServeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Bind(address, error) => {
-                write!(f, "cannot listen on {address}: {error}; --listen 127.0.0.1:0 takes any free port")
-            }
+            Self::Bind(error) => error.fmt(f),
             Self::Bundle(error) => error.fmt(f),
+            Self::Tls(error) => error.fmt(f),
             Self::Signals(error) => write!(f, "cannot watch for signals: {error}"),
         }
     }
@@ -43,28 +60,184 @@ impl fmt::Display for ServeError {
 impl std::error::Error for ServeError {}
 
 /// Serves until the process is asked to end, then closes all connections.
-pub(crate) async fn serve(config: Config) -> Result<(), ServeError> {
-    let bundle = config.serve_client.as_deref().map(Bundle::load).transpose().map_err(ServeError::Bundle)?;
+pub(crate) async fn serve(settled: Settled, flags: Flags) -> Result<(), ServeError> {
+    let (journal, _unwritten) = Journal::open(&settled.config.log);
+    // Each connection is an open file. Where the limit cannot be raised, that which is there holds.
+    let raised = rlimit::increase_nofile_limit(u64::MAX).or_else(|_| rlimit::Resource::NOFILE.get_soft());
+    let files = raised.unwrap_or(u64::MAX);
+    let Settled { config, is_playground } = &settled;
+    let bundle = config.server.serve_client.as_deref().map(Bundle::load).transpose().map_err(ServeError::Bundle)?;
     let mut signals = Signals::watch().map_err(ServeError::Signals)?;
-    let listener = TcpListener::bind(config.listen).await.map_err(|error| ServeError::Bind(config.listen, error))?;
-    let address = listener.local_addr().map_err(|error| ServeError::Bind(config.listen, error))?;
-    announce(address, bundle.is_some());
-    let io = playground::server();
-    let front = Front::new(io.clone(), bundle);
-    let answer = move |request| {
-        let front = front.clone();
-        async move { front.answer(request).await }
+    let hangup = signal(SignalKind::hangup()).map_err(ServeError::Signals)?;
+    let tls = match (&config.server.tls_cert, &config.server.tls_key) {
+        (Some(cert), Some(key)) => Some(Tls::load(cert.clone(), key.clone()).map_err(ServeError::Tls)?),
+        _ => None,
     };
-    let shutdown = async move {
+    let metrics = Arc::new(Metrics::new(&config.metrics.event_labels));
+    let spaces = if *is_playground { vec![playground::namespace()] } else { namespaces::of(config, &metrics) };
+    let io = SocketIo::new(options::socketio(config, files, &metrics), spaces);
+    let admin = Admin {
+        api: Api { io: io.clone(), metrics: metrics.clone(), max_body: config.api.max_body.0 },
+        keyring: Keyring::new(&config.api.keys.0),
+        metrics: config.metrics.enabled.then(|| metrics.clone()),
+        prefix: config.admin.prefix.0.as_str().into(),
+    };
+    let shared = |listen: &Listen| config.server.listen.contains(listen);
+    let is_shared = config.admin.listen.iter().any(shared) && !admin.prefix.is_empty();
+    let mut apart = config.admin.listen.clone();
+    apart.retain(|listen| !is_shared || !shared(listen));
+    if *is_playground {
+        apart.clear();
+    }
+    let clients = listeners::bind(&config.server.listen, tls.as_ref()).await.map_err(ServeError::Bind)?;
+    let operators = listeners::bind(&apart, None).await.map_err(ServeError::Bind)?;
+    announce::started(&settled, &clients, &operators, files);
+    let front = Front {
+        io: io.clone(),
+        bundle,
+        paths: config.server.path.clone().into(),
+        proxies: Arc::new(Proxies(config.server.trusted_proxies.clone())),
+        admin: (*is_playground || is_shared).then(|| admin.clone()),
+        is_playground: *is_playground,
+    };
+    if let Some(tls) = tls.clone() {
+        tokio::spawn(tls.watch());
+    }
+    let reloaded = Reloaded { flags, config: config.clone(), keyring: admin.keyring.clone(), journal, tls };
+    tokio::spawn(reloaded.on(hangup));
+    supervisor::ready();
+
+    let (stop, drain) = (Stages::default(), &config.drain);
+    let goodbye = options::serve(&config.server, drain.timeout / PART);
+    let running = stop.run(clients, operators, &goodbye, front, admin);
+    let ended = async {
         signals.next().await;
         println!("closing; once more ends at once");
         tokio::spawn(async move {
             signals.next().await;
             process::exit(ENDED_AT_ONCE);
         });
+        metrics.draining.set(1);
+        supervisor::stopping();
+        info!(connections = io.clients_count(), "closing");
+        let closed = async {
+            stop.accepting.send_replace(true);
+            io.close_over(spread(io.clients_count(), drain.rate, drain.timeout)).await;
+            stop.answering.send_replace(true);
+            std::future::pending::<()>().await;
+        };
+        if tokio::time::timeout(drain.timeout, closed).await.is_err() {
+            warn!(connections = io.clients_count(), "cut off");
+        }
     };
-    Serve::default().run(listener, answer, shutdown, io.close()).await;
+    tokio::select! {
+        () = running => {}
+        () = ended => {}
+    }
     Ok(())
+}
+
+/// The time over which so many connections are closed.
+fn spread(connections: usize, rate: usize, timeout: Duration) -> Duration {
+    if rate == 0 || connections <= rate {
+        return Duration::ZERO;
+    }
+    Duration::from_secs_f64(connections as f64 / rate as f64).min(timeout / PART)
+}
+
+/// How far the end has come: first nobody is accepted any more, then nobody is answered.
+#[derive(Debug, Default)]
+struct Stages {
+    accepting: watch::Sender<bool>,
+    answering: watch::Sender<bool>,
+}
+
+impl Stages {
+    /// Runs all listeners to their end, those of operators last.
+    async fn run(
+        &self,
+        clients: Vec<Bound>,
+        operators: Vec<Bound>,
+        serve: &engineio::Serve,
+        front: Front,
+        admin: Admin,
+    ) {
+        let (mut of_clients, mut of_operators) = (JoinSet::new(), JoinSet::new());
+        for bound in clients {
+            let (serve, front, shutdown, close) = (serve.clone(), front.clone(), self.accepting(), self.answering());
+            let answer = move |request| {
+                let front = front.clone();
+                async move { front.answer(request).await }
+            };
+            of_clients.spawn(async move { bound.run(&serve, answer, shutdown, close).await });
+        }
+        let gone = watch::Sender::new(false);
+        for bound in operators {
+            let (serve, admin, shutdown) = (serve.clone(), admin.clone(), reached(&gone));
+            let answer = move |request| {
+                let admin = admin.clone();
+                async move { admin.answer(request).await }
+            };
+            of_operators.spawn(async move { bound.run(&serve, answer, shutdown, async {}).await });
+        }
+        of_clients.join_all().await;
+        gone.send_replace(true);
+        of_operators.join_all().await;
+    }
+
+    fn accepting(&self) -> impl Future<Output = ()> + Send + use<> {
+        reached(&self.accepting)
+    }
+
+    fn answering(&self) -> impl Future<Output = ()> + Send + use<> {
+        reached(&self.answering)
+    }
+}
+
+/// Waits until this is so, or nobody can say any more.
+fn reached(stage: &watch::Sender<bool>) -> impl Future<Output = ()> + Send + use<> {
+    let mut stage = stage.subscribe();
+    async move {
+        let _or_gone = stage.wait_for(|reached| *reached).await;
+    }
+}
+
+/// What SIGHUP has read again: certificates, API keys, how much is logged.
+struct Reloaded {
+    flags: Flags,
+    config: Config,
+    keyring: Keyring,
+    journal: Journal,
+    tls: Option<Tls>,
+}
+
+impl Reloaded {
+    async fn on(mut self, mut hangup: Signal) {
+        while hangup.recv().await.is_some() {
+            if let Some(tls) = &self.tls {
+                tls.reload();
+            }
+            match Settled::load(&self.flags) {
+                Ok(settled) => self.take(settled.config),
+                Err(error) => error!("the configuration stays as it was: {error}"),
+            }
+        }
+    }
+
+    fn take(&mut self, new: Config) {
+        // Without keys it is the addresses that keep strangers out, and those that serve now stay.
+        if !new.api.keys.0.is_empty() {
+            self.keyring.replace(&new.api.keys.0);
+            self.config.api.keys = new.api.keys.clone();
+        }
+        self.journal.set(new.log.level);
+        self.config.log.level = new.log.level;
+        if self.config == new {
+            info!("configuration read again");
+        } else {
+            warn!("configuration read again; of what has changed, a part waits for the next start");
+        }
+    }
 }
 
 /// SIGINT and SIGTERM.
@@ -84,22 +257,4 @@ impl Signals {
             _ = self.terminate.recv() => {}
         }
     }
-}
-
-fn announce(address: SocketAddr, bundle: bool) {
-    let version = env!("CARGO_PKG_VERSION");
-    let client = if bundle { "\n  The official client is served at /socket.io/socket.io.js." } else { "" };
-    println!(
-        r#"socketio-server {version}, playground: for this machine only, everybody on it is let in
-
-  listening on http://{address}
-{client}
-  Open it in two browser tabs, join the same room in both, and chat.
-  Every packet is shown as it passes. Then say something from a terminal:
-
-    curl http://{address}/api/v1/emit -d '{{"room":"lobby","event":"said","args":[{{"room":"lobby","from":"curl","text":"hello"}}]}}'
-
-  Any Socket.IO client, version 3 or 4, can connect to the same address.
-  Ctrl-C ends it."#
-    );
 }

@@ -9,6 +9,11 @@ use crate::{extract::Rejection, socket::Socket, trace};
 /// Called with the name of a namespace.
 type OnNewNamespace = dyn Fn(&str) + Send + Sync;
 
+/// Called with each connection; gives what is told of its events.
+type OnConnection = dyn Fn(&engineio::Socket) -> Box<Tell> + Send + Sync;
+
+type Tell = dyn FnMut(&engineio::Event) + Send;
+
 /// Called with what failed.
 type OnFailure = dyn Fn(&Failure<'_>) + Send + Sync;
 
@@ -22,6 +27,7 @@ type OnFailure = dyn Fn(&Failure<'_>) + Send + Sync;
 /// ```
 #[derive(Clone, Default)]
 pub struct Hooks {
+    on_connection: Option<Arc<OnConnection>>,
     on_new_namespace: Option<Arc<OnNewNamespace>>,
     on_failure: Option<Arc<OnFailure>>,
 }
@@ -72,6 +78,29 @@ impl fmt::Display for Failure<'_> {
 }
 
 impl Hooks {
+    /// Told of each connection when it opens (`connection` of `io.engine`), before its client has joined a namespace;
+    /// gives back what is told of all that happens to it from then on, up to its
+    /// [`Close`](engineio::Event::Close): for logs and metrics. A second one replaces the first.
+    ///
+    /// ```
+    /// use socketio::engineio::Event;
+    ///
+    /// let hooks = socketio::Hooks::default().on_connection(|_connection| {
+    ///     let mut messages = 0;
+    ///     move |event: &Event| match event {
+    ///         Event::Message(_) => messages += 1,
+    ///         Event::Close(reason) => println!("{reason} after {messages} messages"),
+    ///         _ => {}
+    ///     }
+    /// });
+    /// ```
+    pub fn on_connection<F: FnMut(&engineio::Event) + Send + 'static>(
+        self,
+        open: impl Fn(&engineio::Socket) -> F + Send + Sync + 'static,
+    ) -> Self {
+        Self { on_connection: Some(Arc::new(move |socket| Box::new(open(socket)))), ..self }
+    }
+
     /// Told the name of each namespace that comes into being (`new_namespace`): of the fixed ones while the server is
     /// made, of those of a family before their first client joins. A second one replaces the first.
     pub fn on_new_namespace(self, tell: impl Fn(&str) + Send + Sync + 'static) -> Self {
@@ -83,6 +112,14 @@ impl Hooks {
     /// Default: nobody is told, but for what Rust's panic hook prints.
     pub fn on_failure(self, tell: impl Fn(&Failure<'_>) + Send + Sync + 'static) -> Self {
         Self { on_failure: Some(Arc::new(tell)), ..self }
+    }
+
+    /// What is told of this connection, if anybody wants to know.
+    pub(crate) fn connection(&self, socket: &engineio::Socket) -> Option<Observer> {
+        let open = self.on_connection.as_ref()?;
+        let mut observer = None;
+        quietly(|| observer = Some(Observer(open(socket))));
+        observer
     }
 
     pub(crate) fn new_namespace(&self, name: &str) {
@@ -102,6 +139,15 @@ impl Hooks {
         if let Some(tell) = &self.on_failure {
             quietly(|| tell(failure));
         }
+    }
+}
+
+/// What an application is told of one connection.
+pub(crate) struct Observer(Box<Tell>);
+
+impl Observer {
+    pub(crate) fn tell(&mut self, event: &engineio::Event) {
+        quietly(|| self.0(event));
     }
 }
 

@@ -140,18 +140,24 @@ impl SocketIo {
             if joinable.settings.tasks.is_closed() {
                 socket.close();
             }
+            let mut observer = joinable.settings.hooks.connection(&socket);
             let span = trace::connection(&socket);
             let join = || Client::new(socket, joinable.clone(), terms.clone(), connect_timeout);
             let mut client = trace::enter(&span, join);
             let mut running = Some(running.begin());
-            let serve = driver.observe(move |event| match event {
-                engineio::Event::Message(message) => client.on_message(message),
-                engineio::Event::Close(reason) => {
-                    client.on_close(reason);
-                    trace::closed(reason);
-                    drop(running.take());
+            let serve = driver.observe(move |event| {
+                if let Some(observer) = &mut observer {
+                    observer.tell(&event);
                 }
-                _ => {}
+                match event {
+                    engineio::Event::Message(message) => client.on_message(message),
+                    engineio::Event::Close(reason) => {
+                        client.on_close(reason);
+                        trace::closed(reason);
+                        drop(running.take());
+                    }
+                    _ => {}
+                }
             });
             tokio::spawn(trace::within(span, serve));
         });
@@ -253,6 +259,12 @@ impl SocketIo {
     ///
     /// A handler must not await it, because it would wait for itself.
     pub async fn close(&self) {
+        self.close_over(Duration::ZERO).await;
+    }
+
+    /// The same, but the third step closes connections one after the other, evenly over this time, so that clients do
+    /// not all come to the next server at once. It is a part of `close_timeout`, so half of that is too long for it.
+    pub async fn close_over(&self, time: Duration) {
         self.handlers.close();
         let drained = async {
             self.handlers.ended().await;
@@ -262,7 +274,7 @@ impl SocketIo {
         let ended = async {
             // Whoever is late must leave time for the disconnect handlers.
             let _late = tokio::time::timeout(self.close_timeout / 2, drained).await;
-            self.engine.close().await;
+            self.engine.close_over(time).await;
             self.connections.ended().await;
             self.handlers.ended().await;
         };

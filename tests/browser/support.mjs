@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
 
 const HERE = fileURLToPath(new URL('.', import.meta.url));
-const BINARY = process.env.SOCKETIO_SERVER ?? fileURLToPath(new URL('../../target/debug/socketio-server', import.meta.url));
+const BINARY = process.env.SERVER_BINARY ?? fileURLToPath(new URL('../../target/debug/socketio-server', import.meta.url));
 const CLIENT = fileURLToPath(new URL('node_modules/socket.io-client/dist', import.meta.url));
 const FLAGS = [
   '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',

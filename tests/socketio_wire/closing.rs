@@ -243,3 +243,26 @@ async fn cv_01_a_connection_that_comes_with_the_end_is_closed() {
     assert_eq!(late.frame().await, Frame::End);
     left.none();
 }
+
+/// Clients that would all come back at once are sent away one after the other.
+#[tokio::test]
+async fn connections_may_be_closed_one_after_the_other() {
+    const LONG: Duration = Duration::from_secs(3600);
+
+    let (server, io) = serve([namespace("/")]).await;
+    let mut clients = [socket::connect(server.endpoint, "/").await.0, socket::connect(server.endpoint, "/").await.0];
+    let closing = tokio::spawn(async move { io.close_over(LONG).await });
+    let [first, second] = &mut clients;
+    let (is_first, frame) = within(async {
+        tokio::select! {
+            frame = first.frame() => (true, frame),
+            frame = second.frame() => (false, frame),
+        }
+    })
+    .await;
+    assert_eq!(frame, closed(1001));
+    let other = if is_first { second } else { first };
+    other.connection.send(masked(PING, b"")).await;
+    assert_eq!(other.frame().await, Frame::Pong(Vec::new()), "its turn comes in half an hour");
+    closing.abort();
+}

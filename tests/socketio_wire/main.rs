@@ -21,6 +21,7 @@ mod listeners;
 mod membership;
 mod middlewares;
 mod msgpack;
+mod observers;
 mod parsers;
 mod presence;
 mod recovery;

@@ -6,6 +6,7 @@ pub mod example;
 pub mod frames;
 pub mod http;
 pub mod polling;
+pub mod process;
 pub mod server;
 pub mod socket;
 

@@ -140,7 +140,9 @@ fn the_page_of_differences_has_all_that_tests_know_of() {
 fn pages_are_linked_to() {
     let of_engineio = ["README.md", "ARCHITECTURE.md", "engineio/src/lib.rs"];
     let of_socketio = ["README.md", "ARCHITECTURE.md", "socketio/src/lib.rs"];
+    let of_server = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md"];
     let pages = [
+        ("docs/server.md", of_server),
         ("docs/options.md", of_engineio),
         ("docs/options.md", of_socketio),
         ("docs/differences.md", of_engineio),

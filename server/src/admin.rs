@@ -1,0 +1,92 @@
+//! What it is: what operators and applications reach: health, metrics, the API.
+//! What it is not: the port; it has one of its own, or shares that of clients below a prefix.
+//! Who calls it: `serve`, and `front` where the port is shared.
+
+use std::{sync::Arc, time::Instant};
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::{
+    Request, Response, StatusCode,
+    body::Incoming,
+    header::{self, HeaderValue},
+};
+
+use crate::{
+    api::{Answered, Api, refuse},
+    config::Scope,
+    guard,
+    keyring::Keyring,
+    metrics::Metrics,
+};
+
+/// Everything that is there, behind the prefix.
+const ROUTES: [&str; 5] = ["/healthz", "/readyz", "/metrics", "/api/v1/emit", "/api/v1/stats"];
+
+/// The admin listener's answers. Clones are the same.
+#[derive(Clone)]
+pub(crate) struct Admin {
+    pub(crate) api: Api,
+    pub(crate) keyring: Keyring,
+    /// `None` when there is nothing to be shown.
+    pub(crate) metrics: Option<Arc<Metrics>>,
+    pub(crate) prefix: Arc<str>,
+}
+
+impl Admin {
+    /// Whether there is something at this path.
+    pub(crate) fn matches(&self, path: &str) -> bool {
+        self.route(path).is_some()
+    }
+
+    fn route(&self, path: &str) -> Option<&'static str> {
+        let rest = path.strip_prefix(&*self.prefix)?;
+        ROUTES.into_iter().find(|route| *route == rest)
+    }
+
+    /// Answers one request.
+    pub(crate) async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        // Without keys, pages that a browser on this machine shows must not use what is for its programs.
+        if self.keyring.is_empty() && !guard::is_local(request.uri(), request.headers()) {
+            return text(StatusCode::FORBIDDEN, "Without an API key, this is for programs of this machine only.\n");
+        }
+        let Some(route) = self.route(request.uri().path()) else {
+            return text(StatusCode::NOT_FOUND, "There is nothing here.\n");
+        };
+        match route {
+            "/healthz" => text(StatusCode::OK, "ok\n"),
+            "/readyz" if self.is_draining() => text(StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
+            "/readyz" => text(StatusCode::OK, "ready\n"),
+            "/metrics" => match &self.metrics {
+                Some(metrics) => text(StatusCode::OK, metrics.text()),
+                None => text(StatusCode::NOT_FOUND, "metrics.enabled is false.\n"),
+            },
+            route => {
+                let start = Instant::now();
+                let answer = self.call(route, request).await.unwrap_or_else(|error| refuse(&error));
+                self.api.metrics.api_request(route, answer.status().as_u16(), start.elapsed().as_secs_f64());
+                answer
+            }
+        }
+    }
+
+    async fn call(&self, route: &str, request: Request<Incoming>) -> Answered {
+        let scope = if route == "/api/v1/emit" { Scope::Emit } else { Scope::Read };
+        let grant = self.keyring.grant(request.headers(), scope)?;
+        match scope {
+            Scope::Emit => self.api.emit(request, &grant).await,
+            Scope::Read => self.api.stats(&request),
+        }
+    }
+
+    fn is_draining(&self) -> bool {
+        self.api.metrics.draining.get() > 0
+    }
+}
+
+fn text(status: StatusCode, text: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    let mut answer = Response::new(Full::new(text.into()));
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    answer
+}

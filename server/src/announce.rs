@@ -1,0 +1,77 @@
+//! What it is: what is printed when the server has started.
+//! What it is not: the log.
+//! Who calls it: `serve`, once.
+
+use std::fmt::Write;
+
+use crate::{
+    config::{AllowedOrigin, Config, Settled},
+    listeners::Bound,
+};
+
+/// Fewer open files than this are soon used up.
+const FEW_FILES: u64 = 4096;
+
+/// Tells of addresses, limits, and what an operator may not have meant.
+pub(crate) fn started(settled: &Settled, clients: &[Bound], operators: &[Bound], files: u64) {
+    let config = &settled.config;
+    let text =
+        if settled.is_playground { playground(config, clients) } else { server(config, clients, operators, files) };
+    println!("{text}");
+}
+
+fn server(config: &Config, clients: &[Bound], operators: &[Bound], files: u64) -> String {
+    let mut text = format!("socketio-server {}\n", env!("CARGO_PKG_VERSION"));
+    let mut line = |name: &str, value: &str| {
+        let _infallible = write!(text, "\n  {name} {value}");
+    };
+    for bound in clients {
+        line("listening on", &bound.url());
+    }
+    let prefix = &config.admin.prefix.0;
+    for bound in operators {
+        line("admin on", &format!("{}{prefix}", bound.url()));
+    }
+    let paths: Vec<_> = config.server.path.iter().map(|path| path.0.as_str()).collect();
+    line("paths", &paths.join(", "));
+    let names: Vec<_> = config.namespace.0.iter().map(|namespace| namespace.name.0.as_str()).collect();
+    line("namespaces", if names.is_empty() { "/".into() } else { names.join(", ") }.as_str());
+    for warning in warnings(config, files) {
+        line("warning:", warning);
+    }
+    line("open files", &files.to_string());
+    text
+}
+
+fn warnings(config: &Config, files: u64) -> impl Iterator<Item = &'static str> {
+    let warnings = [
+        (
+            config.api.keys.0.is_empty() && !config.admin.listen.is_empty(),
+            "there is no API key: all programs on this machine may use the API",
+        ),
+        (config.cors.origins.contains(&AllowedOrigin::Any), "pages of all origins are let in"),
+        (files < FEW_FILES, "the limit on open files is low, and so is that on connections"),
+        (config.limits.max_connections as u64 >= files, "limits.max_connections is more than open files allow"),
+    ];
+    warnings.into_iter().filter_map(|(is_so, warning)| is_so.then_some(warning))
+}
+
+fn playground(config: &Config, clients: &[Bound]) -> String {
+    let version = env!("CARGO_PKG_VERSION");
+    let bundle = config.server.serve_client.is_some();
+    let client = if bundle { "\n  The official client is served at /socket.io/socket.io.js." } else { "" };
+    let url = clients[0].url();
+    format!(
+        r#"socketio-server {version}, playground: for this machine only, everybody on it is let in
+
+  listening on {url}
+{client}
+  Open it in two browser tabs, join the same room in both, and chat.
+  Every packet is shown as it passes. Then say something from a terminal:
+
+    curl {url}/api/v1/emit -d '{{"room":"lobby","event":"said","args":[{{"room":"lobby","from":"curl","text":"hello"}}]}}'
+
+  Any Socket.IO client, version 3 or 4, can connect to the same address.
+  Ctrl-C ends it."#
+    )
+}

@@ -1,0 +1,107 @@
+//! What it is: the command line: subcommands, and flags that go before file and environment.
+//! What it is not: the options themselves, which are `config`'s.
+//! Who calls it: `main` parses it; `config` takes the flags.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// What the command line says.
+#[derive(Debug, Parser)]
+#[command(
+    name = "socketio-server",
+    version,
+    about = "Holds Socket.IO connections. Without configuration: a playground on http://127.0.0.1:8000"
+)]
+pub(crate) struct CommandLine {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    #[command(flatten)]
+    pub(crate) flags: Flags,
+}
+
+/// What is to be done; without a word, `serve`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve until the process is asked to end (the default)
+    Serve,
+    /// Say what is wrong with the configuration; the status is 1 if something is
+    CheckConfig,
+    /// Print all options with their defaults, as a configuration file
+    DefaultConfig {
+        /// As environment variables instead
+        #[arg(long)]
+        env: bool,
+    },
+    /// Ask the server with this configuration whether it takes clients; the status is 0 if it does
+    Healthcheck,
+    /// Print the version
+    Version,
+    /// Emit an event to the clients of the server with this configuration
+    Emit(Emit),
+}
+
+/// What to emit, to whom, and by which server.
+#[derive(Debug, Args)]
+pub(crate) struct Emit {
+    /// Name of the event
+    pub(crate) event: String,
+    /// Its arguments, each as JSON
+    #[arg(value_name = "JSON")]
+    pub(crate) args: Vec<String>,
+    /// To this room only
+    #[arg(long)]
+    pub(crate) room: Option<String>,
+    /// In this namespace
+    #[arg(long, default_value = "/")]
+    pub(crate) namespace: String,
+    /// The admin listener, such as http://127.0.0.1:8001 [default: that of the configuration]
+    #[arg(long)]
+    pub(crate) url: Option<String>,
+    /// File with the API key [default: the first key of the configuration]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key_file: Option<PathBuf>,
+}
+
+/// Flags of all subcommands that read the configuration.
+#[derive(Debug, Default, Clone, Args)]
+pub(crate) struct Flags {
+    /// Configuration file (TOML); environment and flags go before what it says
+    #[arg(short, long, global = true, value_name = "FILE", env = "SOCKETIO_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// server.listen: address for clients; port 0 takes any free one
+    #[arg(long, global = true, value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// server.serve_client: folder of the official client's bundle, such as node_modules/socket.io-client/dist; it is
+    /// served at /socket.io/socket.io.js
+    #[arg(long, global = true, value_name = "DIR")]
+    serve_client: Option<String>,
+    /// admin.listen: address for health, metrics and API
+    #[arg(long, global = true, value_name = "ADDRESS")]
+    admin_listen: Option<String>,
+    /// log.level: error, warn, info, debug or trace
+    #[arg(long, global = true, value_name = "LEVEL")]
+    log_level: Option<String>,
+    /// Any other option, such as engine.ping_interval=10s; may be repeated
+    #[arg(long, global = true, value_name = "SECTION.KEY=VALUE", value_parser = assignment)]
+    set: Vec<(String, String)>,
+}
+
+impl Flags {
+    /// Paths of keys, what is said of them, and by which flag.
+    pub(crate) fn options(&self) -> impl Iterator<Item = (&str, &str, &'static str)> {
+        let set = self.set.iter().map(|(path, text)| (path.as_str(), text.as_str(), "--set"));
+        let named = [
+            ("server.listen", &self.listen, "--listen"),
+            ("server.serve_client", &self.serve_client, "--serve-client"),
+            ("admin.listen", &self.admin_listen, "--admin-listen"),
+            ("log.level", &self.log_level, "--log-level"),
+        ];
+        set.chain(named.into_iter().filter_map(|(path, text, flag)| Some((path, text.as_deref()?, flag))))
+    }
+}
+
+fn assignment(text: &str) -> Result<(String, String), &'static str> {
+    let (path, value) = text.split_once('=').ok_or("it has no `=`")?;
+    Ok((path.to_owned(), value.to_owned()))
+}

@@ -1,0 +1,125 @@
+//! What it is: what options must not say together, and what is wrong with each such pair.
+//! What it is not: the check of single values, which their kinds make.
+//! Who calls it: `config`, when all sources are read.
+
+use std::{collections::HashSet, fmt};
+
+use super::{
+    keys::Config,
+    word::{AllowedOrigin, Listen},
+};
+
+/// Options that cannot be together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Conflict {
+    /// The playground answers everybody who reaches it.
+    Playground(Listen),
+    AdminWithoutKey(Listen),
+    AdminInherited,
+    AdminWithoutPrefix(Listen),
+    PrefixBelowPath,
+    NoListener,
+    NoTransport,
+    /// A key that no time, or nothing at all, would make useless.
+    Zero(&'static str),
+    HalfTls,
+    CredentialsForAll,
+    OriginsMixed,
+    NamespaceTwice(String),
+    EmptyKey(usize),
+}
+
+impl fmt::Display for Conflict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Playground(listen) => write!(
+                f,
+                "{listen} can be reached from other machines, and the playground lets everybody in: it listens on \
+                 loopback addresses only, such as 127.0.0.1:8000. What else is configured makes it a server: \
+                 `socketio-server default-config` has all options"
+            ),
+            Self::AdminWithoutKey(listen) => write!(
+                f,
+                "admin.listen: {listen} can be reached from other machines, and there is no API key: set api.keys, \
+                 or listen on 127.0.0.1"
+            ),
+            Self::AdminInherited => f.write_str("admin.listen: sockets of socket activation are for clients"),
+            Self::AdminWithoutPrefix(listen) => {
+                write!(f, "admin.listen: {listen} is server.listen, too: set admin.prefix to tell them apart")
+            }
+            Self::PrefixBelowPath => f.write_str("admin.prefix: it is a path of Socket.IO requests"),
+            Self::NoListener => f.write_str("server.listen: there must be an address"),
+            Self::NoTransport => f.write_str("engine.transports: there must be one"),
+            Self::Zero(key) => write!(f, "{key}: it must be more than 0"),
+            Self::HalfTls => f.write_str("server.tls_cert and server.tls_key: there must be both, or none"),
+            Self::CredentialsForAll => f.write_str(
+                "cors.origins: \"*\" with credentials would hand every user's session to every page: \
+                 set cors.credentials = false, or list the origins",
+            ),
+            Self::OriginsMixed => f.write_str("cors.origins: \"same-origin\" and \"*\" stand alone"),
+            Self::NamespaceTwice(name) => write!(f, "namespace: {name} is there twice"),
+            Self::EmptyKey(index) => write!(f, "api.keys[{index}]: the key is empty"),
+        }
+    }
+}
+
+/// All conflicts.
+pub(super) fn conflicts(config: &Config, is_playground: bool) -> Vec<Conflict> {
+    let Config { server, admin, api, engine, cors, namespace, .. } = config;
+    let mut found = Vec::new();
+    let mut refuse = |is_wrong: bool, conflict: Conflict| {
+        if is_wrong {
+            found.push(conflict);
+        }
+    };
+    refuse(server.listen.is_empty() || server.path.is_empty(), Conflict::NoListener);
+    refuse(server.tls_cert.is_some() != server.tls_key.is_some(), Conflict::HalfTls);
+    if is_playground {
+        for listen in &server.listen {
+            refuse(!listen.is_local(), Conflict::Playground(listen.clone()));
+        }
+        return found;
+    }
+    for listen in &admin.listen {
+        let is_inherited = *listen == Listen::Inherited;
+        refuse(is_inherited, Conflict::AdminInherited);
+        let is_open = !is_inherited && !listen.is_local() && api.keys.0.is_empty();
+        refuse(is_open, Conflict::AdminWithoutKey(listen.clone()));
+        let is_shared = server.listen.contains(listen) && admin.prefix.0.is_empty();
+        refuse(is_shared && !is_ephemeral(listen), Conflict::AdminWithoutPrefix(listen.clone()));
+    }
+    let prefix = format!("{}/", admin.prefix.0);
+    refuse(server.path.iter().any(|path| prefix.starts_with(&path.0)), Conflict::PrefixBelowPath);
+    for (index, key) in api.keys.0.iter().enumerate() {
+        refuse(key.key.0.is_empty(), Conflict::EmptyKey(index));
+    }
+    refuse(engine.transports.is_empty(), Conflict::NoTransport);
+    for (key, is_zero) in [
+        ("engine.ping_interval", engine.ping_interval.is_zero()),
+        ("engine.ping_timeout", engine.ping_timeout.is_zero()),
+        ("engine.upgrade_timeout", engine.upgrade_timeout.is_zero()),
+        ("engine.connect_timeout", engine.connect_timeout.is_zero()),
+        ("engine.max_payload", engine.max_payload.0 == 0),
+        ("server.header_timeout", server.header_timeout.is_zero()),
+        ("limits.send_queue_bytes", config.limits.send_queue_bytes.0 == 0),
+        ("limits.send_queue_messages", config.limits.send_queue_messages == 0),
+    ] {
+        refuse(is_zero, Conflict::Zero(key));
+    }
+    let stands_alone = |origin: &AllowedOrigin| !matches!(origin, AllowedOrigin::One(..));
+    let is_mixed = cors.origins.len() > 1 && cors.origins.iter().any(stands_alone);
+    refuse(is_mixed, Conflict::OriginsMixed);
+    let is_for_all = cors.origins.contains(&AllowedOrigin::Any) && cors.credentials;
+    refuse(is_for_all, Conflict::CredentialsForAll);
+    let mut names = HashSet::new();
+    for namespace in &namespace.0 {
+        let name = &namespace.name.0;
+        refuse(!names.insert(name), Conflict::NamespaceTwice(name.clone()));
+    }
+    found
+}
+
+/// Two listeners on any free port have two ports.
+fn is_ephemeral(listen: &Listen) -> bool {
+    matches!(listen, Listen::Tcp(address) if address.port() == 0)
+}

@@ -1,0 +1,257 @@
+//! What it is: the keys, each declared once: its line in the reference, its name, its kind and its default.
+//! What it is not: what follows from several of them together (`check`).
+//! Who calls it: `config` fills them; everything in the binary reads its own.
+
+use std::{path::PathBuf, time::Duration};
+
+use engineio::Transport;
+use ipnet::IpNet;
+
+use super::{
+    kind::{Item, Scalar, Secret, Size, Tables, quoted},
+    setting::{self, At, Key, Outcome, Section, Setting, section},
+    template::Template,
+    value::Value,
+    word::{AllowedOrigin, CookieName, Format, Level, Listen, Mode, NamespaceName, Prefix, Scope, Unhandled, UrlPath},
+};
+
+section! {
+    /// Everything that can be configured.
+    Config {
+        /// Where clients connect.
+        server: Server = Server::default(),
+        /// Where operators and applications connect: health, metrics, API.
+        admin: Admin = Admin::default(),
+        /// The API of the admin listener.
+        api: Api = Api::default(),
+        /// The transport.
+        engine: Engine = Engine::default(),
+        /// Pages of other origins.
+        cors: Cors = Cors::default(),
+        /// What clients may bring, or make the server keep.
+        limits: Limits = Limits::default(),
+        /// Clients that come back after their connection was lost.
+        recovery: Recovery = Recovery::default(),
+        /// The end of the process.
+        drain: Drain = Drain::default(),
+        /// Figures for Prometheus.
+        metrics: Metrics = Metrics::default(),
+        /// What is written to standard error.
+        log: Log = Log::default(),
+        /// A namespace that clients may join; with none at all there is "/".
+        namespace: Tables<Namespace> = Tables::default(),
+    }
+}
+
+section! {
+    /// Where clients connect.
+    Server {
+        /// Addresses to listen on, one or a list; port 0 takes any free one, "systemd" the sockets of socket
+        /// activation.
+        listen: Vec<Listen> = vec![Listen::Tcp(([127, 0, 0, 1], 8000).into())],
+        /// Paths of Socket.IO requests, one or a list; requests may leave out the slash at the end.
+        path: Vec<UrlPath> = vec![UrlPath("/socket.io/".into())],
+        /// The dist folder of the npm package socket.io-client, served below the path.
+        serve_client: Option<PathBuf> = None,
+        /// Certificate chain for TLS (PEM), for all TCP addresses; read again on SIGHUP and when it changes.
+        tls_cert: Option<PathBuf> = None,
+        /// Key of that certificate (PEM).
+        tls_key: Option<PathBuf> = None,
+        /// Networks of proxies whose X-Forwarded-For and X-Forwarded-Host are believed.
+        trusted_proxies: Vec<IpNet> = vec![],
+        /// Threads that serve; 0 is one for each processor that the process may use.
+        threads: usize = 0,
+        /// Time for the head of a request.
+        header_timeout: Duration = Duration::from_secs(10),
+        /// Size of the head of a request; beyond it 431. Less than 8 KiB counts as that.
+        max_header_bytes: Size = Size(16 << 10),
+    }
+}
+
+section! {
+    /// Where operators and applications connect.
+    Admin {
+        /// Addresses, one or a list, or "" for none; without an API key on this machine only. May be one of
+        /// server.listen.
+        listen: Vec<Listen> = vec![Listen::Tcp(([127, 0, 0, 1], 8001).into())],
+        /// What stands before the paths of the admin listener; needed where it shares an address with clients.
+        prefix: Prefix = Prefix::default(),
+    }
+}
+
+section! {
+    /// The API of the admin listener.
+    Api {
+        /// Keys, one or a list: texts, or tables with name, key (or key_file), allow ("emit", "read") and
+        /// namespaces. With none, whoever reaches the admin listener may use the API.
+        keys: Tables<ApiKey> = Tables::default(),
+        /// Size of the body of a request; beyond it 413.
+        max_body: Size = Size(1 << 20),
+    }
+}
+
+section! {
+    /// A key of the API.
+    ApiKey {
+        /// Name of its owner, for logs.
+        name: String = String::new(),
+        /// The key.
+        key: Secret = Secret::default(),
+        /// What it is good for: "emit" is POST /api/v1/emit, "read" is GET /api/v1/stats.
+        allow: Vec<Scope> = vec![Scope::Emit, Scope::Read],
+        /// Namespaces that it is good for; "*" is all.
+        namespaces: Vec<String> = vec!["*".into()],
+    }
+}
+
+section! {
+    /// The transport.
+    Engine {
+        /// Transports that are served.
+        transports: Vec<Transport> = vec![Transport::Polling, Transport::WebSocket],
+        /// Time from a pong, or the handshake, to the next ping.
+        ping_interval: Duration = Duration::from_secs(25),
+        /// Time that a client has to answer a ping.
+        ping_timeout: Duration = Duration::from_secs(20),
+        /// Largest POST body and largest WebSocket message.
+        max_payload: Size = Size(1_000_000),
+        /// Time that an upgrade to WebSocket may take.
+        upgrade_timeout: Duration = Duration::from_secs(10),
+        /// Time that a client has to join its first namespace.
+        connect_timeout: Duration = Duration::from_secs(45),
+        /// Whether clients of Socket.IO 1.x and 2.x are served, too.
+        eio3: bool = false,
+        /// Whether polling answers are compressed, for clients that accept it.
+        http_compression: bool = true,
+        /// Size from which on they are.
+        compression_threshold: Size = Size(1024),
+        /// Whether WebSocket messages are compressed (permessage-deflate); it costs time for each recipient.
+        ws_compression: bool = false,
+        /// Name of a cookie with the sid, for load balancers; "" is none.
+        cookie: CookieName = CookieName::default(),
+    }
+}
+
+section! {
+    /// Pages of other origins.
+    Cors {
+        /// Whose pages may connect, one or a list; of WebSockets, too. "*" is everybody's.
+        origins: Vec<AllowedOrigin> = vec![AllowedOrigin::Same],
+        /// Whether pages of listed origins may send cookies; with "*" it must be false.
+        credentials: bool = true,
+    }
+}
+
+section! {
+    /// What clients may bring, or make the server keep.
+    Limits {
+        /// Connections; beyond it a handshake is answered 503. 0 is the limit on open files less 64.
+        max_connections: usize = 0,
+        /// Connections of one address, of IPv6 of its first 64 bits; 0 is no limit.
+        max_connections_per_ip: usize = 0,
+        /// Connections whose clients have sent nothing yet; 0 is no limit.
+        max_unused_connections: usize = 10_000,
+        /// Bytes that may wait for one client; beyond it the client is disconnected.
+        send_queue_bytes: Size = Size(1 << 20),
+        /// Messages that may wait for one client; beyond it the client is disconnected.
+        send_queue_messages: usize = 1024,
+        /// Rooms of one socket.
+        max_rooms_per_socket: usize = 1000,
+        /// Bytes of the name of an event.
+        max_event_name: usize = 200,
+        /// Bytes of the name of a room.
+        max_room_name: usize = 200,
+        /// Namespaces of one connection.
+        max_namespaces_per_connection: usize = 16,
+        /// Binary values of one packet; clients send 10 at most.
+        max_attachments: usize = 10,
+    }
+}
+
+section! {
+    /// Clients that come back after their connection was lost.
+    Recovery {
+        /// "full" is the reference's recovery; "buffer" leaves events as they are, and brings some twice.
+        mode: Mode = Mode::Off,
+        /// Time that a client may be away.
+        window: Duration = Duration::from_secs(120),
+        /// Bytes of events that each namespace keeps for those who are away.
+        max_bytes: Size = Size(16 << 20),
+        /// Sockets that each namespace keeps while they are away.
+        max_sessions: usize = 10_000,
+    }
+}
+
+section! {
+    /// The end of the process.
+    Drain {
+        /// Time to close all connections in; what takes longer is cut off.
+        timeout: Duration = Duration::from_secs(8),
+        /// Connections closed in a second, or more, so that it takes a quarter of the timeout at most; 0 is all at
+        /// once.
+        rate: usize = 1000,
+    }
+}
+
+section! {
+    /// Figures for Prometheus.
+    Metrics {
+        /// Whether the admin listener has /metrics.
+        enabled: bool = true,
+        /// Names of events to be counted by name; all others count as "other".
+        event_labels: Vec<String> = vec![],
+    }
+}
+
+section! {
+    /// What is written to standard error.
+    Log {
+        /// How much: "info" has one line for each connection that ends.
+        level: Level = Level::Info,
+        /// Lines for people, or for programs.
+        format: Format = Format::Text,
+    }
+}
+
+section! {
+    /// A namespace that clients may join.
+    Namespace {
+        /// Its name.
+        name: NamespaceName = NamespaceName("/".into()),
+        /// Sockets in it; one more is refused with connect_error. 0 is no limit.
+        max_connections: usize = 0,
+        /// Rooms that each socket is in from the start; one whose place cannot be filled is left out.
+        auto_join: Vec<Template> = vec![],
+        /// What becomes of events that nobody handles: "report" counts all and logs one each second, "error" tells the
+        /// client, too, "ignore" only counts.
+        unhandled: Unhandled = Unhandled::Report,
+        /// Name of the event that tells a client of an error; "" tells nothing.
+        error_event: String = "error".into(),
+    }
+}
+
+impl Item for Namespace {
+    const KIND: &'static str = "a list of tables with name, and more";
+}
+
+impl Item for ApiKey {
+    const KIND: &'static str = "a key, a table with name, key, allow and namespaces, or a list of such";
+    const IS_SECRET: bool = true;
+
+    fn of_text(text: &str) -> Option<Self> {
+        Some(Self { key: Secret(text.to_owned()), ..Self::default() })
+    }
+}
+
+impl Scalar for IpNet {
+    const KIND: &'static str = "an address, or a network such as \"10.0.0.0/8\"";
+
+    fn read(value: &Value) -> Option<Self> {
+        let text = value.text()?;
+        text.parse().ok().or_else(|| text.parse::<std::net::IpAddr>().ok().map(Self::from))
+    }
+
+    fn shown(&self) -> String {
+        quoted(&self.to_string())
+    }
+}

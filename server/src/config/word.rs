@@ -1,0 +1,262 @@
+//! What it is: kinds of values that know what they are for: addresses, paths of URLs, origins, closed lists of words.
+//! What it is not: plain kinds such as times and sizes (`kind`).
+//! Who calls it: `keys` names them; whoever is configured reads them.
+
+use std::{fmt, net::SocketAddr, path::PathBuf};
+
+use engineio::{Cookie, Origin, Transport};
+
+use super::{
+    kind::{Scalar, quoted},
+    value::Value,
+};
+
+/// Where to listen.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Listen {
+    Tcp(SocketAddr),
+    Unix(PathBuf),
+    /// The sockets that systemd, or who else started the process, has opened.
+    Inherited,
+}
+
+impl Listen {
+    /// Whether only this machine can reach it. Of what is inherited that is not known.
+    pub(crate) fn is_local(&self) -> bool {
+        match self {
+            Self::Tcp(address) => address.ip().is_loopback(),
+            Self::Unix(_) => true,
+            Self::Inherited => false,
+        }
+    }
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+            Self::Inherited => f.write_str("systemd"),
+        }
+    }
+}
+
+impl Scalar for Listen {
+    const KIND: &'static str = "an address such as \"127.0.0.1:8000\", \"unix:/run/socketio.sock\" or \"systemd\"";
+
+    fn read(value: &Value) -> Option<Self> {
+        match value.text()? {
+            "systemd" => Some(Self::Inherited),
+            text => match text.strip_prefix("unix:") {
+                Some(path) => path.starts_with('/').then(|| Self::Unix(path.into())),
+                None => text.parse().ok().map(Self::Tcp),
+            },
+        }
+    }
+
+    fn shown(&self) -> String {
+        quoted(&self.to_string())
+    }
+}
+
+/// A path of URLs that begins and ends with a slash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct UrlPath(pub(crate) String);
+
+impl Scalar for UrlPath {
+    const KIND: &'static str = "the path of a URL, such as \"/socket.io/\"";
+
+    fn read(value: &Value) -> Option<Self> {
+        let text = value.text()?.trim_end_matches('/');
+        is_path(text).then(|| Self(format!("{text}/")))
+    }
+
+    fn shown(&self) -> String {
+        quoted(&self.0)
+    }
+}
+
+/// What stands before the paths of the admin listener: nothing, or a path without a slash at its end.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Prefix(pub(crate) String);
+
+impl Scalar for Prefix {
+    const KIND: &'static str = "\"\", or the start of a path, such as \"/_socketio\"";
+
+    fn read(value: &Value) -> Option<Self> {
+        let text = value.text()?.trim_end_matches('/');
+        (text.is_empty() || is_path(text)).then(|| Self(text.into()))
+    }
+
+    fn shown(&self) -> String {
+        quoted(&self.0)
+    }
+}
+
+fn is_path(text: &str) -> bool {
+    text.len() > 1
+        && text.starts_with('/')
+        && text.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#".contains(&byte))
+}
+
+/// Which pages may talk to the server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum AllowedOrigin {
+    Same,
+    Any,
+    /// The origin, and how it was written.
+    One(Origin, String),
+}
+
+impl Scalar for AllowedOrigin {
+    const KIND: &'static str = "\"same-origin\", \"*\", or an origin such as \"https://*.example.com\"";
+
+    fn read(value: &Value) -> Option<Self> {
+        match value.text()? {
+            "same-origin" => Some(Self::Same),
+            "*" => Some(Self::Any),
+            text => Origin::parse(text).ok().map(|origin| Self::One(origin, text.to_owned())),
+        }
+    }
+
+    fn shown(&self) -> String {
+        quoted(match self {
+            Self::Same => "same-origin",
+            Self::Any => "*",
+            Self::One(_, text) => text,
+        })
+    }
+}
+
+/// The name of a cookie; none by default.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct CookieName(pub(crate) Option<Cookie>, String);
+
+impl Scalar for CookieName {
+    const KIND: &'static str = "\"\", or the name of a cookie";
+
+    fn read(value: &Value) -> Option<Self> {
+        match value.text()? {
+            "" => Some(Self::default()),
+            name => Cookie::new(name).ok().map(|cookie| Self(Some(cookie), name.to_owned())),
+        }
+    }
+
+    fn shown(&self) -> String {
+        quoted(&self.1)
+    }
+}
+
+/// The whole name of a namespace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct NamespaceName(pub(crate) String);
+
+impl Scalar for NamespaceName {
+    const KIND: &'static str = "the whole name of a namespace, such as \"/chat\"";
+
+    fn read(value: &Value) -> Option<Self> {
+        let text = value.text()?;
+        let is_name = text.starts_with('/') && text.len() <= 255 && !text.contains([',', '*', '?', '{']);
+        is_name.then(|| Self(text.to_owned()))
+    }
+
+    fn shown(&self) -> String {
+        quoted(&self.0)
+    }
+}
+
+/// Declares a closed list of words.
+macro_rules! words {
+    (
+        $(#[doc = $about:literal])+
+        $name:ident: $kind:literal { $($(#[doc = $doc:literal])* $variant:ident = $word:literal,)+ }
+    ) => {
+        $(#[doc = $about])+
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) enum $name {
+            $($(#[doc = $doc])* $variant,)+
+        }
+
+        impl $name {
+            pub(crate) fn word(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word,)+
+                }
+            }
+        }
+
+        impl Scalar for $name {
+            const KIND: &'static str = $kind;
+
+            fn read(value: &Value) -> Option<Self> {
+                match value.text()? {
+                    $($word => Some(Self::$variant),)+
+                    _ => None,
+                }
+            }
+
+            fn shown(&self) -> String {
+                quoted(self.word())
+            }
+        }
+    };
+}
+
+words! {
+    /// How much is logged.
+    Level: "\"error\", \"warn\", \"info\", \"debug\" or \"trace\"" {
+        Error = "error",
+        Warn = "warn",
+        Info = "info",
+        Debug = "debug",
+        Trace = "trace",
+    }
+}
+
+words! {
+    /// The form of a line of the log.
+    Format: "\"text\" or \"json\"" {
+        Text = "text",
+        Json = "json",
+    }
+}
+
+words! {
+    /// Whether and how clients come back.
+    Mode: "\"off\", \"full\" or \"buffer\"" {
+        Off = "off",
+        Full = "full",
+        Buffer = "buffer",
+    }
+}
+
+words! {
+    /// What becomes of an event that nobody handles.
+    Unhandled: "\"report\", \"error\" or \"ignore\"" {
+        /// It is counted and logged.
+        Report = "report",
+        /// Its client is told, too.
+        Error = "error",
+        Ignore = "ignore",
+    }
+}
+
+words! {
+    /// What a key of the API is good for.
+    Scope: "\"emit\" or \"read\"" {
+        Emit = "emit",
+        Read = "read",
+    }
+}
+
+impl Scalar for Transport {
+    const KIND: &'static str = "\"polling\" or \"websocket\"";
+
+    fn read(value: &Value) -> Option<Self> {
+        [Self::Polling, Self::WebSocket].into_iter().find(|transport| Some(transport.name()) == value.text())
+    }
+
+    fn shown(&self) -> String {
+        quoted(self.name())
+    }
+}

@@ -1,0 +1,155 @@
+//! Sources, their order, and what is said of mistakes.
+
+use clap::Parser;
+
+use super::*;
+use crate::command::CommandLine;
+
+/// The options of this command line and environment.
+fn settle(flags: &[&str], environment: &[(&str, &str)]) -> Result<Settled, ConfigError> {
+    let flags = CommandLine::try_parse_from([&["socketio-server"], flags].concat()).expect("valid flags").flags;
+    Settled::of(&flags, environment.iter().map(|(name, value)| (name.into(), value.into())))
+}
+
+fn with_file(name: &str, text: &str, environment: &[(&str, &str)]) -> Result<Settled, ConfigError> {
+    let file = std::env::temp_dir().join(format!("socketio-server-{}-{name}.toml", std::process::id()));
+    std::fs::write(&file, text).expect("writable");
+    let settled = settle(&["--config", &file.display().to_string()], environment);
+    std::fs::remove_file(&file).expect("it is there");
+    settled
+}
+
+#[test]
+fn without_options_it_is_a_playground() {
+    for flags in [&[][..], &["--listen", "[::1]:0", "--log-level", "warn"]] {
+        let settled = settle(flags, &[]).expect("valid");
+        assert!(settled.is_playground);
+        assert_eq!(settled.config.engine, Config::default().engine);
+    }
+    for flags in [&["--admin-listen", ""][..], &["--set", "engine.eio3=true"], &["--config", "/dev/null"]] {
+        assert!(!settle(flags, &[]).expect("valid").is_playground, "{flags:?}");
+    }
+    assert!(!settle(&[], &[("SOCKETIO_ADMIN_LISTEN", "127.0.0.1:1")]).expect("valid").is_playground);
+}
+
+#[test]
+fn the_listing_means_the_same_as_nothing() {
+    let settled = with_file("listing", &listing::file(), &[]).expect("valid");
+    assert_eq!(settled.config, Config::default());
+    // With what it has behind comment signs, too: the defaults of each item of a list.
+    let uncommented: String = listing::file()
+        .lines()
+        .map(|line| match line.strip_prefix("# ") {
+            Some(code) if code.starts_with("[[") || code.split(" = ").next().is_some_and(is_name) => code,
+            _ => line,
+        })
+        .collect::<Vec<_>>()
+        .join("\n");
+    let settled = with_file("uncommented", &uncommented, &[]).expect("valid");
+    assert_eq!(settled.config.namespace.0, [Namespace::default()]);
+    let environment = listing::environment();
+    let lines = environment.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once('='));
+    let settled = settle(&[], &lines.collect::<Vec<_>>()).expect("valid");
+    assert_eq!(settled.config, Config::default());
+}
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+}
+
+#[test]
+fn keys_of_api_are_texts_or_tables_or_in_files() {
+    let keys = |settled: Settled| -> Vec<_> {
+        settled.config.api.keys.0.iter().map(|key| (key.name.clone(), key.key.0.clone())).collect()
+    };
+    let none = String::new;
+    let settled = settle(&[], &[("SOCKETIO_API_KEYS", "k1")]).expect("valid");
+    assert_eq!(keys(settled), [(none(), "k1".into())]);
+    let settled = settle(&[], &[("SOCKETIO_API_KEYS", r#"["k1",{"name":"bot","key":"k2","allow":"read"}]"#)]);
+    let settled = settled.expect("valid");
+    assert_eq!(settled.config.api.keys.0[1].allow, [Scope::Read]);
+    assert!(!format!("{settled:?}").contains("k1"));
+    assert_eq!(keys(settled), [(none(), "k1".into()), ("bot".into(), "k2".into())]);
+    let file = std::env::temp_dir().join(format!("socketio-server-{}-key", std::process::id()));
+    std::fs::write(&file, "k3\n").expect("writable");
+    let path = file.display().to_string();
+    let settled = settle(&[], &[("SOCKETIO_API_KEYS_FILE", &path)]).expect("valid");
+    assert_eq!(keys(settled), [(none(), "k3".into())]);
+    let settled = with_file("key", &format!("[[api.keys]]\nname = 'x'\nkey_file = {path:?}"), &[]).expect("valid");
+    assert_eq!(keys(settled), [("x".into(), "k3".into())]);
+    std::fs::remove_file(&file).expect("it is there");
+}
+
+#[test]
+fn mistakes_are_told_with_their_place() {
+    let rows = [
+        ("[server]\n\nlistenn = 'x'", ":3: there is no option server.listenn; did you mean listen?"),
+        ("[sever]", ":1: there is no option sever; did you mean server?"),
+        ("listen = 'x'", ":1: there is no option listen"),
+        ("[api]\nkeys = [{ keyy = 'x' }]", ":2: there is no option api.keys[0].keyy; did you mean key?"),
+        ("[server]\nlisten = 80", ":2: server.listen must be an address such as"),
+        ("[engine]\nping_interval = 'soon'", ":2: engine.ping_interval must be a time such as"),
+        ("[engine]\neio3 = 'true'", ":2: engine.eio3 must be true or false"),
+        ("[[namespace]]\nname = '/a'\n[[namespace]]\nnam = '/b'", ":4: there is no option namespace[1].nam; did you"),
+        ("namespace = 7", ":1: namespace must be a list of tables"),
+        ("server = 7", ":1: server must be a table"),
+        ("[api]\nkeys = [7]", ":2: api.keys must be a key, a table"),
+        ("[api]\nkeys_file = '/no/such/key'", ":2: api.keys_file names a file: No such file"),
+        ("[server]\nlisten = ", ":2: "),
+        ("[[namespace]]\nname = '*'", ":2: namespace[0].name must be the whole name"),
+        ("[[namespace]]\n[[namespace]]", "namespace: / is there twice"),
+        ("[cors]\norigins = '*'", "set cors.credentials = false"),
+        ("[cors]\norigins = ['*', 'same-origin']\ncredentials = false", "stand alone"),
+        ("[admin]\nlisten = '0.0.0.0:1'", "there is no API key"),
+        ("[admin]\nlisten = 'systemd'", "for clients"),
+        ("[admin]\nlisten = '127.0.0.1:8000'", "set admin.prefix"),
+        ("[admin]\nprefix = '/socket.io/'", "a path of Socket.IO requests"),
+        ("[server]\ntls_cert = 'x'", "both, or none"),
+        ("[server]\nlisten = ''", "there must be an address"),
+        ("[engine]\nping_interval = 0", "engine.ping_interval: it must be more than 0"),
+        ("[engine]\ntransports = []", "there must be one"),
+        ("[api]\nkeys = ['']", "api.keys[0]: the key is empty"),
+    ];
+    for (index, (text, message)) in rows.into_iter().enumerate() {
+        let error = with_file(&format!("mistake-{index}"), text, &[]).expect_err(text).to_string();
+        assert!(error.contains(message), "{text:?}: {error}");
+    }
+    for (name, value, message) in [
+        (
+            "SOCKETIO_ENGINE_PING_INTERVL",
+            "1s",
+            "SOCKETIO_ENGINE_PING_INTERVL: there is no such option; did you mean \
+            SOCKETIO_ENGINE_PING_INTERVAL?",
+        ),
+        ("SOCKETIO_FOO", "1", "SOCKETIO_FOO: there is no such option"),
+        ("SOCKETIO_ENGINE_EIO3", "yes", "variable SOCKETIO_ENGINE_EIO3: engine.eio3 must be true or false"),
+        ("SOCKETIO_SERVER_LISTEN", "[", "server.listen must be an address"),
+    ] {
+        let error = settle(&[], &[(name, value)]).expect_err(name).to_string();
+        assert!(error.contains(message), "{error}");
+    }
+    let error = settle(&["--set", "engine.eio4=true"], &[]).expect_err("unknown").to_string();
+    assert_eq!(error, "--set: there is no option engine.eio4; did you mean eio3?");
+    let error = settle(&["--listen", "nonsense"], &[]).expect_err("invalid").to_string();
+    assert!(error.starts_with("--listen: server.listen must be an address"), "{error}");
+}
+
+#[test]
+fn times_and_sizes_have_units() {
+    use std::time::Duration;
+
+    for (text, time) in [("'250ms'", 250), ("'1.5s'", 1500), ("25", 25_000), ("0.5", 500), ("'5m'", 300_000)] {
+        let settled = with_file("time", &format!("[engine]\nping_interval = {text}"), &[]).expect(text);
+        assert_eq!(settled.config.engine.ping_interval, Duration::from_millis(time), "{text}");
+    }
+    for (text, bytes) in [("7", 7), ("'7'", 7), ("'2kB'", 2000), ("'2KiB'", 2048), ("'1MB'", 1_000_000)] {
+        let settled = with_file("size", &format!("[engine]\nmax_payload = {text}"), &[]).expect(text);
+        assert_eq!(settled.config.engine.max_payload.0, bytes, "{text}");
+    }
+    for wrong in ["-1", "'1 day'", "'s'", "''", "1e400", "true", "2020-01-01", "'1.5.5s'", "0x10"] {
+        with_file("wrong", &format!("[engine]\nping_interval = {wrong}"), &[]).expect_err(wrong);
+    }
+    for wrong in ["-1", "1.5", "'1mb'", "''", "'99999999999999999999'", "'9999999999999999GiB'"] {
+        with_file("wrong_size", &format!("[engine]\nmax_payload = {wrong}"), &[]).expect_err(wrong);
+    }
+}

@@ -1,0 +1,163 @@
+//! What it is: the sockets that connections come from: TCP, with TLS or without, Unix, or inherited.
+//! What it is not: what is answered on them.
+//! Who calls it: `serve` binds them, then runs each.
+
+use std::{
+    fmt, fs, io,
+    net::SocketAddr,
+    os::unix::net::UnixStream,
+    path::{Path, PathBuf},
+};
+
+use engineio::Serve;
+use http_body_util::Full;
+use hyper::{
+    Request, Response,
+    body::{Bytes, Incoming},
+};
+use listenfd::ListenFd;
+use tokio::net::{TcpListener, UnixListener};
+
+use crate::{
+    config::Listen,
+    tls::{Tls, TlsListener},
+};
+
+/// A socket that listens.
+pub(crate) enum Bound {
+    Tcp(TcpListener),
+    Tls(TlsListener, SocketAddr),
+    Unix(UnixListener, UnixPath),
+}
+
+/// Where a Unix socket is; the file goes when this is dropped, unless somebody else made it.
+pub(crate) struct UnixPath {
+    path: PathBuf,
+    is_ours: bool,
+}
+
+impl Drop for UnixPath {
+    fn drop(&mut self) {
+        if self.is_ours {
+            // Whoever took it away already has done what is to be done.
+            let _gone = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Why nothing listens.
+#[derive(Debug)]
+pub(crate) enum BindError {
+    Address(Listen, io::Error),
+    Inherited(io::Error),
+    /// Nobody handed over a socket.
+    NoneInherited,
+}
+
+impl fmt::Display for BindError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(listen @ Listen::Tcp(_), error) => {
+                write!(f, "cannot listen on {listen}: {error}; --listen 127.0.0.1:0 takes any free port")
+            }
+            Self::Address(listen, error) => write!(f, "cannot listen on {listen}: {error}"),
+            Self::Inherited(error) => write!(f, "cannot listen on a socket of socket activation: {error}"),
+            Self::NoneInherited => {
+                f.write_str("server.listen is \"systemd\", and no socket was handed over (LISTEN_FDS)")
+            }
+        }
+    }
+}
+
+/// Listens on all of these, with TLS where it is for TCP.
+pub(crate) async fn bind(addresses: &[Listen], tls: Option<&Tls>) -> Result<Vec<Bound>, BindError> {
+    let mut bound = Vec::new();
+    let secure = |listener: TcpListener| -> io::Result<Bound> {
+        Ok(match tls {
+            Some(tls) => {
+                let address = listener.local_addr()?;
+                Bound::Tls(tls.over(listener), address)
+            }
+            None => Bound::Tcp(listener),
+        })
+    };
+    for listen in addresses {
+        let failed = |error| BindError::Address(listen.clone(), error);
+        match listen {
+            Listen::Tcp(address) => {
+                let listener = TcpListener::bind(address).await.map_err(failed)?;
+                bound.push(secure(listener).map_err(failed)?);
+            }
+            Listen::Unix(path) => {
+                let listener = bind_unix(path).map_err(failed)?;
+                bound.push(Bound::Unix(listener, UnixPath { path: path.clone(), is_ours: true }));
+            }
+            Listen::Inherited => bound.extend(inherited(&secure)?),
+        }
+    }
+    Ok(bound)
+}
+
+/// A socket file that nobody listens on any more is replaced.
+fn bind_unix(path: &Path) -> io::Result<UnixListener> {
+    let is_stale = || UnixStream::connect(path).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
+    match UnixListener::bind(path) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_stale() => {
+            fs::remove_file(path)?;
+            UnixListener::bind(path)
+        }
+        bound => bound,
+    }
+}
+
+fn inherited(secure: &dyn Fn(TcpListener) -> io::Result<Bound>) -> Result<Vec<Bound>, BindError> {
+    let mut handed = ListenFd::from_env();
+    let mut bound = Vec::new();
+    for index in 0..handed.len() {
+        let taken = match handed.take_tcp_listener(index) {
+            Ok(Some(listener)) => {
+                listener.set_nonblocking(true).and_then(|()| TcpListener::from_std(listener)).and_then(secure)
+            }
+            // It is no TCP socket.
+            _ => handed.take_unix_listener(index).and_then(|listener| {
+                let listener = listener.ok_or(io::ErrorKind::NotFound)?;
+                listener.set_nonblocking(true)?;
+                let path = listener.local_addr()?.as_pathname().unwrap_or("".as_ref()).to_owned();
+                Ok(Bound::Unix(UnixListener::from_std(listener)?, UnixPath { path, is_ours: false }))
+            }),
+        };
+        bound.push(taken.map_err(BindError::Inherited)?);
+    }
+    if bound.is_empty() { Err(BindError::NoneInherited) } else { Ok(bound) }
+}
+
+impl Bound {
+    /// Serves what it accepts; see [`Serve::run`].
+    pub(crate) async fn run<A, F>(
+        self,
+        serve: &Serve,
+        answer: A,
+        shutdown: impl Future<Output = ()>,
+        close: impl Future<Output = ()>,
+    ) where
+        A: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
+        F: Future<Output = Response<Full<Bytes>>> + Send + 'static,
+    {
+        match self {
+            Self::Tcp(listener) => serve.run(listener, answer, shutdown, close).await,
+            Self::Tls(listener, _) => serve.run(listener, answer, shutdown, close).await,
+            Self::Unix(listener, _path) => serve.run(listener, answer, shutdown, close).await,
+        }
+    }
+
+    /// As a URL, but for Unix sockets.
+    pub(crate) fn url(&self) -> String {
+        match self {
+            Self::Tcp(listener) => {
+                listener.local_addr().map_or_else(|_| "?".into(), |address| format!("http://{address}"))
+            }
+            Self::Tls(_, address) => format!("https://{address}"),
+            Self::Unix(_, at) => format!("unix:{}", at.path.display()),
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! What it is: the options of the crates below, made of the binary's.
+//! What it is not: namespaces (`namespaces`), nor listeners (`listeners`).
+//! Who calls it: `serve`, once.
+
+use std::{sync::Arc, time::Duration};
+
+use engineio::{Cors, Http, Origins, PerMessageDeflate, Serve};
+use socketio::{Config, Hooks, Limits, Recovery, RecoveryMode};
+
+use crate::{
+    config::{self, AllowedOrigin, Mode},
+    journal,
+    metrics::Metrics,
+};
+
+/// Descriptors that are for other things than connections: listeners, files, the admin listener.
+const SPARE_FILES: u64 = 64;
+
+/// The options of the Socket.IO server. `files` is the limit on open files.
+pub(crate) fn socketio(config: &config::Config, files: u64, metrics: &Arc<Metrics>) -> Config {
+    let config::Limits {
+        max_rooms_per_socket,
+        max_event_name,
+        max_room_name,
+        max_namespaces_per_connection,
+        max_attachments,
+        ..
+    } = config.limits;
+    let observed = metrics.clone();
+    Config {
+        engine: engineio(config, files),
+        http: http(&config.engine, &config.cors, metrics),
+        connect_timeout: config.engine.connect_timeout,
+        limits: Limits {
+            max_rooms: max_rooms_per_socket,
+            max_event_name,
+            max_room_name,
+            max_namespaces: max_namespaces_per_connection,
+            max_attachments,
+            ..Limits::default()
+        },
+        close_timeout: config.drain.timeout,
+        connection_state_recovery: recovery(&config.recovery),
+        hooks: Hooks::default()
+            .on_connection(move |connection| journal::Connection::open(connection, &observed).tell()),
+        ..Config::default()
+    }
+}
+
+fn engineio(config: &config::Config, files: u64) -> engineio::Config {
+    let (engine, limits) = (&config.engine, &config.limits);
+    let room = usize::try_from(files.saturating_sub(SPARE_FILES)).unwrap_or(usize::MAX);
+    let bound = |limit: usize| (limit > 0).then_some(limit);
+    engineio::Config {
+        path: config.server.path[0].0.clone(),
+        add_trailing_slash: false,
+        transports: engine.transports.clone(),
+        allow_eio3: engine.eio3,
+        ping_interval: engine.ping_interval,
+        ping_timeout: engine.ping_timeout,
+        upgrade_timeout: engine.upgrade_timeout,
+        max_payload: engine.max_payload.0,
+        max_outbox_bytes: limits.send_queue_bytes.0,
+        max_outbox_messages: limits.send_queue_messages,
+        per_message_deflate: engine.ws_compression.then(PerMessageDeflate::default),
+        max_sessions: Some(bound(limits.max_connections).unwrap_or(room)),
+        max_sessions_per_ip: bound(limits.max_connections_per_ip),
+        max_unused_sessions: bound(limits.max_unused_connections),
+        ..engineio::Config::default()
+    }
+}
+
+fn http(engine: &config::Engine, cors: &config::Cors, metrics: &Arc<Metrics>) -> Http {
+    let metrics = metrics.clone();
+    let mut http = Http::default()
+        .compression(engine.http_compression.then_some(engine.compression_threshold.0))
+        .on_refused(move |refused| metrics.rejected(refused.context.name()));
+    if let Some(cookie) = &engine.cookie.0 {
+        http = http.cookie(cookie.clone());
+    }
+    let mut listed = Vec::new();
+    for origin in &cors.origins {
+        match origin {
+            // Without the option, which is for other origins, only this is let in.
+            AllowedOrigin::Same => {}
+            AllowedOrigin::Any => return http.cors(Cors::new(Origins::Any)),
+            AllowedOrigin::One(origin, _) => listed.push(origin.clone()),
+        }
+    }
+    if listed.is_empty() {
+        return http;
+    }
+    let cors_headers = Cors::new(Origins::List(listed));
+    http.cors(match cors.credentials {
+        true => cors_headers.credentials().expect("a list may have credentials"),
+        false => cors_headers,
+    })
+}
+
+fn recovery(recovery: &config::Recovery) -> Option<Recovery> {
+    let mode = match recovery.mode {
+        Mode::Off => return None,
+        Mode::Full => RecoveryMode::Full,
+        Mode::Buffer => RecoveryMode::Buffer,
+    };
+    Some(Recovery {
+        mode,
+        max_disconnection_duration: recovery.window,
+        max_bytes: recovery.max_bytes.0,
+        max_sessions: recovery.max_sessions,
+        ..Recovery::default()
+    })
+}
+
+/// The options of listeners, whose connections may take their last answers for this long.
+pub(crate) fn serve(server: &config::Server, goodbye: Duration) -> Serve {
+    Serve {
+        header_timeout: server.header_timeout,
+        max_header_bytes: server.max_header_bytes.0,
+        goodbye,
+        ..Serve::default()
+    }
+}

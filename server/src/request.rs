@@ -1,0 +1,167 @@
+//! What it is: one HTTP request to a server of ours that runs, for `emit` and `healthcheck`.
+//! What it is not: an HTTP client for anything else; it speaks no TLS.
+//! Who calls it: `main`, for these subcommands.
+
+use std::{fmt, fs, io, net::Ipv4Addr, net::Ipv6Addr, path::PathBuf, time::Duration};
+
+use http_body_util::{BodyExt, Full};
+use hyper::{Method, Request, StatusCode, Uri, body::Bytes, client::conn::http1, header};
+use hyper_util::rt::TokioIo;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpStream, UnixStream},
+};
+
+use crate::{
+    command::Emit,
+    config::{Listen, Settled},
+};
+
+/// A server that has not answered by then will not.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Why there is no answer, or not the one that was wanted.
+#[derive(Debug)]
+pub(crate) enum RequestError {
+    /// There is no admin listener to ask.
+    NoAdmin,
+    Url(String),
+    Key(PathBuf, io::Error),
+    /// This argument is no JSON.
+    Argument(String),
+    Connect(String, io::Error),
+    Http(hyper::Error),
+    TooLate,
+    Refused(StatusCode, String),
+}
+
+impl fmt::Display for RequestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoAdmin => f.write_str("there is no admin listener: admin.listen is \"\""),
+            Self::Url(url) => write!(f, "{url} is no URL such as http://127.0.0.1:8001"),
+            Self::Key(path, error) => write!(f, "cannot read {}: {error}", path.display()),
+            Self::Argument(text) => write!(f, "{text} is no JSON; a text is '\"in quotes\"'"),
+            Self::Connect(to, error) => write!(f, "cannot connect to {to}: {error}"),
+            Self::Http(error) => write!(f, "no answer: {error}"),
+            Self::TooLate => write!(f, "no answer within {} s", PATIENCE.as_secs()),
+            Self::Refused(status, body) => write!(f, "{status}: {}", body.trim_end()),
+        }
+    }
+}
+
+impl std::error::Error for RequestError {}
+
+/// The body of an emit.
+#[derive(Serialize)]
+struct Body<'a> {
+    namespace: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    room: Option<&'a str>,
+    event: &'a str,
+    args: Vec<Box<RawValue>>,
+}
+
+/// Where to ask.
+enum Target {
+    Url { host: String, port: u16, prefix: String },
+    Unix(PathBuf, String),
+}
+
+/// Whether the server of this configuration takes clients.
+pub(crate) async fn healthcheck(settled: &Settled) -> Result<String, RequestError> {
+    let request = Request::builder().method(Method::GET);
+    call(&Target::of(settled)?, "/readyz", request, Vec::new()).await
+}
+
+/// Emits an event; gives what the server answers.
+pub(crate) async fn emit(emit: &Emit, settled: &Settled) -> Result<String, RequestError> {
+    let target = match &emit.url {
+        Some(url) => Target::parse(url).ok_or_else(|| RequestError::Url(url.clone()))?,
+        None => Target::of(settled)?,
+    };
+    let parse =
+        |text: &String| serde_json::from_str::<Box<RawValue>>(text).map_err(|_| RequestError::Argument(text.clone()));
+    let args = emit.args.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
+    let body = Body { namespace: &emit.namespace, room: emit.room.as_deref(), event: &emit.event, args };
+    let body = serde_json::to_vec(&body).expect("texts and JSON can be written");
+    let key = match &emit.key_file {
+        Some(path) => Some(fs::read_to_string(path).map_err(|error| RequestError::Key(path.clone(), error))?),
+        None => settled.config.api.keys.0.first().map(|key| key.key.0.clone()),
+    };
+    let mut request = Request::builder().method(Method::POST);
+    if let Some(key) = key {
+        request = request.header(header::AUTHORIZATION, format!("Bearer {}", key.trim_end()));
+    }
+    call(&target, "/api/v1/emit", request, body).await
+}
+
+impl Target {
+    fn of(settled: &Settled) -> Result<Self, RequestError> {
+        let config = &settled.config;
+        let listen = if settled.is_playground { &config.server.listen } else { &config.admin.listen };
+        let prefix = config.admin.prefix.0.clone();
+        match listen.first().ok_or(RequestError::NoAdmin)? {
+            Listen::Tcp(address) => {
+                let host = match address.ip() {
+                    ip if !ip.is_unspecified() => ip,
+                    ip if ip.is_ipv4() => Ipv4Addr::LOCALHOST.into(),
+                    _ => Ipv6Addr::LOCALHOST.into(),
+                };
+                Ok(Self::Url { host: host.to_string(), port: address.port(), prefix })
+            }
+            Listen::Unix(path) => Ok(Self::Unix(path.clone(), prefix)),
+            Listen::Inherited => Err(RequestError::NoAdmin),
+        }
+    }
+
+    fn parse(url: &str) -> Option<Self> {
+        let url: Uri = url.parse().ok()?;
+        let host = url.host()?.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let prefix = url.path().trim_end_matches('/').to_owned();
+        (url.scheme_str() == Some("http")).then(|| Self::Url { host, port: url.port_u16().unwrap_or(80), prefix })
+    }
+}
+
+async fn call(
+    target: &Target,
+    path: &str,
+    request: hyper::http::request::Builder,
+    body: Vec<u8>,
+) -> Result<String, RequestError> {
+    let called = async {
+        match target {
+            Target::Url { host, port, prefix } => {
+                let at = format!("{host}:{port}");
+                let stream = TcpStream::connect((host.as_str(), *port)).await;
+                let stream = stream.map_err(|error| RequestError::Connect(at, error))?;
+                exchange(stream, &format!("{prefix}{path}"), request, body).await
+            }
+            Target::Unix(socket, prefix) => {
+                let stream = UnixStream::connect(socket).await;
+                let stream = stream.map_err(|error| RequestError::Connect(socket.display().to_string(), error))?;
+                exchange(stream, &format!("{prefix}{path}"), request, body).await
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, called).await.unwrap_or(Err(RequestError::TooLate))
+}
+
+async fn exchange(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    path: &str,
+    request: hyper::http::request::Builder,
+    body: Vec<u8>,
+) -> Result<String, RequestError> {
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(RequestError::Http)?;
+    tokio::spawn(connection);
+    let request = request.uri(path).header(header::HOST, "localhost").body(Full::<Bytes>::from(body));
+    let request = request.map_err(|_| RequestError::Url(path.to_owned()))?;
+    let answer = sender.send_request(request).await.map_err(RequestError::Http)?;
+    let status = answer.status();
+    let body = answer.into_body().collect().await.map_err(RequestError::Http)?.to_bytes();
+    let body = String::from_utf8_lossy(&body).into_owned();
+    if status.is_success() { Ok(body) } else { Err(RequestError::Refused(status, body)) }
+}

@@ -1,0 +1,394 @@
+//! The binary as operators see it: health, metrics, the API and its keys, signals, sockets, subcommands.
+
+use std::{
+    fs,
+    net::TcpListener,
+    os::{fd::OwnedFd, unix::net::UnixDatagram},
+    path::{Path, PathBuf},
+    process::Stdio,
+};
+
+use tests::{
+    Row,
+    frames::{WebSocket, closed},
+    polling::Polling,
+    process::{Process, command, get, run},
+    within,
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::UnixStream,
+};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_socketio-server");
+
+/// A folder of its own for a test, below the one cargo gives for that.
+fn temporary(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    fs::create_dir_all(&folder).expect("writable");
+    folder
+}
+
+/// Starts a server with this file, on any free ports.
+async fn start(name: &str, text: &str) -> Process {
+    let file = temporary(name).join("server.toml");
+    fs::write(&file, text).expect("writable");
+    let file = file.display().to_string();
+    let ports = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
+    Process::start(command(BINARY, &[&["--config", &file], &ports[..]].concat())).await
+}
+
+async fn join(server: &Process) -> WebSocket {
+    let (mut client, _) = WebSocket::open(server.endpoint()).await;
+    client.send("40").await;
+    assert!(client.text().await.starts_with("40{\"sid\":"));
+    client
+}
+
+#[tokio::test]
+async fn health_is_told_on_the_admin_listener_only() {
+    let server = start("health", "").await;
+    for (path, status, body) in [("/healthz", 200, "ok\n"), ("/readyz", 200, "ready\n"), ("/nothing", 404, "")] {
+        let answer = server.ask(path).await;
+        assert_eq!(answer.status, status, "{path}");
+        assert!(answer.body.starts_with(body));
+    }
+    for path in ["/healthz", "/metrics", "/api/v1/emit"] {
+        assert_eq!(server.get(path, "").await.status, 404, "{path} is not for clients");
+    }
+}
+
+#[tokio::test]
+async fn metrics_count_what_happens() {
+    let server = start("metrics", "").await;
+    let mut websocket = join(&server).await;
+    websocket.send("42[\"e\"]").await;
+    let mut polling = Polling::open(server.endpoint()).await;
+    assert_eq!(polling.post("40").await.body, "ok");
+    polling.get().await;
+    assert_eq!(server.get("/socket.io/?EIO=4&transport=x", "").await.status, 400);
+    server.emit("", "{\"event\":\"news\"}").await;
+    assert_eq!(websocket.text().await, "42[\"news\"]");
+    let metrics = server.ask("/metrics").await;
+    assert_eq!(metrics.header("content-type"), "text/plain; charset=utf-8");
+    for line in [
+        "socketio_connections{transport=\"polling\"} 1",
+        "socketio_connections{transport=\"websocket\"} 1",
+        "socketio_connections_opened_total{transport=\"websocket\"} 1",
+        "socketio_sockets{namespace=\"/\"} 2",
+        "socketio_connects_total{namespace=\"/\",result=\"accepted\"} 2",
+        "socketio_handshakes_rejected_total{reason=\"UNKNOWN_TRANSPORT\"} 1",
+        "socketio_events_received_total{event=\"other\",namespace=\"/\"} 1",
+        "socketio_emits_total{source=\"api\"} 1",
+        "socketio_deliveries_total 2",
+        "socketio_packets_received_total 3",
+        "socketio_bytes_received_total{transport=\"websocket\"} 7",
+        "socketio_api_requests_total{code=\"200\",route=\"/api/v1/emit\"} 1",
+        "socketio_api_duration_seconds_count{route=\"/api/v1/emit\"} 1",
+        "socketio_draining 0",
+        "socketio_build_info{version=\"0.1.0\"} 1",
+        "process_open_fds ",
+        "process_max_fds ",
+        "process_resident_memory_bytes ",
+        "process_cpu_seconds_total ",
+    ] {
+        assert!(metrics.body.contains(line), "{line} in {}", metrics.body);
+    }
+    drop(websocket);
+    within(async {
+        let ended = "socketio_connections_closed_total{reason=\"transport close\"} 1";
+        loop {
+            let metrics = server.ask("/metrics").await.body;
+            if metrics.contains(ended) {
+                assert!(metrics.contains("socketio_connections{transport=\"websocket\"} 0"), "{metrics}");
+                return;
+            }
+        }
+    })
+    .await;
+    let without = start("no_metrics", "[metrics]\nenabled = false").await;
+    assert_eq!(without.ask("/metrics").await.status, 404);
+}
+
+#[tokio::test]
+async fn the_api_wants_a_key_that_is_good_for_it() {
+    let text = "
+        [[namespace]]
+        name = '/'
+        [[namespace]]
+        name = '/b'
+        [[api.keys]]
+        key = 'all'
+        [[api.keys]]
+        name = 'reader'
+        key = 'read-key'
+        allow = 'read'
+        [[api.keys]]
+        key = 'b-key'
+        namespaces = ['/b']";
+    let server = start("keys", text).await;
+    for (headers, namespace, status, code) in [
+        ("", "/", 401, "unauthorized"),
+        ("authorization: Bearer wrong\r\n", "/", 401, "unauthorized"),
+        ("authorization: Basic all\r\n", "/", 401, "unauthorized"),
+        ("x-api-key: al\r\n", "/", 401, "unauthorized"),
+        ("authorization: Bearer read-key\r\n", "/", 403, "forbidden"),
+        ("authorization: Bearer b-key\r\n", "/", 403, "forbidden"),
+        ("authorization: Bearer b-key\r\n", "/b", 200, ""),
+        ("authorization: bearer all\r\n", "/", 200, ""),
+        ("x-api-key: all\r\n", "/b", 200, ""),
+    ] {
+        let _row = Row(headers);
+        let answer = server.emit(headers, &format!("{{\"event\":\"e\",\"namespace\":\"{namespace}\"}}")).await;
+        assert_eq!(answer.status, status, "{}", answer.body);
+        let start = if code.is_empty() { "{\"sockets\":0}" } else { &format!("{{\"error\":{{\"code\":\"{code}\"") };
+        assert!(answer.body.starts_with(start), "{}", answer.body);
+        assert_eq!(answer.header("www-authenticate"), if status == 401 { "Bearer" } else { "" });
+    }
+    let admin = server.admin.expect("an admin listener");
+    for (key, status) in [("read-key", 200), ("all", 200), ("none", 401)] {
+        let answer = get(admin, "/api/v1/stats", &format!("x-api-key: {key}\r\n")).await;
+        assert_eq!(answer.status, status);
+    }
+    assert_eq!(server.ask("/metrics").await.status, 200, "without a key");
+}
+
+#[tokio::test]
+async fn without_a_key_pages_are_kept_from_the_admin_listener() {
+    let server = start("no_key", "[api]\nmax_body = 30").await;
+    let body = "{\"event\":\"e\"}";
+    assert_eq!(server.emit("", body).await.status, 200);
+    assert_eq!(server.emit("origin: http://evil.example\r\n", body).await.status, 403);
+    let large = server.emit("", &format!("{{\"event\":\"e\",\"data\":\"{}\"}}", "x".repeat(30))).await;
+    assert_eq!(large.status, 413);
+    assert!(large.body.contains("a body has 30 bytes at most"), "{}", large.body);
+    assert!(server.announced.contains("warning: there is no API key"), "{}", server.announced);
+}
+
+#[tokio::test]
+async fn operators_may_share_the_port_of_clients_below_a_prefix() {
+    let free = TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("bound").to_string();
+    let arguments = ["--listen", &free, "--admin-listen", &free, "--set", "admin.prefix=/_ops"];
+    let server = Process::start(command(BINARY, &arguments)).await;
+    for (path, status) in [("/_ops/readyz", 200), ("/readyz", 404), ("/_ops/", 404), ("/socket.io/", 400)] {
+        assert_eq!(server.get(path, "").await.status, status, "{path}");
+    }
+    assert_eq!(server.post("/_ops/api/v1/emit", "{\"event\":\"e\"}").await.status, 200);
+}
+
+#[tokio::test]
+async fn draining_closes_transports_and_says_so() {
+    let mut server = start("drain", "[drain]\nrate = 1").await;
+    let (mut first, mut second) = (join(&server).await, join(&server).await);
+    let mut operator = tests::http::Connection::open(server.admin.expect("an admin listener")).await;
+    operator.request("GET /readyz", "").await;
+    assert_eq!(operator.answer().await.status, 200);
+    server.signal("TERM");
+    // The second connection is closed up to two seconds after the first one; that long the server drains.
+    within(async {
+        loop {
+            operator.request("GET /readyz", "").await;
+            let answer = operator.answer().await;
+            if (answer.status, answer.body.as_str()) == (503, "draining\n") {
+                return;
+            }
+        }
+    })
+    .await;
+    for client in [&mut first, &mut second] {
+        assert_eq!(client.frame().await, closed(1001), "and no DISCONNECT");
+    }
+    assert!(within(server.child.wait()).await.expect("it ends").success());
+}
+
+#[tokio::test]
+async fn hanging_up_reads_keys_and_the_level_of_the_log_again() {
+    let mut server = start("reload", "[api]\nkeys = ['old']").await;
+    let file = temporary("reload").join("server.toml");
+    let emit = "{\"event\":\"e\"}";
+    assert_eq!(server.emit("x-api-key: old\r\n", emit).await.status, 200);
+    for (text, logged, old, new) in [
+        ("[api]\nkeys = ['new', '", "stays as it was", 200, 401),
+        ("[api]\nkeys = ['new']", "configuration read again", 401, 200),
+        ("[admin]\nlisten = '127.0.0.1:1'", "waits for the next start", 401, 200),
+        ("[api]\nkeys = ['new']\n[engine]\nping_interval = 1", "waits for the next start", 401, 200),
+    ] {
+        let _row = Row(text);
+        fs::write(&file, text).expect("writable");
+        server.signal("HUP");
+        server.logged(logged).await;
+        assert_eq!(server.emit("x-api-key: old\r\n", emit).await.status, old);
+        assert_eq!(server.emit("x-api-key: new\r\n", emit).await.status, new);
+    }
+}
+
+#[tokio::test]
+async fn each_connection_that_ends_is_a_line_of_the_log_without_secrets() {
+    for (format, parts) in [
+        ("text", &["INFO", "connection closed", "reason=transport close", "transport=\"websocket\"", "received=2"][..]),
+        ("json", &["\"level\":\"INFO\"", "\"message\":\"connection closed\"", "\"reason\":\"transport close\""]),
+    ] {
+        let mut server = start(format, &format!("[log]\nformat = '{format}'")).await;
+        let endpoint = server.endpoint().asked("EIO=4&token=secret");
+        let (mut client, _) = WebSocket::open(endpoint).await;
+        client.send("40{\"token\":\"secret\"}").await;
+        client.text().await;
+        client.send("41").await;
+        drop(client);
+        let line = server.logged("connection closed").await;
+        for part in parts {
+            assert!(line.contains(part), "{part} in {line}");
+        }
+        assert!(!line.contains("secret"), "{line}");
+    }
+    let mut server = start("debug", "[log]\nlevel = 'debug'").await;
+    let _client = join(&server).await;
+    assert!(server.logged("socket joined").await.contains("namespace=\"/\""));
+    let mut server = start("quiet", "[log]\nlevel = 'error'").await;
+    drop(join(&server).await);
+    server.signal("TERM");
+    let mut rest = String::new();
+    within(server.log.get_mut().read_to_string(&mut rest)).await.expect("UTF-8");
+    assert_eq!(rest, "");
+}
+
+/// An answer to a GET, from a Unix socket.
+async fn get_unix(path: &Path, target: &str) -> String {
+    within(async {
+        let mut stream = UnixStream::connect(path).await.expect("the server listens");
+        let request = format!("GET {target} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.expect("the server reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.expect("UTF-8");
+        answer
+    })
+    .await
+}
+
+#[tokio::test]
+async fn unix_sockets_serve_clients_and_are_left_behind_by_nobody() {
+    let folder = temporary("unix");
+    let (socket, admin) = (folder.join("clients.sock"), folder.join("admin.sock"));
+    // Left behind by a process that was killed.
+    drop(std::os::unix::net::UnixListener::bind(&socket).or_else(|_| {
+        fs::remove_file(&socket)?;
+        std::os::unix::net::UnixListener::bind(&socket)
+    }));
+    let listen = format!("[\"127.0.0.1:0\",\"unix:{}\"]", socket.display());
+    let operators = format!("unix:{}", admin.display());
+    let flags = ["--listen", &listen, "--admin-listen", &operators];
+    let mut server = Process::start(command(BINARY, &flags)).await;
+    assert!(get_unix(&socket, "/socket.io/?EIO=4&transport=polling").await.starts_with("HTTP/1.1 200 OK\r\n"));
+    assert_eq!(server.get("/socket.io/?EIO=4&transport=polling", "").await.status, 200);
+    assert!(get_unix(&admin, "/healthz").await.ends_with("ok\n"));
+    let healthy = run(BINARY, &[&["healthcheck"], &flags[..]].concat()).await;
+    assert_eq!((healthy.status.code(), healthy.stdout.as_slice()), (Some(0), &b"ready\n"[..]));
+    server.signal("TERM");
+    assert!(within(server.child.wait()).await.expect("it ends").success());
+    assert!(!socket.exists() && !admin.exists());
+}
+
+#[tokio::test]
+async fn sockets_of_socket_activation_are_served_and_systemd_is_told() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    let notified = temporary("systemd").join("notify.sock");
+    // That of a run before.
+    let _none = fs::remove_file(&notified);
+    let notify = UnixDatagram::bind(&notified).expect("a socket");
+    notify.set_nonblocking(true).expect("a socket");
+    let notify = tokio::net::UnixDatagram::from_std(notify).expect("a socket");
+    // systemd hands the socket over as descriptor 3, to a process whose id is in the environment.
+    let script = "LISTEN_FDS=1 LISTEN_PID=$$ exec \"$0\" --listen systemd --admin-listen 127.0.0.1:0 3<&0";
+    let mut command = command("sh", &["-c", script, BINARY]);
+    command.stdin(Stdio::from(OwnedFd::from(listener))).env("NOTIFY_SOCKET", &notified);
+    let mut server = Process::start(command).await;
+    assert_eq!(server.address, address);
+    assert_eq!(server.get("/socket.io/?EIO=4&transport=polling", "").await.status, 200);
+    let mut message = [0; 64];
+    for (signal, word) in [("", "READY=1"), ("TERM", "STOPPING=1")] {
+        if !signal.is_empty() {
+            server.signal(signal);
+        }
+        let length = within(notify.recv(&mut message)).await.expect("a message");
+        assert_eq!(String::from_utf8_lossy(&message[..length]).trim_end(), word);
+    }
+    assert!(within(server.child.wait()).await.expect("it ends").success());
+}
+
+#[tokio::test]
+async fn subcommands_speak_to_the_server_that_runs() {
+    let server = start("subcommands", "[api]\nkeys = 'k'").await;
+    let admin = server.admin.expect("an admin listener").to_string();
+    let mut client = join(&server).await;
+    let key = temporary("subcommands").join("key");
+    fs::write(&key, "k\n").expect("writable");
+    let (url, key) = (format!("http://{admin}"), key.display().to_string());
+    let by_url = ["--url", &url, "--key-file", &key];
+    let by_configuration = ["--admin-listen", &admin, "--set", "api.keys=k"];
+    for flags in [&by_url, &by_configuration] {
+        let output = run(BINARY, &[&["emit", "news", "1", "{\"a\":\"é\"}"], &flags[..]].concat()).await;
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "{\"sockets\":1}\n");
+        assert_eq!(client.text().await, "42[\"news\",1,{\"a\":\"é\"}]");
+    }
+    let rows: [(&[&str], i32, &str); 7] = [
+        (&["healthcheck", "--admin-listen", &admin], 0, "ready"),
+        (&["emit", "news", "--url", &url], 1, "401 Unauthorized"),
+        (&["emit", "news", "text", "--url", &url], 1, "text is no JSON"),
+        (&["emit", "news", "--url", "ftp://x"], 1, "ftp://x is no URL"),
+        (&["healthcheck", "--admin-listen", "127.0.0.1:1"], 1, "cannot connect to 127.0.0.1:1"),
+        (&["version"], 0, "socketio-server 0.1.0"),
+        (&["check-config", "--admin-listen", "0.0.0.0:1"], 1, "there is no API key"),
+    ];
+    for (arguments, code, words) in rows {
+        let _row = Row(words);
+        let output = run(BINARY, arguments).await;
+        let said = [output.stdout, output.stderr].concat();
+        assert!(String::from_utf8_lossy(&said).contains(words), "{}", String::from_utf8_lossy(&said));
+        assert_eq!(output.status.code(), Some(code));
+    }
+}
+
+#[tokio::test]
+async fn the_limit_on_open_files_is_raised_and_threads_are_as_many_as_said() {
+    let script = "ulimit -Sn 200; exec \"$0\" --listen 127.0.0.1:0 --admin-listen '' --set server.threads=3 \
+         --set limits.max_connections=9000000000";
+    let server = Process::start(command("sh", &["-c", script, BINARY])).await;
+    let status = format!("/proc/{}", server.child.id().expect("it runs"));
+    let limits = fs::read_to_string(format!("{status}/limits")).expect("Linux");
+    let limit = limits.lines().find(|line| line.starts_with("Max open files")).expect("a limit");
+    let [.., soft, hard, _] = limit.split_whitespace().collect::<Vec<_>>()[..] else { panic!("{limit}") };
+    assert_eq!(soft, hard);
+    assert!(server.announced.contains(&format!("open files {hard}")), "{}", server.announced);
+    assert!(server.announced.contains("warning: limits.max_connections is more than"), "{}", server.announced);
+    let tasks = fs::read_dir(format!("{status}/task")).expect("Linux").filter(|task| {
+        let name = task.as_ref().map(|task| fs::read_to_string(task.path().join("comm")).unwrap_or_default());
+        name.is_ok_and(|name| name.starts_with("tokio-"))
+    });
+    assert_eq!(tasks.count(), 3);
+}
+
+#[tokio::test]
+async fn without_a_limit_of_its_own_connections_are_bounded_by_open_files() {
+    let script = "ulimit -n 70; exec \"$0\" --listen 127.0.0.1:0 --admin-listen 127.0.0.1:0";
+    let server = Process::start(command("sh", &["-c", script, BINARY])).await;
+    assert!(server.announced.contains("warning: the limit on open files is low"), "{}", server.announced);
+    for (connection, status) in [200, 200, 200, 200, 200, 200, 503].into_iter().enumerate() {
+        let answer = server.get("/socket.io/?EIO=4&transport=polling", "").await;
+        assert_eq!(answer.status, status, "connection {connection}, of 70 less 64");
+    }
+}
+
+#[tokio::test]
+async fn a_log_that_nobody_reads_stalls_nobody() {
+    let server = start("unread", "").await;
+    // A line for each; the system keeps 64 KiB for a reader.
+    for connection in 0..600 {
+        let mut polling = Polling::open(server.endpoint()).await;
+        assert_eq!(polling.post("1").await.body, "ok", "connection {connection}");
+    }
+    within(async {
+        while !server.ask("/metrics").await.body.contains("socketio_connections{transport=\"polling\"} 0") {}
+    })
+    .await;
+}

@@ -1,0 +1,437 @@
+//! Every option of the binary: right and wrong values, and what the right ones bring about.
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+use tests::{
+    Row,
+    frames::{CLOSED, WebSocket},
+    http::Connection,
+    polling::Polling,
+    process::{Process, command, run},
+    within,
+};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_socketio-server");
+
+/// Each option with a right and a wrong value; where every text is right, no wrong one.
+const OPTIONS: [(&str, &str, &str); 46] = [
+    ("server.listen", "[\"127.0.0.1:1\",\"unix:/x/y\",\"systemd\"]", "localhost"),
+    ("server.path", "[\"/a\",\"/b/\"]", "a"),
+    ("server.serve_client", "dist", ""),
+    ("server.tls_cert", "", ""),
+    ("server.tls_key", "", ""),
+    ("server.trusted_proxies", "[\"10.0.0.0/8\",\"::1\"]", "10.0.0.0/33"),
+    ("server.threads", "3", "-1"),
+    ("server.header_timeout", "500ms", "0"),
+    ("server.max_header_bytes", "32KiB", "many"),
+    ("admin.listen", "", "127.0.0.1"),
+    ("admin.prefix", "/_admin", "admin"),
+    (
+        "api.keys",
+        "[\"a\",{\"name\":\"bot\",\"key\":\"b\",\"allow\":[\"read\"],\"namespaces\":[\"/\"]}]",
+        "[{\"kee\":1}]",
+    ),
+    ("api.max_body", "1kB", "1k"),
+    ("engine.transports", "websocket", "[\"webtransport\"]"),
+    ("engine.ping_interval", "300ms", "0"),
+    ("engine.ping_timeout", "200ms", "soon"),
+    ("engine.max_payload", "2MB", "0"),
+    ("engine.upgrade_timeout", "1", "1d"),
+    ("engine.connect_timeout", "1m", "-1s"),
+    ("engine.eio3", "true", "yes"),
+    ("engine.http_compression", "false", "0"),
+    ("engine.compression_threshold", "0", "1.5"),
+    ("engine.ws_compression", "true", ""),
+    ("engine.cookie", "io", "i o"),
+    ("cors.origins", "[\"https://a.example\",\"https://*.b.example\"]", "a.example"),
+    ("cors.credentials", "false", "no"),
+    ("limits.max_connections", "1", "one"),
+    ("limits.max_connections_per_ip", "1", "1MB"),
+    ("limits.max_unused_connections", "0", "-1"),
+    ("limits.send_queue_bytes", "64KiB", "0"),
+    ("limits.send_queue_messages", "10", "0"),
+    ("limits.max_rooms_per_socket", "5", "5.0"),
+    ("limits.max_event_name", "5", "a"),
+    ("limits.max_room_name", "5", "a"),
+    ("limits.max_namespaces_per_connection", "5", "a"),
+    ("limits.max_attachments", "0", "a"),
+    ("recovery.mode", "buffer", "on"),
+    ("recovery.window", "1h", "a"),
+    ("recovery.max_bytes", "1GiB", "a"),
+    ("recovery.max_sessions", "5", "a"),
+    ("drain.timeout", "1s", "a"),
+    ("drain.rate", "0", "a"),
+    ("metrics.enabled", "false", "a"),
+    ("metrics.event_labels", "[\"a\",\"b\"]", "[1]"),
+    ("log.level", "trace", "loud"),
+    ("log.format", "json", "xml"),
+];
+
+/// The same of what is in lists of tables.
+const OF_NAMESPACES: [(&str, &str, &str); 5] = [
+    ("name", "\"/chat\"", "\"chat\""),
+    ("max_connections", "10", "\"ten\""),
+    ("auto_join", "[\"all\",\"user:{query.id}\",\"{sid}\"]", "\"{user}\""),
+    ("unhandled", "\"error\"", "\"shout\""),
+    ("error_event", "\"\"", "7"),
+];
+
+#[tokio::test]
+async fn the_page_of_the_server_has_all_options_as_they_are() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/server.md");
+    let page = fs::read_to_string(page).expect("the page");
+    let listing = String::from_utf8(run(BINARY, &["default-config"]).await.stdout).expect("UTF-8");
+    assert!(page.contains(&format!("```toml\n{listing}```\n")), "put this into docs/server.md:\n{listing}");
+}
+
+/// Starts a server with these options, on any free ports.
+async fn start(options: &[&str]) -> Process {
+    let set = options.iter().flat_map(|option| ["--set", option]);
+    let ports = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
+    Process::start(command(BINARY, &ports.into_iter().chain(set).collect::<Vec<_>>())).await
+}
+
+/// The handshake's answer without its packet type.
+async fn open(server: &Process) -> String {
+    server.get("/socket.io/?EIO=4&transport=polling", "").await.body
+}
+
+#[tokio::test]
+async fn every_option_takes_right_values_and_refuses_wrong_ones_by_name() {
+    let listing = String::from_utf8(run(BINARY, &["default-config"]).await.stdout).expect("UTF-8");
+    let (mut section, mut listed) = (String::new(), BTreeSet::new());
+    for line in listing.lines() {
+        if let Some(name) = line.trim_start_matches("# ").strip_prefix('[') {
+            section = name.trim_matches(['[', ']']).to_owned();
+        } else if let Some((name, _)) = line.trim_start_matches("# ").split_once(" = ") {
+            listed.insert(format!("{section}.{name}"));
+        }
+    }
+    let in_namespaces = OF_NAMESPACES.map(|(name, ..)| format!("namespace.{name}"));
+    let known: BTreeSet<_> = OPTIONS.iter().map(|(path, ..)| (*path).to_owned()).chain(in_namespaces).collect();
+    assert_eq!(listed, known, "each option of default-config has its row here");
+    for (path, right, wrong) in OPTIONS {
+        let _row = Row(path);
+        let set = |value: &str| format!("{path}={value}");
+        // With a second option it is no playground, which is more particular.
+        let output = run(BINARY, &["check-config", "--set", &set(right), "--set", "drain.rate=1"]).await;
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        if wrong.is_empty() {
+            continue;
+        }
+        let output = run(BINARY, &["check-config", "--set", &set(wrong)]).await;
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1));
+        let key = if path == "api.keys" { "api.keys[0].kee" } else { path };
+        assert!(error.contains(key), "{error}");
+    }
+    for (name, right, wrong) in OF_NAMESPACES {
+        let _row = Row(name);
+        for (value, code) in [(right, 0), (wrong, 1)] {
+            let mut command = command(BINARY, &["check-config"]);
+            command.env("SOCKETIO_NAMESPACE", format!("[{{\"{name}\":{value}}}]"));
+            let output = within(command.output()).await.expect("the binary runs");
+            let error = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(code), "{error}");
+            assert_eq!(
+                error.contains(&format!("variable SOCKETIO_NAMESPACE: namespace[0].{name} must be ")),
+                code == 1
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_handshake_says_what_is_configured() {
+    let said = "\"upgrades\":[\"websocket\"],\"pingInterval\":25000,\"pingTimeout\":20000,\"maxPayload\":1000000}";
+    assert!(open(&start(&[]).await).await.ends_with(said));
+    let server = start(&[
+        "engine.ping_interval=300ms",
+        "engine.ping_timeout=2",
+        "engine.max_payload=1MiB",
+        "engine.transports=polling",
+        "engine.cookie=io",
+    ]);
+    let server = server.await;
+    let answer = server.get("/socket.io?EIO=4&transport=polling", "").await;
+    let said = "\"upgrades\":[],\"pingInterval\":300,\"pingTimeout\":2000,\"maxPayload\":1048576}";
+    assert!(answer.body.ends_with(said), "{}", answer.body);
+    assert!(answer.header("set-cookie").starts_with("io="), "{:?}", answer.headers);
+    assert!(server.get("/socket.io/?EIO=4&transport=websocket", "").await.body.contains("Transport unknown"));
+}
+
+#[tokio::test]
+async fn older_clients_are_served_on_request() {
+    for (options, status) in [(&[][..], 400), (&["engine.eio3=true"], 200)] {
+        let answer = start(options).await.get("/socket.io/?EIO=3&transport=polling", "").await;
+        assert_eq!(answer.status, status);
+    }
+}
+
+#[tokio::test]
+async fn pages_of_other_origins_are_let_in_as_configured() {
+    let listed = "cors.origins=[\"https://a.example\",\"https://*.b.example\"]";
+    for (options, origin, allowed, credentials) in [
+        (&[][..], "https://a.example", "", ""),
+        (&[listed], "https://a.example", "https://a.example", "true"),
+        (&[listed], "https://x.b.example", "https://x.b.example", "true"),
+        (&[listed], "https://c.example", "", ""),
+        (&[listed, "cors.credentials=false"], "https://a.example", "https://a.example", ""),
+        (&["cors.origins=*", "cors.credentials=false"], "https://c.example", "*", ""),
+    ] {
+        let _row = Row(origin);
+        let server = start(options).await;
+        let answer = server.get("/socket.io/?EIO=4&transport=polling", &format!("origin: {origin}\r\n")).await;
+        assert_eq!(answer.header("access-control-allow-origin"), allowed);
+        assert_eq!(answer.header("access-control-allow-credentials"), credentials);
+        let websocket = format!(
+            "origin: {origin}\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
+             sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        );
+        let mut connection = Connection::open(server.address).await;
+        connection.request("GET /socket.io/?EIO=4&transport=websocket", &websocket).await;
+        assert_eq!(connection.head().await.status, if allowed.is_empty() { 403 } else { 101 });
+    }
+}
+
+#[tokio::test]
+async fn several_paths_and_addresses_serve_the_same() {
+    let server = start(&["server.path=[\"/socket.io/\",\"/app/socket.io\"]"]).await;
+    for path in ["/socket.io/", "/socket.io", "/app/socket.io/", "/app/socket.io"] {
+        let answer = server.get(&format!("{path}?EIO=4&transport=polling"), "").await;
+        assert_eq!(answer.status, 200, "{path}");
+    }
+    assert_eq!(server.get("/app/", "").await.status, 404);
+    assert_eq!(server.get("/", "").await.status, 404, "there is no playground");
+}
+
+#[tokio::test]
+async fn connections_beyond_the_limits_are_refused_at_the_handshake() {
+    for option in ["limits.max_connections=1", "limits.max_connections_per_ip=1", "limits.max_unused_connections=1"] {
+        let _row = Row(option);
+        let server = start(&[option]).await;
+        assert!(open(&server).await.starts_with("0{"));
+        let answer = server.get("/socket.io/?EIO=4&transport=polling", "").await;
+        assert_eq!(answer.status, 503);
+        let reason = option.trim_start_matches("limits.").trim_end_matches("=1").replace("connections", "sessions");
+        let metrics = server.ask("/metrics").await.body;
+        let counted = format!("socketio_handshakes_rejected_total{{reason=\"{}\"}} 1", reason.to_uppercase());
+        assert!(metrics.contains(&counted), "{metrics}");
+    }
+}
+
+#[tokio::test]
+async fn the_address_of_a_client_behind_a_proxy_is_what_the_proxy_says() {
+    for (trusted, status) in [("[]", 503), ("127.0.0.1", 200)] {
+        let option = format!("server.trusted_proxies={trusted}");
+        let server = start(&[&option, "limits.max_connections_per_ip=1"]).await;
+        for (client, status) in [("192.0.2.1", 200), ("192.0.2.2", status)] {
+            let headers = format!("x-forwarded-for: {client}\r\n");
+            assert_eq!(server.get("/socket.io/?EIO=4&transport=polling", &headers).await.status, status, "{trusted}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_clients_bring_is_bounded() {
+    let server = start(&["limits.max_event_name=5", "limits.max_attachments=1"]).await;
+    for packet in ["42[\"longer\"]", "452-[\"e\",{\"_placeholder\":true,\"num\":0},{\"_placeholder\":true,\"num\":1}]"]
+    {
+        let _row = Row(packet);
+        let (mut client, _) = WebSocket::open(server.endpoint()).await;
+        client.send("40").await;
+        client.text().await;
+        client.send(packet).await;
+        assert_eq!(client.frame().await, CLOSED);
+    }
+    let server = start(&["limits.max_namespaces_per_connection=1", "namespace=[{},{\"name\":\"/b\"}]"]).await;
+    let (mut client, _) = WebSocket::open(server.endpoint()).await;
+    client.send("40").await;
+    client.text().await;
+    client.send("40/b,").await;
+    assert!(client.text().await.contains("Too many namespaces"));
+}
+
+#[tokio::test]
+async fn clients_come_back_in_the_mode_that_is_configured() {
+    for (mode, has_pid) in [("off", false), ("full", true), ("buffer", true)] {
+        let server = start(&[&format!("recovery.mode={mode}")]).await;
+        let (mut client, _) = WebSocket::open(server.endpoint()).await;
+        client.send("40").await;
+        assert_eq!(client.text().await.contains("\"pid\":"), has_pid, "{mode}");
+        server.emit("", "{\"event\":\"e\"}").await;
+        let has_offset = client.text().await != "42[\"e\"]";
+        assert_eq!(has_offset, mode == "full", "{mode}");
+    }
+}
+
+/// A client in this namespace, by a connection with this query.
+async fn join(server: &Process, namespace: &str, query: &'static str) -> (WebSocket, String) {
+    let (mut client, _) = WebSocket::open(server.endpoint().asked(query)).await;
+    client.send(&format!("40{namespace},")).await;
+    let answer = client.text().await;
+    (client, answer)
+}
+
+#[tokio::test]
+async fn namespaces_are_those_that_are_configured() {
+    let server = start(&["namespace=[{\"name\":\"/a\",\"max_connections\":1}]"]).await;
+    let (_, answer) = join(&server, "/b", "EIO=4").await;
+    assert_eq!(answer, "44/b,{\"message\":\"Invalid namespace\"}");
+    let (client, answer) = join(&server, "/a", "EIO=4").await;
+    assert!(answer.starts_with("40/a,{\"sid\":"), "{answer}");
+    let full = "44/a,{\"message\":\"Too many connections\",\"data\":{\"code\":\"limit\"}}";
+    assert_eq!(join(&server, "/a", "EIO=4").await.1, full);
+    drop(client);
+    within(async {
+        // The next one is let in as soon as the server has seen that the first one is gone.
+        while join(&server, "/a", "EIO=4").await.1 == full {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn rooms_are_joined_from_the_start() {
+    let rooms = "namespace=[{\"auto_join\":[\"all\",\"user:{query.id}\"]}]";
+    let server = start(&[rooms, "limits.max_room_name=10"]).await;
+    let (mut ann, _) = join(&server, "/", "EIO=4&id=ann").await;
+    let (mut long, _) = join(&server, "/", "EIO=4&id=very-long-name").await;
+    let (mut nobody, _) = join(&server, "/", "EIO=4").await;
+    for (room, sockets) in [("user:ann", 1), ("user:", 0), ("user:very-long-name", 0), ("all", 3)] {
+        let answer = server.emit("", &format!("{{\"room\":\"{room}\",\"event\":\"{room}\"}}")).await;
+        assert_eq!(answer.body, format!("{{\"sockets\":{sockets}}}\n"), "{room}");
+    }
+    assert_eq!(ann.text().await, "42[\"user:ann\"]");
+    for client in [&mut ann, &mut long, &mut nobody] {
+        assert_eq!(client.text().await, "42[\"all\"]");
+    }
+    let metrics = server.ask("/metrics").await.body;
+    assert!(metrics.contains("socketio_rooms{namespace=\"/\"} 2"), "{metrics}");
+    let server = start(&["namespace=[{\"auto_join\":[\"a\",\"b\"]}]", "limits.max_rooms_per_socket=1"]).await;
+    let (_client, _) = join(&server, "/", "EIO=4").await;
+    assert!(server.emit("", "{\"room\":\"b\",\"event\":\"e\"}").await.body.contains(":0}"));
+}
+
+#[tokio::test]
+async fn events_that_nobody_handles_are_counted_told_and_logged() {
+    let spaces =
+        "namespace=[{\"unhandled\":\"error\",\"error_event\":\"oops\"},{\"name\":\"/q\",\"unhandled\":\"ignore\"}]";
+    let mut server = start(&[spaces, "metrics.event_labels=say"]).await;
+    let (mut client, _) = join(&server, "/", "EIO=4").await;
+    client.send("42[\"say\",\"secret words\"]").await;
+    let error = "42[\"oops\",{\"code\":\"unhandled\",\"event\":\"say\",\"message\":\"nobody handles this event\"}]";
+    assert_eq!(client.text().await, error);
+    client.send("42[\"other\"]").await;
+    client.text().await;
+    let line = server.logged("nobody handles").await;
+    assert!(line.contains("event=\"say\"") && !line.contains("secret"), "{line}");
+    let (mut quiet, _) = join(&server, "/q", "EIO=4").await;
+    quiet.send("42/q,[\"x\"]").await;
+    // An event is handled before the next one, of whichever namespace, that is answered.
+    quiet.send("40/nowhere,").await;
+    assert!(quiet.text().await.starts_with("44/nowhere,"));
+    let metrics = server.ask("/metrics").await.body;
+    for line in [
+        "socketio_events_received_total{event=\"say\",namespace=\"/\"} 1",
+        "socketio_events_received_total{event=\"other\",namespace=\"/\"} 1",
+        "socketio_events_unhandled_total{namespace=\"/\"} 2",
+        "socketio_events_unhandled_total{namespace=\"/q\"} 1",
+    ] {
+        assert!(metrics.contains(line), "{line} in {metrics}");
+    }
+}
+
+#[tokio::test]
+async fn compression_is_as_configured() {
+    for (options, coding) in [
+        (&["engine.compression_threshold=1"][..], "gzip"),
+        (&[], ""),
+        (&["engine.compression_threshold=1", "engine.http_compression=false"], ""),
+    ] {
+        let server = start(options).await;
+        let mut connection = Connection::open(server.address).await;
+        connection.request("GET /socket.io/?EIO=4&transport=polling", "accept-encoding: gzip\r\n").await;
+        assert_eq!(connection.head().await.header("content-encoding"), coding, "{options:?}");
+    }
+}
+
+#[tokio::test]
+async fn heads_of_requests_are_bounded_in_size_and_time() {
+    let long = format!("x: {}\r\n", "x".repeat(20_000));
+    for (option, status) in [("server.max_header_bytes=16KiB", 431), ("server.max_header_bytes=32KiB", 200)] {
+        let server = start(&[option]).await;
+        assert_eq!(server.get("/socket.io/?EIO=4&transport=polling", &long).await.status, status);
+    }
+    let server = start(&["server.header_timeout=100ms"]).await;
+    let mut connection = Connection::open(server.address).await;
+    connection.send("GET / HTTP/1.1\r\n").await;
+    // The connection ends, or else the test does.
+    connection.rest().await;
+}
+
+#[tokio::test]
+async fn messages_are_bounded_in_size() {
+    let server = start(&["engine.max_payload=10"]).await;
+    let mut polling = Polling::open(server.endpoint()).await;
+    assert_eq!(polling.post("4012345678").await.body, "ok");
+    let mut polling = Polling::open(server.endpoint()).await;
+    assert_eq!(polling.post("40123456789").await.status, 413);
+}
+
+#[tokio::test]
+async fn clients_that_do_nothing_are_sent_away() {
+    let mut server = start(&["engine.ping_interval=50ms", "engine.ping_timeout=50ms"]).await;
+    let _client = join(&server, "/", "EIO=4").await;
+    assert!(server.logged("connection closed").await.contains("reason=ping timeout"));
+    let mut server = start(&["engine.connect_timeout=50ms"]).await;
+    let _client = WebSocket::open(server.endpoint()).await;
+    assert!(server.logged("connection closed").await.contains("reason=forced close"));
+}
+
+#[tokio::test]
+async fn upgrades_have_their_time_and_failed_ones_are_counted() {
+    let mut server = start(&["engine.upgrade_timeout=50ms"]).await;
+    let mut polling = Polling::open(server.endpoint()).await;
+    let mut websocket = polling.probing().await;
+    assert_eq!(websocket.frame().await, CLOSED);
+    assert_eq!(polling.post("1").await.body, "ok");
+    server.logged("connection closed").await;
+    let metrics = server.ask("/metrics").await.body;
+    assert!(metrics.contains("socketio_upgrades_total{result=\"failure\"} 1"), "{metrics}");
+}
+
+#[tokio::test]
+async fn clients_that_do_not_read_are_cut_off_behind_their_queue() {
+    let large = format!("{{\"event\":\"e\",\"data\":\"{}\"}}", "x".repeat(600));
+    for (option, body, emits) in
+        [("limits.send_queue_messages=3", "{\"event\":\"e\"}", 4), ("limits.send_queue_bytes=1kB", &large[..], 3)]
+    {
+        let _row = Row(option);
+        let mut server = start(&[option]).await;
+        let mut polling = Polling::open(server.endpoint()).await;
+        assert_eq!(polling.post("40").await.body, "ok");
+        polling.get().await;
+        for emit in 1..=emits {
+            let sockets = u8::from(emit < emits);
+            assert_eq!(server.emit("", body).await.body, format!("{{\"sockets\":{sockets}}}\n"), "{emit}");
+        }
+        assert!(server.logged("connection closed").await.contains("reason=slow consumer"));
+        assert!(server.ask("/metrics").await.body.contains("socketio_slow_consumers_total 1"));
+    }
+}
+
+#[tokio::test]
+async fn websocket_messages_are_compressed_on_request() {
+    for (options, extensions) in [(&[][..], ""), (&["engine.ws_compression=true"], "permessage-deflate")] {
+        let server = start(options).await;
+        let mut connection = Connection::open(server.address).await;
+        let headers = "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
+             sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-extensions: permessage-deflate\r\n";
+        connection.request("GET /socket.io/?EIO=4&transport=websocket", headers).await;
+        let head = connection.head().await;
+        assert_eq!(head.status, 101);
+        assert_eq!(head.header("sec-websocket-extensions").split(';').next(), Some(extensions));
+    }
+}
