@@ -24,7 +24,7 @@ use crate::{
     reason::{CloseReason, TransportFault},
     session::Transmit,
     sessions::Registration,
-    socket::{Opening, Socket},
+    socket::{Opening, Socket, wake},
     websocket::{self, Received},
 };
 
@@ -57,6 +57,13 @@ pin_project! {
         timer: Sleep,
         on_event: F,
     }
+}
+
+/// What was asked in this turn of the driver, had nothing, and will wake it.
+#[derive(Default)]
+struct Asked {
+    websocket: bool,
+    timer: bool,
 }
 
 /// What a look at the session told the driver to do.
@@ -114,12 +121,13 @@ impl Driver {
         on_event: &mut impl FnMut(Event),
     ) -> Poll<CloseReason> {
         self.socket.lock().driver_awake();
-        let mut written = false;
+        let (mut written, mut asked) = (false, Asked::default());
         loop {
             let opened = self.poll_open(cx);
+            asked.websocket &= !opened;
             let is_unread = !self.may_read();
-            let busy = opened | (!is_unread && self.poll_read(cx, on_event));
-            let (events, step) = self.look(cx, timer.as_mut(), busy);
+            let busy = opened | (!is_unread && self.poll_read(cx, &mut asked, on_event));
+            let (events, step) = self.look(cx, timer.as_mut(), &mut asked, busy);
             let held = self.tell(events, on_event);
             // Told after that look, in which the session heard that the WebSocket took everything.
             if written || matches!(step, Step::End(_)) {
@@ -173,9 +181,12 @@ impl Driver {
     }
 
     /// Reads the WebSocket once, unless so much waits to be written that the client should read first.
-    fn poll_read(&mut self, cx: &mut Context<'_>, on_event: &mut impl FnMut(Event)) -> bool {
+    fn poll_read(&mut self, cx: &mut Context<'_>, asked: &mut Asked, on_event: &mut impl FnMut(Event)) -> bool {
         let Io::Open(io) = &mut self.io else { return false };
         let (socket, waiting) = (&self.socket, &mut self.waiting);
+        if asked.websocket {
+            return false;
+        }
         if !io.queue.is_empty() && socket.lock().session.outbox_bytes() >= self.config.max_outbox_bytes / 2 {
             return false;
         }
@@ -202,7 +213,10 @@ impl Driver {
             wants_more
         });
         match received {
-            Poll::Pending => false,
+            Poll::Pending => {
+                asked.websocket = true;
+                false
+            }
             Poll::Ready(Received::Messages) => true,
             Poll::Ready(Received::Lost(fault)) => {
                 self.lose(fault);
@@ -237,9 +251,11 @@ impl Driver {
         &mut self,
         cx: &mut Context<'_>,
         mut timer: Pin<&mut Sleep>,
+        asked: &mut Asked,
         busy: bool,
     ) -> (impl Iterator<Item = Event> + use<>, Step) {
-        let elapsed = timer.as_mut().poll(cx).is_ready();
+        let elapsed = !asked.timer && timer.as_mut().poll(cx).is_ready();
+        asked.timer = !elapsed;
         let mut inner = self.socket.lock();
         let held = self.socket.is_held();
         let late = match &mut self.io {
@@ -280,6 +296,7 @@ impl Driver {
             && (elapsed || deadline < timer.deadline())
         {
             timer.as_mut().reset(deadline);
+            asked.timer = false;
             // A timer only wakes once it was polled: that is at the next round.
             step = if matches!(step, Step::Park) { Step::Again } else { step };
         }
@@ -289,7 +306,7 @@ impl Driver {
             inner.park_driver(cx);
         }
         drop(inner);
-        wakers.into_iter().flatten().for_each(std::task::Waker::wake);
+        wake(wakers);
         if let Transmit::Close(code) = transmit {
             self.drop_io(code);
         }

@@ -291,7 +291,7 @@ impl Socket {
         }
         let wakers = inner.take_wakers();
         drop(inner);
-        wakers.into_iter().flatten().for_each(Waker::wake);
+        wake(wakers);
         result
     }
 
@@ -302,6 +302,13 @@ impl Socket {
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {
         self.0.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Wakes who is to be woken: mostly nobody.
+pub(crate) fn wake(wakers: [Option<Waker>; 3]) {
+    if !matches!(wakers, [None, None, None]) {
+        wakers.into_iter().flatten().for_each(Waker::wake);
     }
 }
 
