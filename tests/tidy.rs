@@ -20,8 +20,8 @@ mod source;
 const ENGINEIO: &str = "\
     words: protocol, id, packet + protocol, reason + packet, query + protocol reason, handshake + protocol
     codecs: frame, payload + frame, jsonp, extension, deflate
-    machine: config, allowance, event, heartbeat + config, outbox, \
-        session + allowance config event heartbeat outbox
+    machine: config, allowance, event, heartbeat + config, outbox + config, requests, \
+        session + allowance config event heartbeat outbox requests
     shared: admission, socket + admission, sessions + admission socket
     carriers: reader, websocket + reader, polling, driver + websocket
     front: engine, origin, refusal, head + refusal, cors + head origin, cookie, compress, http + cookie cors origin refusal, \

@@ -110,8 +110,8 @@ impl Http {
         Self { initial_headers: Some(Arc::new(add)), ..self }
     }
 
-    /// Adds headers to each answer (the event `headers`), the 101 of a WebSocket included. Asked for a GET that waits, it
-    /// is asked before that. Default: none.
+    /// Adds headers to each answer (the event `headers`), the 101 of a WebSocket included. For a GET that waits it is
+    /// called before that. Default: none.
     pub fn headers(self, add: impl Fn(&Parts, &mut HeaderMap) + Send + Sync + 'static) -> Self {
         Self { headers: Some(Arc::new(add)), ..self }
     }

@@ -72,6 +72,7 @@ mod query;
 pub mod reader;
 mod reason;
 mod refusal;
+mod requests;
 mod serve;
 mod service;
 mod session;

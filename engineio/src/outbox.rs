@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 
-use crate::{frame::Frame, protocol::Encoding};
+use crate::{config::Config, frame::Frame, protocol::Encoding};
 
 /// Frames handed to a WebSocket at a time: one `writev` takes as many slices without splitting.
 const BATCH_FRAMES: usize = 64;
@@ -62,6 +62,12 @@ pub struct Progress {
 /// The outbox holds its limit already; nothing was queued.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Full;
+
+impl Limit {
+    pub(crate) fn of(config: &Config) -> Self {
+        Self { bytes: config.max_outbox_bytes, messages: config.max_outbox_messages }
+    }
+}
 
 impl Outbox {
     /// Queues frames, all or none. What is over the limit by its last push only is let pass,

@@ -44,10 +44,11 @@ use crate::{
     event::Event,
     frame::Frame,
     heartbeat::{Beat, Heard, Heartbeat},
-    outbox::{Limit, Outbox, Progress},
+    outbox::{Full, Limit, Outbox, Progress},
     packet::{DecodeError, Message, Packet},
     protocol::{Encoding, Revision, Transport},
     reason::{CloseReason, HandshakeError, SendError, TransportFault},
+    requests::{Poll, Probe},
 };
 
 /// How long a session that is closing may take to flush, as in the reference's polling transport.
@@ -83,23 +84,6 @@ enum State {
     WebSocket,
     Closing { carrier: Transport, reason: CloseReason, until: Instant },
     Closed { carrier: Transport, reason: CloseReason },
-}
-
-/// The requests under way on the polling transport.
-#[derive(Debug, Default, Clone, Copy)]
-struct Poll {
-    /// A GET waits for frames.
-    parked: bool,
-    /// The body of a POST is being read.
-    posting: bool,
-}
-
-/// A WebSocket that has yet to complete its upgrade.
-#[derive(Debug)]
-struct Probe {
-    until: Instant,
-    received: u8,
-    answered: u8,
 }
 
 /// What a WebSocket has to do next.
@@ -301,8 +285,7 @@ impl Session {
     /// [`SendError::Closed`]; with [`CloseReason::SlowConsumer`] when this very call ended the session.
     pub fn send(&mut self, frames: impl IntoIterator<Item = Frame>) -> Result<(), SendError> {
         self.check_open()?;
-        let limit = self.limit_of_outbox();
-        self.outbox.push(frames, limit).map_err(|_full| self.end_slow())
+        self.outbox.push(frames, Limit::of(&self.config)).map_err(|full| self.end_slow(full))
     }
 
     /// Queues frames that may wait for more, until a batch has come, something else is to leave, or
@@ -312,8 +295,7 @@ impl Session {
     /// As [`send`](Self::send).
     pub fn send_corked(&mut self, frames: impl IntoIterator<Item = Frame>) -> Result<bool, SendError> {
         self.check_open()?;
-        let limit = self.limit_of_outbox();
-        self.outbox.push_corked(frames, limit).map_err(|_full| self.end_slow())
+        self.outbox.push_corked(frames, Limit::of(&self.config)).map_err(|full| self.end_slow(full))
     }
 
     /// Lets what waits leave.
@@ -321,11 +303,7 @@ impl Session {
         self.outbox.uncork();
     }
 
-    fn limit_of_outbox(&self) -> Limit {
-        Limit { bytes: self.config.max_outbox_bytes, messages: self.config.max_outbox_messages }
-    }
-
-    fn end_slow(&mut self) -> SendError {
+    fn end_slow(&mut self, _: Full) -> SendError {
         self.end(CloseReason::SlowConsumer);
         SendError::Closed(CloseReason::SlowConsumer)
     }

@@ -53,10 +53,10 @@ pub struct Config {
     pub parser: Parser,
     /// *Ours.* Time that [`close`](SocketIo::close) waits for connections and handlers to end. Default 5 s.
     pub close_timeout: Duration,
-    /// *Ours.* Time for which a broadcast may wait for more, so that one write takes many: in rooms with many messages a
-    /// second it saves most of the CPU time, for a delay of half of it on average. Whatever else is sent to a client,
-    /// an ack or an event for it alone, takes along what waits for it, so nothing changes its order; 64 messages or
-    /// 64 KiB do not wait either. A [namespace](Namespace::flush_delay) may have its own. Default: none.
+    /// *Ours.* Time for which a broadcast may wait for more, so that one write takes many: for rooms with many messages
+    /// a second. Whatever else is sent to a client, an ack or an event for it alone, takes along what waits for it, so
+    /// nothing changes its order; 64 messages or 64 KiB do not wait either. A [namespace](Namespace::flush_delay) may
+    /// have its own. Default: none.
     pub flush_delay: Duration,
     /// Lets clients that lost their connection come back as who they were, with what they missed
     /// (`connectionStateRecovery`). Default `None`: whoever comes back is new.
