@@ -50,7 +50,7 @@ SCENARIOS = {
         "pss_again": "proportional the second time, bytes each",
         "rss_left_again_mb": "resident after all left again, MB",
         "descriptors_left_again": "open descriptors more than before",
-    }, around=20, spans=0),
+    }, around=42, spans=0),
     "polling_idle": Scenario({
         "rss_without": "no request, resident, bytes each",
         "rss_parked": "GET parked, resident, bytes each",

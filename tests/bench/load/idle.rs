@@ -17,6 +17,9 @@ use crate::{
     swarm::Swarm,
 };
 
+/// Time that allocators take to give memory back: jemalloc ten seconds.
+const GIVEN_BACK: Duration = Duration::from_secs(12);
+
 /// Clients by WebSocket.
 const CLIENTS: usize = 10_000;
 /// Clients that poll.
@@ -57,7 +60,8 @@ pub(crate) fn websocket(run: &Run) -> Result<Report, Failure> {
         fill(&mut swarm, run.port, CLIENTS)?;
         let there = Memory::settled(&run.pid, |time| swarm.rest(time))?.each(before, CLIENTS);
         swarm.leave()?;
-        let after = Memory::settled(&run.pid, nobody_there)?.rss / MEGABYTE;
+        nobody_there(GIVEN_BACK)?;
+        let after = Memory::of(&run.pid)?.rss / MEGABYTE;
         let open = process::descriptors(&run.pid)? as f64 - descriptors as f64;
         report.extend([(rss, there.rss), (pss, there.pss), (rss_left, after), (left, open)]);
     }
