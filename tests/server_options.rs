@@ -14,7 +14,7 @@ use tests::{
 const BINARY: &str = env!("CARGO_BIN_EXE_socketio-server");
 
 /// Each option with a right and a wrong value; where every text is right, no wrong one.
-const OPTIONS: [(&str, &str, &str); 46] = [
+const OPTIONS: [(&str, &str, &str); 47] = [
     ("server.listen", "[\"127.0.0.1:1\",\"unix:/x/y\",\"systemd\"]", "localhost"),
     ("server.path", "[\"/a\",\"/b/\"]", "a"),
     ("server.serve_client", "dist", ""),
@@ -38,6 +38,7 @@ const OPTIONS: [(&str, &str, &str); 46] = [
     ("engine.max_payload", "2MB", "0"),
     ("engine.upgrade_timeout", "1", "1d"),
     ("engine.connect_timeout", "1m", "-1s"),
+    ("engine.flush_delay", "10ms", "-1"),
     ("engine.eio3", "true", "yes"),
     ("engine.http_compression", "false", "0"),
     ("engine.compression_threshold", "0", "1.5"),
@@ -400,6 +401,17 @@ async fn upgrades_have_their_time_and_failed_ones_are_counted() {
     server.logged("connection closed").await;
     let metrics = server.ask("/metrics").await.body;
     assert!(metrics.contains("socketio_upgrades_total{result=\"failure\"} 1"), "{metrics}");
+}
+
+#[tokio::test]
+async fn broadcasts_wait_as_long_as_they_are_told_to() {
+    let mut server = start(&["engine.flush_delay=1h", "limits.send_queue_messages=3"]).await;
+    let _client = join(&server, "/", "EIO=4").await;
+    // It would be sent them all, but is sent none, or only the first ones, if its connection is still at work.
+    for _ in 0..8 {
+        server.emit("", "{\"event\":\"e\"}").await;
+    }
+    assert!(server.logged("connection closed").await.contains("reason=slow consumer"));
 }
 
 #[tokio::test]

@@ -78,7 +78,8 @@ impl BareWebSocket {
                 Err(_) => break Some(TransportFault::MessageTimeout),
             }
         };
-        io.finish(fault.and_then(|fault| CloseReason::TransportError(fault).close_code()), ()).await;
+        io.close(fault.and_then(|fault| CloseReason::TransportError(fault).close_code()));
+        io.finish(()).await;
         fault.map_or(Ok(()), Err)
     }
 }

@@ -88,11 +88,18 @@ impl Driver {
     /// # Panics
     /// As [`observe`](Self::observe).
     pub fn run<F: FnMut(Message)>(self, mut on_message: F) -> impl Future<Output = CloseReason> + use<F> {
-        self.observe(move |event| {
+        self.without_flushes().observe(move |event| {
             if let Event::Message(message) = event {
                 on_message(message);
             }
         })
+    }
+
+    /// Leaves out [`Event::Flush`] and [`Event::Drain`]: for an application that does not ask for them, as to tell them
+    /// takes one more turn of the driver for each GET that is answered.
+    pub fn without_flushes(self) -> Self {
+        self.socket.lock().session.outbox.forget_left();
+        self
     }
 
     /// Runs the session as [`run`](Self::run) does, and tells whatever happens, by whichever transport.
@@ -170,7 +177,7 @@ impl Driver {
         let Poll::Ready(upgraded) = opening.as_mut().poll(cx) else { return false };
         match upgraded {
             Ok(upgraded) => self.io = Io::Open(Box::new(websocket::Io::new(upgraded, &self.config, Instant::now()))),
-            Err(error) => self.lose(Some(TransportFault::Io(error.kind()))),
+            Err(error) => self.lose(cx, Some(TransportFault::Io(error.kind()))),
         }
         true
     }
@@ -219,12 +226,12 @@ impl Driver {
             }
             Poll::Ready(Received::Messages) => true,
             Poll::Ready(Received::Lost(fault)) => {
-                self.lose(fault);
+                self.lose(cx, fault);
                 true
             }
             Poll::Ready(Received::Gone(fault)) => {
                 self.io = Io::None;
-                self.lose(fault);
+                self.lose(cx, fault);
                 true
             }
         }
@@ -240,7 +247,7 @@ impl Driver {
             Poll::Pending => false,
             Poll::Ready(Ok(())) => true,
             Poll::Ready(Err(error)) => {
-                self.lose(Some(TransportFault::Io(error.kind())));
+                self.lose(cx, Some(TransportFault::Io(error.kind())));
                 true
             }
         }
@@ -308,32 +315,35 @@ impl Driver {
         drop(inner);
         wake(wakers);
         if let Transmit::Close(code) = transmit {
-            self.drop_io(code);
+            self.drop_io(cx, code);
         }
         if let Some(opening) = newcomer {
             // One that failed before it has had no time to go.
-            self.drop_io(None);
+            self.drop_io(cx, None);
             self.io = Io::Opening(opening);
         }
         (inbox.into_iter().chain(flush.into_iter().flatten()), step)
     }
 
     /// The WebSocket broke or was closed by the client.
-    fn lose(&mut self, fault: Option<TransportFault>) {
+    fn lose(&mut self, cx: &mut Context<'_>, fault: Option<TransportFault>) {
         self.socket.update(|inner| {
             inner.driver_awake();
             inner.session.handle_lost(Transport::WebSocket, fault);
         });
         // Of a session that ended, `look` closes the WebSocket with the code of its reason.
         if self.socket.closed().is_none() {
-            self.drop_io(fault.and_then(|fault| CloseReason::TransportError(fault).close_code()));
+            self.drop_io(cx, fault.and_then(|fault| CloseReason::TransportError(fault).close_code()));
         }
     }
 
     /// Closes the WebSocket; what is left of the goodbye is not the session's business.
-    fn drop_io(&mut self, code: Option<u16>) {
-        if let Io::Open(io) = std::mem::replace(&mut self.io, Io::None) {
-            tokio::spawn(io.finish(code, self.registration.farewell()));
+    fn drop_io(&mut self, cx: &mut Context<'_>, code: Option<u16>) {
+        if let Io::Open(mut io) = std::mem::replace(&mut self.io, Io::None) {
+            io.close(code);
+            if !io.is_over(cx) {
+                tokio::spawn(io.finish(self.registration.farewell()));
+            }
         }
     }
 }

@@ -34,6 +34,8 @@ pub(crate) struct Outbox {
     writing: u64,
     /// Frames that have left and were not told yet.
     left: u64,
+    /// Nobody is to be told of them.
+    untold: bool,
     /// Frames that will never leave.
     lost: u64,
     /// What waits may go on waiting: all of it was sent corked, and it is less than a batch.
@@ -145,7 +147,7 @@ impl Outbox {
 
     /// Takes everything, for the body of one polling answer.
     pub(crate) fn take_all(&mut self) -> Vec<Frame> {
-        self.left += self.queue();
+        self.leave(self.queue());
         self.given = self.queued;
         (self.bytes, self.ahead) = (0, 0);
         std::mem::take(&mut self.frames).into()
@@ -153,7 +155,17 @@ impl Outbox {
 
     /// The WebSocket has written all that it took.
     pub(crate) fn handle_written(&mut self) {
-        self.left += std::mem::take(&mut self.writing);
+        let written = std::mem::take(&mut self.writing);
+        self.leave(written);
+    }
+
+    fn leave(&mut self, frames: u64) {
+        self.left += if self.untold { 0 } else { frames };
+    }
+
+    /// Nobody is to be told of frames that leave.
+    pub(crate) fn forget_left(&mut self) {
+        (self.left, self.untold) = (0, true);
     }
 
     /// Whether frames have left that were not told.

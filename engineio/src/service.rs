@@ -282,7 +282,9 @@ impl Service {
             let engine = self.engine.clone();
             tokio::spawn(async move {
                 if let Ok(upgraded) = opening.await {
-                    websocket::Io::new(upgraded, engine.config(), Instant::now()).finish(None, ()).await;
+                    let mut io = websocket::Io::new(upgraded, engine.config(), Instant::now());
+                    io.close(None);
+                    io.finish(()).await;
                 }
             });
         }

@@ -70,7 +70,7 @@ pub struct Session {
     encoding: Encoding,
     state: State,
     heartbeat: Heartbeat,
-    outbox: Outbox,
+    pub(crate) outbox: Outbox,
     /// What came by polling and waits for the driver.
     inbox: VecDeque<Event>,
     /// What its application lets it do so far.
@@ -289,18 +289,13 @@ impl Session {
     }
 
     /// Queues frames that may wait for more, until a batch has come, something else is to leave, or
-    /// [`uncork`](Self::uncork). Says whether they are the first ones that wait so.
+    /// `uncork` of the outbox. Says whether they are the first ones that wait so.
     ///
     /// # Errors
     /// As [`send`](Self::send).
     pub fn send_corked(&mut self, frames: impl IntoIterator<Item = Frame>) -> Result<bool, SendError> {
         self.check_open()?;
         self.outbox.push_corked(frames, Limit::of(&self.config)).map_err(|full| self.end_slow(full))
-    }
-
-    /// Lets what waits leave.
-    pub fn uncork(&mut self) {
-        self.outbox.uncork();
     }
 
     fn end_slow(&mut self, _: Full) -> SendError {

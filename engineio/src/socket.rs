@@ -160,7 +160,7 @@ impl Socket {
 
     /// Lets leave what was [sent corked](Self::send_corked).
     pub fn uncork(&self) {
-        self.update(|inner| inner.session.uncork());
+        self.update(|inner| inner.session.outbox.uncork());
     }
 
     /// Sends frames if they can leave at once, and otherwise drops them: for what is stale when it is late.

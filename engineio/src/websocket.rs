@@ -296,10 +296,8 @@ impl Io {
         }
     }
 
-    /// Says goodbye: writes what is queued and a close frame, then waits a little for the peer to do the same,
-    /// so that the system does not reset the connection before the peer has read everything. `unwritten` is dropped as
-    /// soon as the close frame is written.
-    pub(crate) async fn finish<G>(mut self, code: Option<u16>, unwritten: G) {
+    /// Queues a close frame, unless that of the client was answered with one.
+    pub(crate) fn close(&mut self, code: Option<u16>) {
         if !self.closed {
             self.pong = None;
             self.queue.push_back(match code {
@@ -307,6 +305,17 @@ impl Io {
                 None => Frame::websocket_close(&[]),
             });
         }
+    }
+
+    /// Whether everything is said: the client closed first, and has its answer. It sends nothing more.
+    pub(crate) fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
+        self.closed && self.poll_write(cx).is_ready()
+    }
+
+    /// Says goodbye behind [`close`](Self::close): writes what is queued, then waits a little for the peer to do the
+    /// same, so that the system does not reset the connection before the peer has read everything. `unwritten` is
+    /// dropped as soon as the close frame is written.
+    pub(crate) async fn finish<G>(mut self, unwritten: G) {
         let farewell = async {
             std::future::poll_fn(|cx| self.poll_write(cx)).await?;
             self.stream.shutdown().await?;

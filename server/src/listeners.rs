@@ -16,12 +16,15 @@ use hyper::{
     body::{Bytes, Incoming},
 };
 use listenfd::ListenFd;
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpSocket, UnixListener};
 
 use crate::{
     config::Listen,
     tls::{Tls, TlsListener},
 };
+
+/// Connections that may wait until they are accepted; the system may allow fewer. Others try again a second later.
+const BACKLOG: u32 = 4096;
 
 /// A socket that listens.
 pub(crate) enum Bound {
@@ -70,7 +73,7 @@ impl fmt::Display for BindError {
 }
 
 /// Listens on all of these, with TLS where it is for TCP.
-pub(crate) async fn bind(addresses: &[Listen], tls: Option<&Tls>) -> Result<Vec<Bound>, BindError> {
+pub(crate) fn bind(addresses: &[Listen], tls: Option<&Tls>) -> Result<Vec<Bound>, BindError> {
     let mut bound = Vec::new();
     let secure = |listener: TcpListener| -> io::Result<Bound> {
         Ok(match tls {
@@ -85,7 +88,7 @@ pub(crate) async fn bind(addresses: &[Listen], tls: Option<&Tls>) -> Result<Vec<
         let failed = |error| BindError::Address(listen.clone(), error);
         match listen {
             Listen::Tcp(address) => {
-                let listener = TcpListener::bind(address).await.map_err(failed)?;
+                let listener = bind_tcp(*address).map_err(failed)?;
                 bound.push(secure(listener).map_err(failed)?);
             }
             Listen::Unix(path) => {
@@ -96,6 +99,15 @@ pub(crate) async fn bind(addresses: &[Listen], tls: Option<&Tls>) -> Result<Vec<
         }
     }
     Ok(bound)
+}
+
+/// As [`TcpListener::bind`], but with room for more who come at once.
+fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // So that a server can follow another one at once.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// A socket file that nobody listens on any more is replaced.

@@ -40,6 +40,7 @@ pub(crate) fn socketio(config: &config::Config, files: u64, metrics: &Arc<Metric
             ..Limits::default()
         },
         close_timeout: config.drain.timeout,
+        flush_delay: config.engine.flush_delay,
         connection_state_recovery: recovery(&config.recovery),
         hooks: Hooks::default()
             .on_connection(move |connection| journal::Connection::open(connection, &observed).tell()),

@@ -89,8 +89,8 @@ pub(crate) async fn serve(settled: Settled, flags: Flags) -> Result<(), ServeErr
     if *is_playground {
         apart.clear();
     }
-    let clients = listeners::bind(&config.server.listen, tls.as_ref()).await.map_err(ServeError::Bind)?;
-    let operators = listeners::bind(&apart, None).await.map_err(ServeError::Bind)?;
+    let clients = listeners::bind(&config.server.listen, tls.as_ref()).map_err(ServeError::Bind)?;
+    let operators = listeners::bind(&apart, None).map_err(ServeError::Bind)?;
     announce::started(&settled, &clients, &operators, files);
     let front = Front {
         io: io.clone(),

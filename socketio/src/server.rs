@@ -145,6 +145,7 @@ impl SocketIo {
             let join = || Client::new(socket, joinable.clone(), terms.clone(), connect_timeout);
             let mut client = trace::enter(&span, join);
             let mut running = Some(running.begin());
+            let driver = if observer.is_some() { driver } else { driver.without_flushes() };
             let serve = driver.observe(move |event| {
                 if let Some(observer) = &mut observer {
                     observer.tell(&event);

@@ -99,9 +99,26 @@ async fn hs_28_a_raw_stream_becomes_a_session() {
     assert_eq!(sessions.engine.clients_count(), 0);
 }
 
-/// A client that said goodbye has 5 s to go; the clock is the test's.
+/// A client that is told goodbye has 5 s to go; the clock is the test's.
 #[tokio::test(start_paused = true)]
 async fn f23_a_stream_whose_client_does_not_go_is_dropped() {
+    let (_server, sessions, service) = both(Http::default(), Config::default()).await;
+    let mut stream = accept(&service, head("GET /engine.io/?EIO=4&transport=websocket", HANDSHAKE)).await;
+    let session = sessions.take(&opened(&mut stream).await);
+    let since = Instant::now();
+    session.socket.close();
+    assert_eq!(session.reason().await, CloseReason::ForcedClose);
+    let mut rest = Vec::new();
+    within(stream.read_to_end(&mut rest)).await.expect("an end");
+    assert_eq!((rest.as_slice(), since.elapsed()), ([CLOSE, 0].as_slice(), Duration::ZERO));
+    while stream.write_all(b"more").await.is_ok() {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(since.elapsed().as_secs(), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn f23_a_stream_whose_client_said_goodbye_ends_with_the_answer() {
     let (_server, sessions, service) = both(Http::default(), Config::default()).await;
     let mut stream = accept(&service, head("GET /engine.io/?EIO=4&transport=websocket", HANDSHAKE)).await;
     let session = sessions.take(&opened(&mut stream).await);
@@ -110,11 +127,9 @@ async fn f23_a_stream_whose_client_does_not_go_is_dropped() {
     assert_eq!(session.reason().await, CloseReason::TransportClose);
     let mut rest = Vec::new();
     within(stream.read_to_end(&mut rest)).await.expect("an end");
-    assert_eq!((rest.as_slice(), since.elapsed()), (b"\x88\x02\x03\xe8".as_slice(), Duration::ZERO));
-    while stream.write_all(b"more").await.is_ok() {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    assert_eq!(since.elapsed().as_secs(), 5);
+    assert_eq!(rest, b"\x88\x02\x03\xe8");
+    assert!(stream.write_all(b"more").await.is_err(), "nobody is there");
+    assert_eq!(since.elapsed(), Duration::ZERO);
 }
 
 #[tokio::test]

@@ -119,6 +119,9 @@ section! {
         upgrade_timeout: Duration = Duration::from_secs(10),
         /// Time that a client has to join its first namespace.
         connect_timeout: Duration = Duration::from_secs(45),
+        /// Time that a broadcast may wait for more, so that one write takes many, for rooms with many messages a
+        /// second; 0 is none.
+        flush_delay: Duration = Duration::ZERO,
         /// Whether clients of Socket.IO 1.x and 2.x are served, too.
         eio3: bool = false,
         /// Whether polling answers are compressed, for clients that accept it.
