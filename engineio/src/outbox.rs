@@ -40,6 +40,8 @@ pub(crate) struct Outbox {
     lost: u64,
     /// What waits may go on waiting: all of it was sent corked, and it is less than a batch.
     corked: bool,
+    /// Somebody has it in mind to uncork it.
+    noted: bool,
 }
 
 /// How much may wait.
@@ -83,17 +85,19 @@ impl Outbox {
     }
 
     /// Queues frames as [`push`](Self::push) does, and lets them wait for more unless others are to leave. Says whether
-    /// they are the first ones that wait so.
+    /// somebody has to have in mind to [`uncork`](Self::uncork) them, which nobody has yet.
     pub(crate) fn push_corked(&mut self, frames: impl IntoIterator<Item = Frame>, limit: Limit) -> Result<bool, Full> {
-        let (is_first, is_waiting) = (self.frames.is_empty(), self.is_waiting());
+        let is_waiting = self.is_waiting();
         self.push(frames, limit)?;
         self.corked = !is_waiting && self.frames.len() < BATCH_FRAMES && self.bytes < BATCH_BYTES;
-        Ok(is_first && self.corked)
+        let is_news = self.corked && !self.noted;
+        self.noted |= is_news;
+        Ok(is_news)
     }
 
     /// What waits is to leave.
     pub(crate) fn uncork(&mut self) {
-        self.corked = false;
+        (self.corked, self.noted) = (false, false);
     }
 
     /// Whether frames wait that are to leave.
@@ -282,5 +286,31 @@ mod tests {
         outbox.push([frame(BATCH_BYTES), frame(1)], LIMIT).expect("room");
         assert!(outbox.take_batch(Encoding::V4, &mut queue));
         assert_eq!(queue.len(), 1);
+    }
+
+    #[test]
+    fn corked_frames_wait_for_a_batch_or_for_something_that_is_to_leave() {
+        let limit = Limit { bytes: 1 << 20, messages: 1000 };
+        let (mut outbox, mut queue) = (Outbox::default(), VecDeque::new());
+        let cork = |outbox: &mut Outbox| outbox.push_corked([frame(1)], limit).expect("room");
+        assert!(cork(&mut outbox) && !cork(&mut outbox), "one uncorks for both");
+        assert!(!outbox.is_waiting());
+        outbox.uncork();
+        assert!(outbox.is_waiting());
+        assert!(!cork(&mut outbox) && outbox.is_waiting(), "what comes behind leaves with them");
+        assert!(outbox.take_batch(Encoding::V4, &mut queue));
+
+        assert!(cork(&mut outbox));
+        // A connection that is at work takes them all the same.
+        assert!(outbox.take_batch(Encoding::V4, &mut queue));
+        assert!(!cork(&mut outbox) && !outbox.is_waiting(), "it will still be uncorked");
+        outbox.push_ping();
+        assert!(outbox.is_waiting());
+
+        outbox.take_all();
+        outbox.uncork();
+        (1..BATCH_FRAMES).for_each(|_| drop(cork(&mut outbox)));
+        assert!(!outbox.is_waiting());
+        assert!(!cork(&mut outbox) && outbox.is_waiting(), "a batch");
     }
 }

@@ -2,7 +2,7 @@
 //! What it is not: needed; any hyper server can call the `Service`.
 //! Who calls it: applications and `socketio-server`, which serve nothing else on the port or route by themselves.
 
-use std::{convert::Infallible, error, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, error, io, net::SocketAddr, panic, sync::Arc, time::Duration};
 
 use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -109,8 +109,15 @@ impl Serve {
         // In a task of its own: whoever calls this from `main` is no worker, and would wake one for each connection.
         let mut accepting = JoinSet::new();
         accepting.spawn(self.clone().accept(listener, answer, connections));
-        shutdown.await;
-        accepting.shutdown().await;
+        tokio::select! {
+            () = shutdown => accepting.shutdown().await,
+            // It does not end by itself.
+            Some(Err(ended)) = accepting.join_next() => {
+                if let Ok(panic) = ended.try_into_panic() {
+                    panic::resume_unwind(panic);
+                }
+            }
+        }
         close.await;
         // Whoever does not take the last answer in time is cut off.
         closing.send_replace(());

@@ -289,7 +289,7 @@ impl Session {
     }
 
     /// Queues frames that may wait for more, until a batch has come, something else is to leave, or
-    /// `uncork` of the outbox. Says whether they are the first ones that wait so.
+    /// `uncork` of the outbox. Says whether that has to be called for them.
     ///
     /// # Errors
     /// As [`send`](Self::send).

@@ -150,7 +150,7 @@ impl Socket {
 
     /// Queues frames as [`send_frames`](Self::send_frames) does, but lets them wait for more, so that one write takes
     /// many: until 64 frames or 64 KiB wait, until anything else is sent, or until [`uncork`](Self::uncork), which is
-    /// the caller's to call. Says whether they are the first ones that wait so: then nobody has it in mind yet.
+    /// the caller's to call. Says whether it has to be called for them, as no call is due for others yet.
     ///
     /// # Errors
     /// As [`send_frames`](Self::send_frames).
