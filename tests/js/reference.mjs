@@ -8,6 +8,7 @@ import { createServer } from 'node:http'
 import { Server as EngineServer } from 'engine.io'
 import { Server as SocketServer } from 'socket.io'
 import msgpack from 'socket.io-msgpack-parser'
+import { bench } from './bench.mjs'
 
 function eio(http, allowEIO3 = false) {
   const engine = new EngineServer({
@@ -192,25 +193,6 @@ function smoke(http, options) {
   })
 }
 
-function bench(http, options) {
-  const io = new SocketServer(http, options)
-  io.on('connection', (socket) => {
-    socket.on('echo', (text) => socket.emit('echo', text))
-    socket.on('ack', (text, ack) => ack(text))
-    socket.on('bin', (data) => socket.emit('bin', data))
-    socket.on('join', (room, ack) => {
-      socket.join(room)
-      ack()
-    })
-    socket.on('cast', (room, text) => io.to(room).emit('msg', text))
-    socket.on('ask', (room, text, ack) => {
-      io.to(room)
-        .timeout(10_000)
-        .emit('question', text, (_error, answers) => ack(answers.length))
-    })
-  })
-}
-
 const profiles = {
   eio,
   eio3: (http) => eio(http, true),
@@ -222,8 +204,8 @@ const profiles = {
   smoke: (http) => smoke(http),
   'smoke-recovery': (http) => smoke(http, { connectionStateRecovery: {} }),
   'sio-msgpack': (http) => smoke(http, { parser: msgpack }),
-  bench: (http) => bench(http),
-  'bench-msgpack': (http) => bench(http, { parser: msgpack }),
+  bench: (http) => bench(new SocketServer(http)),
+  'bench-msgpack': (http) => bench(new SocketServer(http, { parser: msgpack })),
 }
 const defaultPorts = {
   eio: 4100,
