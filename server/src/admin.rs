@@ -4,15 +4,10 @@
 
 use std::{sync::Arc, time::Instant};
 
-use bytes::Bytes;
-use http_body_util::Full;
-use hyper::{
-    Request, Response, StatusCode,
-    body::Incoming,
-    header::{self, HeaderValue},
-};
+use hyper::{Request, StatusCode, body::Incoming};
 
 use crate::{
+    answer::{Answer, text, whole},
     api::{Answered, Api, refuse},
     config::Scope,
     guard,
@@ -45,15 +40,18 @@ impl Admin {
     }
 
     /// Answers one request.
-    pub(crate) async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    pub(crate) async fn answer(&self, request: Request<Incoming>) -> Answer {
         // Without keys, pages that a browser on this machine shows must not use what is for its programs.
         if self.keyring.is_empty() && !guard::is_local(request.uri(), request.headers()) {
-            return text(StatusCode::FORBIDDEN, "Without an API key, this is for programs of this machine only.\n");
+            return whole(text(
+                StatusCode::FORBIDDEN,
+                "Without an API key, this is for programs of this machine only.\n",
+            ));
         }
         let Some(route) = self.route(request.uri().path()) else {
-            return text(StatusCode::NOT_FOUND, "There is nothing here.\n");
+            return whole(text(StatusCode::NOT_FOUND, "There is nothing here.\n"));
         };
-        match route {
+        whole(match route {
             "/healthz" => text(StatusCode::OK, "ok\n"),
             "/readyz" if self.is_draining() => text(StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
             "/readyz" => text(StatusCode::OK, "ready\n"),
@@ -67,7 +65,7 @@ impl Admin {
                 self.api.metrics.api_request(route, answer.status().as_u16(), start.elapsed().as_secs_f64());
                 answer
             }
-        }
+        })
     }
 
     async fn call(&self, route: &str, request: Request<Incoming>) -> Answered {
@@ -82,11 +80,4 @@ impl Admin {
     fn is_draining(&self) -> bool {
         self.api.metrics.draining.get() > 0
     }
-}
-
-fn text(status: StatusCode, text: impl Into<Bytes>) -> Response<Full<Bytes>> {
-    let mut answer = Response::new(Full::new(text.into()));
-    *answer.status_mut() = status;
-    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    answer
 }

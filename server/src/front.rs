@@ -14,7 +14,14 @@ use hyper::{
 };
 use socketio::SocketIo;
 
-use crate::{admin::Admin, bundle::Bundle, config::UrlPath, guard, page, proxies::Proxies};
+use crate::{
+    admin::Admin,
+    answer::{Answer, text, whole},
+    bundle::Bundle,
+    config::UrlPath,
+    guard, page,
+    proxies::Proxies,
+};
 
 /// Everything on the port. Clones are the same.
 #[derive(Clone)]
@@ -32,29 +39,32 @@ pub(crate) struct Front {
 
 impl Front {
     /// Answers one request.
-    pub(crate) async fn answer(&self, mut request: Request<Incoming>) -> Response<Full<Bytes>> {
+    pub(crate) async fn answer(&self, mut request: Request<Incoming>) -> Answer {
         if self.is_playground && !guard::is_local(request.uri(), request.headers()) {
-            return text(StatusCode::FORBIDDEN, "The playground is for pages and programs of this machine only.\n");
+            return whole(text(
+                StatusCode::FORBIDDEN,
+                "The playground is for pages and programs of this machine only.\n",
+            ));
         }
         self.proxies.apply(&mut request);
         let path = request.uri().path();
         if self.io.matches(path) {
-            return self.io.answer(request).await;
+            return whole(self.io.answer(request).await);
         }
         if let Some(admin) = self.admin.as_ref().filter(|admin| admin.matches(path)) {
             return admin.answer(request).await;
         }
         if self.paths[1..].iter().any(|alias| alias.0.trim_end_matches('/') == path.trim_end_matches('/')) {
             *request.uri_mut() = moved(request.uri(), &self.paths[0].0);
-            return self.io.answer(request).await;
+            return whole(self.io.answer(request).await);
         }
         if matches!(*request.method(), Method::GET | Method::HEAD)
             && let Some(file) = self.file(path, &request)
         {
-            return file;
+            return whole(file);
         }
         let hint = if self.is_playground { "There is nothing here. The playground is at /\n" } else { NOTHING };
-        text(StatusCode::NOT_FOUND, hint)
+        whole(text(StatusCode::NOT_FOUND, hint))
     }
 
     fn file(&self, path: &str, request: &Request<Incoming>) -> Option<Response<Full<Bytes>>> {
@@ -79,11 +89,4 @@ fn moved(uri: &Uri, path: &str) -> Uri {
     // Both came out of such values.
     parts.path_and_query = PathAndQuery::try_from(format!("{path}{query}")).ok();
     Uri::from_parts(parts).unwrap_or_else(|_| uri.clone())
-}
-
-fn text(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
-    let mut answer = Response::new(Full::from(text));
-    *answer.status_mut() = status;
-    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    answer
 }

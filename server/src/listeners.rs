@@ -10,15 +10,12 @@ use std::{
 };
 
 use engineio::Serve;
-use http_body_util::Full;
-use hyper::{
-    Request, Response,
-    body::{Bytes, Incoming},
-};
+use hyper::{Request, body::Incoming};
 use listenfd::ListenFd;
 use tokio::net::{TcpListener, TcpSocket, UnixListener};
 
 use crate::{
+    answer::Answer,
     config::Listen,
     tls::{Tls, TlsListener},
 };
@@ -153,7 +150,7 @@ impl Bound {
         close: impl Future<Output = ()>,
     ) where
         A: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
-        F: Future<Output = Response<Full<Bytes>>> + Send + 'static,
+        F: Future<Output = Answer> + Send + 'static,
     {
         match self {
             Self::Tcp(listener) => serve.run(listener, answer, shutdown, close).await,

@@ -2,6 +2,7 @@
 
 mod admin;
 mod announce;
+mod answer;
 mod api;
 mod bundle;
 mod command;

@@ -1,0 +1,31 @@
+//! What it is: answers over HTTP, whose bodies are whole, or come bit by bit.
+//! What it is not: what is in them.
+//! Who calls it: `front` and `admin` answer with them; `listeners` sends them.
+
+use std::error::Error;
+
+use bytes::Bytes;
+use http_body_util::{Either, Full, combinators::UnsyncBoxBody};
+use hyper::{
+    Response, StatusCode,
+    header::{self, HeaderValue},
+};
+
+/// Why a body that comes bit by bit ends too soon.
+pub(crate) type BodyError = Box<dyn Error + Send + Sync>;
+
+/// An answer. Most bodies are whole, and those are in no box.
+pub(crate) type Answer = Response<Either<Full<Bytes>, UnsyncBoxBody<Bytes, BodyError>>>;
+
+/// An answer with a whole body.
+pub(crate) fn whole(answer: Response<Full<Bytes>>) -> Answer {
+    answer.map(Either::Left)
+}
+
+/// Words for people.
+pub(crate) fn text(status: StatusCode, text: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    let mut answer = Response::new(Full::new(text.into()));
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    answer
+}
