@@ -105,4 +105,4 @@ pub use refusal::{Context, Denied, Refused};
 pub use serve::{Listener, Serve};
 pub use service::{RemoteAddr, Service};
 pub use session::{Session, Transmit};
-pub use socket::{Hold, Socket};
+pub use socket::{Hold, Seal, Socket};

@@ -42,6 +42,8 @@ pub(crate) struct Outbox {
     corked: bool,
     /// Somebody has it in mind to uncork it.
     noted: bool,
+    /// How many want that nothing leaves just now.
+    seals: u16,
 }
 
 /// How much may wait.
@@ -87,9 +89,9 @@ impl Outbox {
     /// Queues frames as [`push`](Self::push) does, and lets them wait for more unless others are to leave. Says whether
     /// somebody has to have in mind to [`uncork`](Self::uncork) them, which nobody has yet.
     pub(crate) fn push_corked(&mut self, frames: impl IntoIterator<Item = Frame>, limit: Limit) -> Result<bool, Full> {
-        let is_waiting = self.is_waiting();
+        let is_leaving = !self.frames.is_empty() && !self.corked;
         self.push(frames, limit)?;
-        self.corked = !is_waiting && self.frames.len() < BATCH_FRAMES && self.bytes < BATCH_BYTES;
+        self.corked = !is_leaving && self.frames.len() < BATCH_FRAMES && self.bytes < BATCH_BYTES;
         let is_news = self.corked && !self.noted;
         self.noted |= is_news;
         Ok(is_news)
@@ -100,9 +102,23 @@ impl Outbox {
         (self.corked, self.noted) = (false, false);
     }
 
+    /// Nothing leaves until it is unsealed as often.
+    pub(crate) fn seal(&mut self) {
+        self.seals += 1;
+    }
+
+    pub(crate) fn unseal(&mut self) {
+        self.seals = self.seals.saturating_sub(1);
+    }
+
+    /// What waits may leave, whoever sealed it.
+    pub(crate) fn break_seals(&mut self) {
+        self.seals = 0;
+    }
+
     /// Whether frames wait that are to leave.
     pub(crate) fn is_waiting(&self) -> bool {
-        !self.frames.is_empty() && !self.corked
+        !self.is_empty() && !self.corked
     }
 
     /// Queues a frame of the protocol's own, which no limit holds back.
@@ -129,6 +145,9 @@ impl Outbox {
 
     /// Moves up to one batch into the queue of a WebSocket. Says whether there was anything.
     pub(crate) fn take_batch(&mut self, encoding: Encoding, queue: &mut VecDeque<Frame>) -> bool {
+        if self.is_empty() {
+            return false;
+        }
         let mut taken = 0;
         for _ in 0..BATCH_FRAMES {
             let Some(frame) = self.frames.pop_front() else { break };
@@ -151,6 +170,9 @@ impl Outbox {
 
     /// Takes everything, for the body of one polling answer.
     pub(crate) fn take_all(&mut self) -> Vec<Frame> {
+        if self.is_empty() {
+            return Vec::new();
+        }
         self.leave(self.queue());
         self.given = self.queued;
         (self.bytes, self.ahead) = (0, 0);
@@ -243,8 +265,9 @@ impl Outbox {
         self.frames.len()
     }
 
+    /// Whether there is nothing to be taken.
     pub(crate) fn is_empty(&self) -> bool {
-        self.frames.is_empty()
+        self.frames.is_empty() || self.seals > 0
     }
 }
 

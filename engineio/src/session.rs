@@ -367,6 +367,7 @@ impl Session {
                     // As in the reference, a close held back for the next GET follows a noop.
                     self.outbox.push_control(Frame::noop());
                 }
+                self.outbox.break_seals();
                 self.state = State::Closing { carrier, reason, until: now + CLOSE_TIMEOUT };
             }
         }

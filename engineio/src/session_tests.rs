@@ -72,6 +72,14 @@ impl Machine {
                 Ok(false) => "dropped".into(),
                 Err(SendError::Closed(reason)) => format!("closed {reason}"),
             },
+            "seal" => {
+                self.session.outbox.seal();
+                "ok".into()
+            }
+            "unseal" => {
+                self.session.outbox.unseal();
+                "ok".into()
+            }
             "written" => {
                 self.session.handle_written();
                 "ok".into()
@@ -238,6 +246,25 @@ fn get() {
     );
     probing("second GET", "get -> parked\nget -> refused 3\nstate -> closed PollOverlap\npoll -> 1\nwrite -> ws close");
     websocket("refused, the session lives", "get -> refused 3\nstate -> websocket");
+}
+
+#[test]
+fn sealed() {
+    polling(
+        "nothing leaves until it is unsealed as often, and then in order",
+        "seal -> ok\nget -> parked\nsend a -> ok\npoll -> parked\nseal -> ok\nunseal -> ok\nsend b -> ok\n\
+         poll -> parked\nunseal -> ok\npoll -> 4a|4b",
+    );
+    probing(
+        "a GET is freed by a noop alone",
+        "seal -> ok\nsend a -> ok\nget -> parked\nws 2probe -> probing\npoll -> 6\nunseal -> ok\nget -> 4a",
+    );
+    websocket("nothing is written", "seal -> ok\nsend a -> ok\nwrite -> idle\nunseal -> ok\nwrite -> 4a");
+    websocket(
+        "it does not outlast a close",
+        "seal -> ok\nsend a -> ok\nclose -> closing websocket\nwrite -> 4a\nunseal -> ok\nwritten -> ok\n\
+         write -> ws close",
+    );
 }
 
 #[test]

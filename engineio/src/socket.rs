@@ -90,6 +90,17 @@ impl Drop for Hold {
     }
 }
 
+/// Nothing leaves while it is there, see [`Socket::seal`].
+#[derive(Debug)]
+#[must_use = "dropped, it lets everything leave"]
+pub struct Seal<'a>(&'a Socket);
+
+impl Drop for Seal<'_> {
+    fn drop(&mut self) {
+        self.0.update(|inner| inner.session.outbox.unseal());
+    }
+}
+
 /// What the lock protects.
 pub(crate) struct Inner {
     pub(crate) session: Session,
@@ -161,6 +172,13 @@ impl Socket {
     /// Lets leave what was [sent corked](Self::send_corked).
     pub fn uncork(&self) {
         self.update(|inner| inner.session.outbox.uncork());
+    }
+
+    /// Lets nothing leave until the [`Seal`] is dropped: for the few steps in which something must come about before
+    /// the client can know of it. It does not outlast [`close`](Self::close).
+    pub fn seal(&self) -> Seal<'_> {
+        self.lock().session.outbox.seal();
+        Seal(self)
     }
 
     /// Sends frames if they can leave at once, and otherwise drops them: for what is stale when it is late.

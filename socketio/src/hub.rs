@@ -149,6 +149,8 @@ impl Hub {
             return false;
         };
         let _hold = (!incoming.is_empty()).then(|| peer.engine.hold());
+        // Its client must not know that it is in before others can emit to it.
+        let seal = peer.engine.seal();
         state.stage = Stage::Draining { incoming, _hold };
         let connect = self.parser.connect(&self.path, peer.id(), pid.as_ref(), peer.revision());
         // A connection that has just ended is about to say so; the peer leaves then.
@@ -168,6 +170,7 @@ impl Hub {
             self.enter(room, peer);
         }
         drop((state, turn, recovery));
+        drop(seal);
         self.changes.tell();
         true
     }

@@ -6,6 +6,7 @@ use socketio::{Broadcast, Config, Data, JoinError, Limits, Namespace, Reply, Roo
 use tests::{
     Row,
     frames::{CLOSED, WebSocket, text},
+    polling::Polling,
     server::{self, Server},
     socket,
 };
@@ -333,4 +334,24 @@ async fn m8_rm_12_a_listener_may_join_and_panic() {
         });
     }
     assert_eq!(words, ["create a", "join a", "create b", "join b"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_has_its_connect_can_be_emitted_to() {
+    let joining = namespace("/").on_connect(async |socket: Socket| {
+        // It takes a while until it is in all of them.
+        let many = (0..900).map(|room| format!("{room}"));
+        socket.join_all(many.chain([format!("of {}", socket.id())]))
+    });
+    let (server, io) = serve([joining]).await;
+    for client in 1..=50 {
+        let mut polling = Polling::open(server.endpoint).await;
+        // Another task answers it, as soon as there is something.
+        polling.send_get().await;
+        server.waiting(1).await;
+        polling.send_post("40").await;
+        let connect = polling.gets.answer().await.body;
+        let id = connect.strip_prefix("40{\"sid\":\"").and_then(|rest| rest.strip_suffix("\"}")).expect("joined");
+        assert_eq!(io.to(format!("of {id}")).emit("news", &()).expect("emitted"), 1, "{client}");
+    }
 }
