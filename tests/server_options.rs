@@ -13,8 +13,11 @@ use tests::{
 
 const BINARY: &str = env!("CARGO_BIN_EXE_socketio-server");
 
+/// Name, a right value, a wrong one.
+type Spoken = (&'static str, &'static str, &'static str);
+
 /// Each option with a right and a wrong value; where every text is right, no wrong one.
-const OPTIONS: [(&str, &str, &str); 47] = [
+const OPTIONS: [(&str, &str, &str); 48] = [
     ("server.listen", "[\"127.0.0.1:1\",\"unix:/x/y\",\"systemd\"]", "localhost"),
     ("server.path", "[\"/a\",\"/b/\"]", "a"),
     ("server.serve_client", "dist", ""),
@@ -66,15 +69,32 @@ const OPTIONS: [(&str, &str, &str); 47] = [
     ("metrics.event_labels", "[\"a\",\"b\"]", "[1]"),
     ("log.level", "trace", "loud"),
     ("log.format", "json", "xml"),
+    ("history.total_bytes", "1MiB", "a"),
 ];
 
 /// The same of what is in lists of tables.
+const LISTS: [(&str, &[Spoken]); 2] = [("namespace", &OF_NAMESPACES), ("room", &OF_ROOMS)];
+
 const OF_NAMESPACES: [(&str, &str, &str); 5] = [
     ("name", "\"/chat\"", "\"chat\""),
     ("max_connections", "10", "\"ten\""),
     ("auto_join", "[\"all\",\"user:{query.id}\",\"{sid}\"]", "\"{user}\""),
     ("unhandled", "\"error\"", "\"shout\""),
     ("error_event", "\"\"", "7"),
+];
+
+const OF_ROOMS: [(&str, &str, &str); 11] = [
+    ("namespace", "\"/chat*\"", "7"),
+    ("match", "\"task_*\"", "7"),
+    ("history", "50", "\"all\""),
+    ("history_ttl", "\"72h\"", "\"3d\""),
+    ("history_mode", "\"last\"", "\"first\""),
+    ("events", "[\"a\",\"b*\"]", "7"),
+    ("replay", "\"all\"", "\"some\""),
+    ("throttle", "\"100ms\"", "\"often\""),
+    ("throttle_events", "\"a\"", "7"),
+    ("presence", "true", "\"yes\""),
+    ("presence_grace", "1", "\"long\""),
 ];
 
 #[tokio::test]
@@ -108,8 +128,8 @@ async fn every_option_takes_right_values_and_refuses_wrong_ones_by_name() {
             listed.insert(format!("{section}.{name}"));
         }
     }
-    let in_namespaces = OF_NAMESPACES.map(|(name, ..)| format!("namespace.{name}"));
-    let known: BTreeSet<_> = OPTIONS.iter().map(|(path, ..)| (*path).to_owned()).chain(in_namespaces).collect();
+    let in_lists = LISTS.iter().flat_map(|(list, rows)| rows.iter().map(move |(name, ..)| format!("{list}.{name}")));
+    let known: BTreeSet<_> = OPTIONS.iter().map(|(path, ..)| (*path).to_owned()).chain(in_lists).collect();
     assert_eq!(listed, known, "each option of default-config has its row here");
     for (path, right, wrong) in OPTIONS {
         let _row = Row(path);
@@ -126,18 +146,16 @@ async fn every_option_takes_right_values_and_refuses_wrong_ones_by_name() {
         let key = if path == "api.keys" { "api.keys[0].kee" } else { path };
         assert!(error.contains(key), "{error}");
     }
-    for (name, right, wrong) in OF_NAMESPACES {
+    for (list, (name, right, wrong)) in LISTS.iter().flat_map(|(list, rows)| rows.iter().map(move |row| (list, row))) {
         let _row = Row(name);
+        let variable = format!("SOCKETIO_{}", list.to_uppercase());
         for (value, code) in [(right, 0), (wrong, 1)] {
             let mut command = command(BINARY, &["check-config"]);
-            command.env("SOCKETIO_NAMESPACE", format!("[{{\"{name}\":{value}}}]"));
+            command.env(&variable, format!("[{{\"{name}\":{value}}}]"));
             let output = within(command.output()).await.expect("the binary runs");
             let error = String::from_utf8_lossy(&output.stderr);
             assert_eq!(output.status.code(), Some(code), "{error}");
-            assert_eq!(
-                error.contains(&format!("variable SOCKETIO_NAMESPACE: namespace[0].{name} must be ")),
-                code == 1
-            );
+            assert_eq!(error.contains(&format!("variable {variable}: {list}[0].{name} must be ")), code == 1);
         }
     }
 }

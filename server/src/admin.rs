@@ -62,7 +62,7 @@ impl Admin {
             route => {
                 let start = Instant::now();
                 let answer = self.call(route, request).await.unwrap_or_else(|error| refuse(&error));
-                self.api.metrics.api_request(route, answer.status().as_u16(), start.elapsed().as_secs_f64());
+                self.api.sockets.metrics.api_request(route, answer.status().as_u16(), start.elapsed().as_secs_f64());
                 answer
             }
         })
@@ -72,12 +72,12 @@ impl Admin {
         let scope = if route == "/api/v1/emit" { Scope::Emit } else { Scope::Read };
         let grant = self.keyring.grant(request.headers(), scope)?;
         match scope {
-            Scope::Emit => self.api.emit(request, &grant).await,
             Scope::Read => self.api.stats(&request),
+            Scope::Emit | Scope::Manage => self.api.emit(request, &grant).await,
         }
     }
 
     fn is_draining(&self) -> bool {
-        self.api.metrics.draining.get() > 0
+        self.api.sockets.metrics.draining.get() > 0
     }
 }

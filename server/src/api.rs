@@ -11,11 +11,19 @@ use hyper::{
     body::Incoming,
     header::{self, HeaderValue},
 };
-use serde::Deserialize;
-use serde_json::{json, value::RawValue};
-use socketio::{Args, EmitError, SocketIo};
+use serde_json::json;
+use socketio::EmitError;
 
-use crate::{keyring::Grant, metrics::Metrics};
+use crate::{
+    keyring::Grant,
+    member::MemberError,
+    op::{Op, OpError},
+    perform::{Done, PerformError},
+    sockets::Sockets,
+};
+
+/// What emits of the API count as.
+const SOURCE: &str = "api";
 
 /// What can be wrong with a request: status, code, and for the last ones the field.
 #[derive(Debug)]
@@ -28,40 +36,14 @@ pub(crate) enum ApiError {
     Body,
     /// The body is larger than this, in bytes.
     TooLarge(usize),
-    Json(serde_json::Error),
-    Field(serde_json::Error),
-    Argument {
-        field: &'static str,
-        message: &'static str,
-    },
-    UnknownNamespace,
-}
-
-/// The body of an emit.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Emit<'a> {
-    #[serde(default = "root")]
-    namespace: String,
-    room: Option<String>,
-    event: String,
-    /// The arguments as a list.
-    #[serde(borrow)]
-    args: Option<&'a RawValue>,
-    /// Instead of `args`: the only argument.
-    #[serde(borrow)]
-    data: Option<&'a RawValue>,
-}
-
-fn root() -> String {
-    "/".into()
+    Op(OpError),
+    Perform(PerformError),
 }
 
 /// What the API works on.
 #[derive(Clone)]
 pub(crate) struct Api {
-    pub(crate) io: SocketIo,
-    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) sockets: Arc<Sockets>,
     /// Largest body of a request, in bytes.
     pub(crate) max_body: usize,
 }
@@ -75,9 +57,15 @@ impl Api {
         if request.method() != Method::POST {
             return Err(ApiError::Method("POST"));
         }
-        let sockets = emit(&self.io, &body(request, self.max_body).await?, grant)?;
-        self.metrics.emitted("api", sockets);
-        Ok(answer(StatusCode::OK, &json!({ "sockets": sockets })))
+        let op = Op::read(&body(request, self.max_body).await?, Some("emit")).map_err(ApiError::Op)?;
+        if !grant.is_for(&op.namespace) {
+            return Err(ApiError::Forbidden);
+        }
+        let done = match self.sockets.perform(&op, SOURCE).map_err(ApiError::Perform)? {
+            Done::Sent(sockets) => json!({ "sockets": sockets }),
+            Done::Changed(sockets) => json!({ "changed": sockets }),
+        };
+        Ok(answer(StatusCode::OK, &done))
     }
 
     /// `GET /api/v1/stats`.
@@ -85,7 +73,7 @@ impl Api {
         if request.method() != Method::GET {
             return Err(ApiError::Method("GET"));
         }
-        Ok(answer(StatusCode::OK, &json!({ "connections": self.io.clients_count() })))
+        Ok(answer(StatusCode::OK, &json!({ "connections": self.sockets.io().clients_count() })))
     }
 }
 
@@ -96,33 +84,6 @@ async fn body(request: Request<Incoming>, max: usize) -> Result<Bytes, ApiError>
         false => ApiError::Body,
     };
     Ok(collected.map_err(error)?.to_bytes())
-}
-
-fn emit(io: &SocketIo, body: &[u8], grant: &Grant) -> Result<usize, ApiError> {
-    let emit: Emit<'_> = serde_json::from_slice(body)
-        .map_err(|error| if error.is_data() { ApiError::Field(error) } else { ApiError::Json(error) })?;
-    if !grant.is_for(&emit.namespace) {
-        return Err(ApiError::Forbidden);
-    }
-    let args = match (emit.args, emit.data) {
-        (Some(_), Some(_)) => return Err(ApiError::Argument { field: "data", message: "either `args` or `data`" }),
-        (Some(args), None) => Args::from_json(args.get()),
-        (None, Some(data)) => Args::from_json(&format!("[{}]", data.get())),
-        (None, None) => Ok(Args::default()),
-    };
-    let args = args.map_err(|_| ApiError::Argument {
-        field: "args",
-        message: "a list of at most 1024 arguments, nested 128 deep at most",
-    })?;
-    let everybody = io.of(&emit.namespace).ok_or(ApiError::UnknownNamespace)?;
-    let target = match emit.room {
-        Some(room) => everybody.to(room),
-        None => everybody,
-    };
-    target.emit(&emit.event, &args).map_err(|error| match error {
-        EmitError::ReservedEvent => ApiError::Argument { field: "event", message: "the name is reserved for clients" },
-        _ => ApiError::Argument { field: "args", message: "the arguments cannot be encoded" },
-    })
 }
 
 /// The error table of the API.
@@ -140,16 +101,17 @@ pub(crate) fn refuse(error: &ApiError) -> Response<Full<Bytes>> {
         ApiError::TooLarge(max) => {
             (StatusCode::PAYLOAD_TOO_LARGE, "too_large", None, format!("a body has {max} bytes at most"))
         }
-        ApiError::Json(error) => (StatusCode::BAD_REQUEST, "malformed_json", None, error.to_string()),
-        ApiError::Field(error) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_argument", None, error.to_string()),
-        ApiError::Argument { field: field @ "event", message } => {
-            (StatusCode::BAD_REQUEST, "reserved_event", Some(*field), (*message).into())
+        ApiError::Op(OpError::Syntax(error)) => (StatusCode::BAD_REQUEST, "malformed_json", None, error.to_string()),
+        ApiError::Op(error @ OpError::Reserved(_)) => {
+            (StatusCode::BAD_REQUEST, "reserved_event", Some("event"), error.to_string())
         }
-        ApiError::Argument { field, message } => {
-            (StatusCode::UNPROCESSABLE_ENTITY, "invalid_argument", Some(*field), (*message).into())
+        ApiError::Op(error @ OpError::Field { field, .. }) => {
+            let field = Some(&**field).filter(|field| !field.is_empty());
+            (StatusCode::UNPROCESSABLE_ENTITY, "invalid_argument", field, error.to_string())
         }
-        ApiError::UnknownNamespace => {
-            (StatusCode::NOT_FOUND, "unknown_namespace", Some("namespace"), "there is no such namespace".into())
+        ApiError::Perform(error) => {
+            let (status, code, field) = of_op(error);
+            (status, code, Some(field), error.to_string())
         }
     };
     let mut body = json!({ "code": code, "message": message });
@@ -167,6 +129,20 @@ pub(crate) fn refuse(error: &ApiError) -> Response<Full<Bytes>> {
         _ => {}
     }
     answer
+}
+
+/// What keeps an op from being carried out: status, code and field.
+fn of_op(error: &PerformError) -> (StatusCode, &'static str, &'static str) {
+    match error {
+        PerformError::UnknownNamespace => (StatusCode::NOT_FOUND, "unknown_namespace", "namespace"),
+        PerformError::UnknownSocket | PerformError::Member(MemberError::Gone) => {
+            (StatusCode::NOT_FOUND, "unknown_socket", "sid")
+        }
+        PerformError::Emit(EmitError::ReservedEvent) => (StatusCode::BAD_REQUEST, "reserved_event", "event"),
+        PerformError::Emit(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_argument", "args"),
+        PerformError::Member(MemberError::Session) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_argument", "set"),
+        PerformError::Member(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_argument", "user"),
+    }
 }
 
 fn answer(status: StatusCode, body: &serde_json::Value) -> Response<Full<Bytes>> {

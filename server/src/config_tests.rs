@@ -47,6 +47,7 @@ fn the_listing_means_the_same_as_nothing() {
         .join("\n");
     let settled = with_file("uncommented", &uncommented, &[]).expect("valid");
     assert_eq!(settled.config.namespace.0, [Namespace::default()]);
+    assert_eq!(settled.config.room.0, [Room::default()]);
     let environment = listing::environment();
     let lines = environment.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once('='));
     let settled = settle(&[], &lines.collect::<Vec<_>>()).expect("valid");
@@ -96,7 +97,7 @@ fn mistakes_are_told_with_their_place() {
         ("[api]\nkeys = [7]", ":2: api.keys must be a key, a table"),
         ("[api]\nkeys_file = '/no/such/key'", ":2: api.keys_file names a file: No such file"),
         ("[server]\nlisten = ", ":2: "),
-        ("[[namespace]]\nname = '*'", ":2: namespace[0].name must be the whole name"),
+        ("[[namespace]]\nname = '/*/a'", ":2: namespace[0].name must be the whole name"),
         ("[[namespace]]\n[[namespace]]", "namespace: / is there twice"),
         ("[cors]\norigins = '*'", "set cors.credentials = false"),
         ("[cors]\norigins = ['*', 'same-origin']\ncredentials = false", "stand alone"),
@@ -108,6 +109,8 @@ fn mistakes_are_told_with_their_place() {
         ("[server]\nlisten = ''", "there must be an address"),
         ("[engine]\nping_interval = 0", "engine.ping_interval: it must be more than 0"),
         ("[engine]\ntransports = []", "there must be one"),
+        ("[[room]]\nmatch = ''", "room[0]: there is no match"),
+        ("[[room]]\nmatch = '@all'\npresence = true", "room[0]: \"@all\" is no room"),
         ("[api]\nkeys = ['']", "api.keys[0]: the key is empty"),
     ];
     for (index, (text, message)) in rows.into_iter().enumerate() {

@@ -1,23 +1,24 @@
-//! What it is: the namespaces that are configured, and what happens to those who join and emit there.
+//! What it is: the namespaces that are configured, and what happens to those who join, emit and leave there.
 //! What it is not: the playground, which has events of its own.
 //! Who calls it: `serve`, once.
 
 use std::{
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
+use dashmap::{DashMap, Entry};
 use prometheus::IntGauge;
 use serde_json::json;
-use socketio::{ConnectError, EventName, Namespace, RoomChange, Socket};
+use socketio::{Args, ConnectError, EventName, Namespace, RoomChange, Socket};
 use tracing::warn;
 
 use crate::{
     config::{self, Unhandled},
+    member::{self, Member},
     metrics::Metrics,
+    rooms,
+    sockets::Sockets,
 };
 
 /// Longest name of an event in the log, in characters.
@@ -26,71 +27,127 @@ const MAX_LOGGED: usize = 64;
 /// Events that nobody handles are logged this often in each namespace, and counted always.
 const BETWEEN_LINES: Duration = Duration::from_secs(1);
 
-/// The namespaces of this configuration; `/` when it has none.
-pub(crate) fn of(config: &config::Config, metrics: &Arc<Metrics>) -> Vec<Namespace> {
-    let default = [config::Namespace::default()];
-    let configured = if config.namespace.0.is_empty() { &default[..] } else { &config.namespace.0 };
-    configured.iter().map(|namespace| of_one(namespace.clone(), metrics)).collect()
+/// One entry of the configuration: a namespace, or all those that its glob means.
+struct Space {
+    options: config::Namespace,
+    sockets: Arc<Sockets>,
+    metrics: Arc<Metrics>,
+    seats: Seats,
+    pace: Pace,
 }
 
-fn of_one(options: config::Namespace, metrics: &Arc<Metrics>) -> Namespace {
-    let name = options.name.0.clone();
-    let (rooms, sockets) = metrics.of_namespace(&name);
-    let (taken, options) = (Arc::new(AtomicUsize::new(0)), Arc::new(options));
-    let max = options.max_connections;
-    let sit = Arc::new(move || Seat::take(&taken, max, &sockets));
-    let (joining, counting, reporting) = (options.clone(), metrics.clone(), options);
-    let (events, unhandled, pace) = (metrics.clone(), metrics.clone(), Pace::default());
-    Namespace::new(&name)
-        .on_connect(move |socket: Socket| {
-            let joined = join(&socket, &joining, &*sit);
-            counting.connect(&joining.name.0, if joined.is_ok() { "accepted" } else { "limit" });
-            async move { joined }
-        })
-        // Behind this the next client may come, even if this one comes back and is recovered.
-        .on_disconnecting(async |socket: Socket| socket.set(None::<Seat>))
-        .on_any(move |socket: Socket, event: EventName| {
-            events.event(socket.namespace_name(), &event);
-            async {}
-        })
-        .on_fallback(move |socket: Socket, event: EventName| {
-            unhandled.unhandled(socket.namespace_name());
-            report(&socket, &event, &reporting, &pace);
-            async {}
-        })
-        .on_room(move |_, change| match change {
-            RoomChange::Create(_) => rooms.inc(),
-            RoomChange::Delete(_) => rooms.dec(),
-            _ => {}
-        })
+/// The namespaces of this configuration.
+pub(crate) fn of(config: &config::Config, sockets: &Arc<Sockets>) -> Vec<Namespace> {
+    config.namespaces().iter().flat_map(|options| of_one(config, options, sockets)).collect()
 }
 
-/// Gives the socket its seat and its rooms.
-fn join(socket: &Socket, options: &config::Namespace, sit: impl Fn() -> Option<Seat>) -> Result<(), ConnectError> {
-    let full = || ConnectError::new("Too many connections").with_data(json!({ "code": "limit" }));
-    socket.set(Some(sit().ok_or_else(full)?));
-    let handshake = socket.handshake();
-    let query = |name: &str| handshake.params().find(|(other, _)| other == name).map(|(_, value)| value.into_owned());
-    for room in options.auto_join.iter().filter_map(|template| template.fill(socket.id().as_str(), query)) {
-        // A room whose name is too long, or one too many, is one that cannot be filled.
-        let _left_out = socket.join(room);
-    }
-    Ok(())
+fn of_one(config: &config::Config, options: &config::Namespace, sockets: &Arc<Sockets>) -> Vec<Namespace> {
+    let metrics = sockets.metrics.clone();
+    let (taken, seats) = metrics.of_namespace(&options.name.0);
+    let space = Arc::new(Space {
+        options: options.clone(),
+        sockets: sockets.clone(),
+        metrics,
+        seats: Seats { taken: Arc::default(), max: options.max_connections, gauge: seats },
+        pace: Pace::default(),
+    });
+    let namespaces = match options.name.0.strip_suffix('*') {
+        None => vec![Namespace::new(&options.name.0)],
+        // A parameter stands for one character at least.
+        Some("") => vec![Namespace::new("/"), Namespace::pattern("/{*name}")],
+        Some(prefix) => vec![Namespace::pattern(&format!("{prefix}{{*name}}"))],
+    };
+    let configure = |namespace| rooms::configure(space.serve(namespace, taken.clone()), config, &options.name.0);
+    namespaces.into_iter().map(configure).collect()
 }
 
-/// Nobody handles this event.
-fn report(socket: &Socket, event: &str, options: &config::Namespace, pace: &Pace) {
-    if options.unhandled == Unhandled::Ignore {
-        return;
+impl Space {
+    fn serve(self: &Arc<Self>, namespace: Namespace, rooms: IntGauge) -> Namespace {
+        let [connecting, leaving, counting, handling] = [(); 4].map(|()| self.clone());
+        namespace
+            .on_connect(move |socket: Socket| {
+                let space = connecting.clone();
+                async move { space.connect(&socket).await }
+            })
+            // Behind this the next client may come, even if this one comes back and is recovered.
+            .on_disconnecting(move |socket: Socket| {
+                leaving.leave(&socket);
+                async {}
+            })
+            .on_any(move |_: Socket, event: EventName| {
+                counting.metrics.event(&counting.options.name.0, &event);
+                async {}
+            })
+            .on_fallback(move |socket: Socket, event: EventName, args: Args| {
+                handling.handle(&socket, &event, &args);
+                async {}
+            })
+            .on_room(move |_, change| match change {
+                RoomChange::Create(room) if !member::is_of_user(room.as_str()) => rooms.inc(),
+                RoomChange::Delete(room) if !member::is_of_user(room.as_str()) => rooms.dec(),
+                _ => {}
+            })
     }
-    if pace.is_due(Instant::now()) {
-        let shown: String = event.chars().take(MAX_LOGGED).collect();
-        warn!(namespace = socket.namespace_name(), event = shown.as_str(), "nobody handles this event");
+
+    /// A client asks to join.
+    async fn connect(&self, socket: &Socket) -> Result<(), ConnectError> {
+        self.sockets.insert(socket);
+        let joined = self.join(socket).await;
+        if joined.is_err() {
+            self.leave(socket);
+        }
+        self.metrics.connect(&self.options.name.0, if joined.is_ok() { "accepted" } else { "limit" });
+        joined
     }
-    if options.unhandled == Unhandled::Error && !options.error_event.is_empty() {
-        let error = json!({ "message": "nobody handles this event", "event": event, "code": "unhandled" });
-        // A client that has gone meanwhile needs no word.
-        let _gone = socket.emit(&options.error_event, &error);
+
+    /// Gives the socket its seat and its rooms.
+    async fn join(&self, socket: &Socket) -> Result<(), ConnectError> {
+        let full = || ConnectError::new("Too many connections").with_data(json!({ "code": "limit" }));
+        socket.set(Some(self.seats.take(socket.namespace_name()).ok_or_else(full)?));
+        Member::of(socket);
+        let handshake = socket.handshake();
+        let query =
+            |name: &str| handshake.params().find(|(other, _)| other == name).map(|(_, value)| value.into_owned());
+        for room in self.options.auto_join.iter().filter_map(|room| room.fill(socket.id().as_str(), query)) {
+            // A room whose name is too long, or one too many, is one that cannot be filled.
+            let _left_out = socket.join(room);
+        }
+        Ok(())
+    }
+
+    /// It leaves, or is refused.
+    fn leave(&self, socket: &Socket) {
+        socket.set(None::<Seat>);
+        self.sockets.remove(socket);
+    }
+
+    /// A client emitted an event.
+    fn handle(&self, socket: &Socket, event: &str, _args: &Args) {
+        self.metrics.unhandled(&self.options.name.0);
+        self.report(socket, event);
+    }
+
+    /// Nobody handles this event.
+    fn report(&self, socket: &Socket, event: &str) {
+        if self.options.unhandled == Unhandled::Ignore {
+            return;
+        }
+        if self.pace.is_due(Instant::now()) {
+            let shown: String = event.chars().take(MAX_LOGGED).collect();
+            warn!(namespace = socket.namespace_name(), event = shown.as_str(), "nobody handles this event");
+        }
+        if self.options.unhandled == Unhandled::Error {
+            self.tell_error(socket, event, "unhandled", "nobody handles this event");
+        }
+    }
+
+    /// Tells a client what is wrong with its event, where it is to be told.
+    fn tell_error(&self, socket: &Socket, event: &str, code: &str, message: &str) {
+        if !self.options.error_event.is_empty() {
+            let error = json!({ "message": message, "event": event, "code": code });
+            // A client that has gone meanwhile needs no word.
+            let _gone = socket.emit(&self.options.error_event, &error);
+        }
     }
 }
 
@@ -110,25 +167,42 @@ impl Pace {
     }
 }
 
-/// One of those in a namespace, from before it is let in; given up when it is dropped.
-struct Seat {
-    taken: Arc<AtomicUsize>,
-    sockets: IntGauge,
+/// How many are in each namespace, those included who are about to be let in.
+struct Seats {
+    taken: Arc<DashMap<String, usize>>,
+    /// Most in one; 0 is no bound.
+    max: usize,
+    gauge: IntGauge,
 }
 
-impl Seat {
-    /// One of `max`, where 0 is no bound; `None` when all are taken.
-    fn take(taken: &Arc<AtomicUsize>, max: usize, sockets: &IntGauge) -> Option<Self> {
-        let one_more = |count| (max == 0 || count < max).then_some(count + 1);
-        taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok()?;
-        sockets.inc();
-        Some(Self { taken: taken.clone(), sockets: sockets.clone() })
+impl Seats {
+    /// One of them; `None` when all are taken.
+    fn take(&self, namespace: &str) -> Option<Seat> {
+        let mut taken = self.taken.entry(namespace.to_owned()).or_default();
+        if self.max > 0 && *taken >= self.max {
+            return None;
+        }
+        *taken += 1;
+        self.gauge.inc();
+        Some(Seat { taken: self.taken.clone(), namespace: namespace.into(), gauge: self.gauge.clone() })
     }
+}
+
+/// A place in a namespace, from before its client is let in; given up when it is dropped.
+struct Seat {
+    taken: Arc<DashMap<String, usize>>,
+    namespace: Box<str>,
+    gauge: IntGauge,
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.sockets.dec();
-        self.taken.fetch_sub(1, Ordering::Relaxed);
+        self.gauge.dec();
+        if let Entry::Occupied(mut taken) = self.taken.entry(self.namespace.to_string()) {
+            *taken.get_mut() -= 1;
+            if *taken.get() == 0 {
+                taken.remove();
+            }
+        }
     }
 }

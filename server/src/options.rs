@@ -41,6 +41,7 @@ pub(crate) fn socketio(config: &config::Config, files: u64, metrics: &Arc<Metric
         },
         close_timeout: config.drain.timeout,
         flush_delay: config.engine.flush_delay,
+        max_history_bytes: config.history.total_bytes.0,
         connection_state_recovery: recovery(&config.recovery),
         hooks: Hooks::default()
             .on_connection(move |connection| journal::Connection::open(connection, &observed).tell()),

@@ -26,6 +26,7 @@ use crate::{
     metrics::Metrics,
     namespaces, options, playground,
     proxies::Proxies,
+    sockets::Sockets,
     supervisor,
     tls::{Tls, TlsError},
 };
@@ -74,10 +75,12 @@ pub(crate) async fn serve(settled: Settled, flags: Flags) -> Result<(), ServeErr
         _ => None,
     };
     let metrics = Arc::new(Metrics::new(&config.metrics.event_labels));
-    let spaces = if *is_playground { vec![playground::namespace()] } else { namespaces::of(config, &metrics) };
+    let sockets = Arc::new(Sockets::new(config.namespaces(), metrics.clone()));
+    let spaces = if *is_playground { vec![playground::namespace()] } else { namespaces::of(config, &sockets) };
     let io = SocketIo::new(options::socketio(config, files, &metrics), spaces);
+    sockets.open(io.clone());
     let admin = Admin {
-        api: Api { io: io.clone(), metrics: metrics.clone(), max_body: config.api.max_body.0 },
+        api: Api { sockets, max_body: config.api.max_body.0 },
         keyring: Keyring::new(&config.api.keys.0),
         metrics: config.metrics.enabled.then(|| metrics.clone()),
         prefix: config.admin.prefix.0.as_str().into(),

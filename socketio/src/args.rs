@@ -132,6 +132,18 @@ impl Args {
         if self.attachments.is_empty() { serde_json::from_str(self.json(at)) } else { T::deserialize(self.value(at)?) }
     }
 
+    /// The text of all arguments as one JSON array, in which placeholders, `{"_placeholder":true,"num":0}`, stand for
+    /// the [attachments](Self::attachments) of that position.
+    pub fn to_json(&self) -> String {
+        let items: Vec<&str> = self.items.iter().map(|item| &**item).collect();
+        format!("[{}]", items.join(","))
+    }
+
+    /// What the placeholders stand for.
+    pub fn attachments(&self) -> &[Bytes] {
+        &self.attachments
+    }
+
     /// All but the first `count` arguments.
     pub fn skip(mut self, count: usize) -> Self {
         self.items.drain(..count.min(self.items.len()));

@@ -60,6 +60,11 @@ impl Broadcast {
         Self { flags: Flags { volatile: true, ..self.flags }, ..self }
     }
 
+    /// Leaves the event out of what rooms [keep](crate::Namespace::room_history).
+    pub fn unkept(self) -> Self {
+        Self { flags: Flags { unkept: true, ..self.flags }, ..self }
+    }
+
     /// Whether the event may be compressed where the engine's options would. Default `true`.
     pub fn compress(self, compress: bool) -> Self {
         Self { flags: Flags { uncompressed: !compress, ..self.flags }, ..self }
@@ -150,6 +155,12 @@ impl Broadcast {
     /// The ids of the sockets that are meant at this moment, in no order (`allSockets`).
     pub fn ids(&self) -> Vec<SocketId> {
         self.hub.peers(&self.target).iter().map(|peer| peer.id().clone()).collect()
+    }
+
+    /// All rooms of the namespace, whoever is meant, with how many are in each, in no order; without those of single
+    /// sockets (`adapter.rooms`).
+    pub fn rooms(&self) -> Vec<(Room, usize)> {
+        self.hub.rooms()
     }
 
     /// What the rooms that are meant keep, or, if none was named, the namespace: oldest first, each once. It is empty

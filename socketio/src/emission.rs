@@ -36,7 +36,7 @@ impl Hub {
             None
         };
         let is_named = self.keeper.is_some() || self.throttled.is_some();
-        Ok(Event { name: is_named.then(|| name.into()), encoded, received })
+        Ok(Event { name: is_named.then(|| name.into()), unkept: false, encoded, received })
     }
 
     /// Sends to each peer that is meant, once; what is volatile only to those who are ready for it.

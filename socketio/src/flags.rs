@@ -11,6 +11,8 @@ use crate::target::Event;
 pub(crate) struct Flags {
     /// Dropped for those who cannot take it at once.
     pub(crate) volatile: bool,
+    /// Kept by no room.
+    pub(crate) unkept: bool,
     /// Never compressed, whatever the engine's options say.
     pub(crate) uncompressed: bool,
     /// How long answers are waited for; `None` is until the socket leaves.
@@ -20,6 +22,7 @@ pub(crate) struct Flags {
 impl Flags {
     /// The event as these flags want it.
     pub(crate) fn apply(self, event: Event) -> Event {
+        let event = Event { unkept: self.unkept, ..event };
         if self.uncompressed { event.uncompressed() } else { event }
     }
 }

@@ -1,10 +1,17 @@
 //! What it is: names of rooms or events, written with `*` for any characters: `chat:*`.
 //! What it is not: a pattern of namespaces (`pattern`), which names what it matches.
-//! Who calls it: rules for rooms (`room_rules`), with names that applications emit to.
+//! Who calls it: rules for rooms (`room_rules`), with names that applications emit to; applications, with their own.
 
-/// Names that are meant.
+/// Names that are meant: one name, or all that a text with `*`, for any characters or none, matches as a whole.
+///
+/// ```
+/// use socketio::Glob;
+///
+/// assert!(Glob::new("chat:*").matches("chat:7"));
+/// assert!(!Glob::new("chat").matches("chat:7"));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Glob {
+pub struct Glob {
     /// What comes before the first `*`; all of it if there is none.
     prefix: Box<str>,
     /// What comes behind each `*`; the last one ends the name.
@@ -12,17 +19,19 @@ pub(crate) struct Glob {
 }
 
 impl Glob {
-    pub(crate) fn new(text: &str) -> Self {
+    /// The names that this text means.
+    pub fn new(text: &str) -> Self {
         let mut pieces = text.split('*').map(Into::into);
         Self { prefix: pieces.next().unwrap_or_default(), pieces: pieces.collect() }
     }
 
     /// Whether it is one name.
-    pub(crate) fn is_exact(&self) -> bool {
+    pub fn is_exact(&self) -> bool {
         self.pieces.is_empty()
     }
 
-    pub(crate) fn matches(&self, name: &str) -> bool {
+    /// Whether this name is meant.
+    pub fn matches(&self, name: &str) -> bool {
         let Some(mut rest) = name.strip_prefix(&*self.prefix) else { return false };
         let Some((last, pieces)) = self.pieces.split_last() else { return rest.is_empty() };
         for piece in pieces {

@@ -63,7 +63,7 @@ impl Keeper {
 
     /// Keeps an event that is about to be sent, under the turn that is returned; `None` when it is not one to be kept.
     pub(crate) fn keep(&self, target: &Target, event: &Event, now: Instant) -> Option<Turn<'_>> {
-        let name = event.name.as_ref().filter(|_| event.encoded.is_recoverable())?;
+        let name = event.name.as_ref().filter(|_| event.encoded.is_recoverable() && !event.unkept)?;
         let places =
             self.places(meant(&target.rooms)).filter(|(rule, _)| rule.events.match_any(name)).collect::<Vec<_>>();
         if places.is_empty() {
@@ -329,7 +329,7 @@ mod tests {
     fn keep(keeper: &Keeper, rooms: &[&str], name: &str, args: &str, now: Instant) {
         let rooms = rooms.iter().map(|room| Room::from(*room)).collect();
         let encoded = Parser::Default.event("/", name, args, None).expect("an event");
-        let event = Event { name: Some(name.into()), encoded, received: None };
+        let event = Event { name: Some(name.into()), unkept: false, encoded, received: None };
         keeper.keep(&Target { rooms, except: Vec::new() }, &event, now);
     }
 

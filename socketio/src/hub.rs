@@ -376,6 +376,11 @@ impl Hub {
         self.rooms.leave(room, peer.id(), |change| self.changes.note(Change::Room(change)));
     }
 
+    /// All rooms, with how many are in each.
+    pub(crate) fn rooms(&self) -> Vec<(Room, usize)> {
+        self.rooms.sizes()
+    }
+
     /// All peers that are meant.
     pub(crate) fn peers(&self, target: &Target) -> Vec<Arc<Peer>> {
         let mut peers = Vec::new();

@@ -212,7 +212,7 @@ mod value;
 #[doc = include_str!("../guide.md")]
 pub mod guide {}
 
-pub use engineio::{self, CloseReason, Handshake, Revision, Sent, TransportFault};
+pub use engineio::{self, CloseReason, Handshake, Revision, Sent, Transport, TransportFault};
 
 pub use answer::{Answer, Answers, Incomplete};
 pub use args::{Args, FromArgs};
@@ -224,6 +224,7 @@ pub use event::{Connect, Disconnect, Event, Kind, Message, Middleware, Next, Out
 pub use event_rate::{EventRate, OnExcess};
 pub use extract::{Ack, Auth, Data, EventName, FromEvent, Params, Query, Rejection};
 pub use family::Family;
+pub use glob::Glob;
 pub use handler::{Handler, Reply, Returned};
 pub use histories::HistoryEntry;
 pub use hooks::{Cause, Failure, Hooks};
@@ -232,7 +233,7 @@ pub use lanes::Sequential;
 pub use limits::Limits;
 pub use namespace::Namespace;
 pub use operator::SocketOperator;
-pub use packet::{OutgoingPacket, PacketType};
+pub use packet::{OutgoingPacket, PacketType, RESERVED_EVENTS};
 pub use parser::{CustomParser, Messages, Parser};
 pub use presence::{Presence, PresentUser};
 pub use recovery::{Recovery, RecoveryMode};

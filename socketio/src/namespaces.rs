@@ -101,6 +101,15 @@ impl Namespaces {
         fixed.or_else(|| Some(self.children.get(name)?.served))
     }
 
+    /// The names of all that are there now, in order.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let children = self.children.all();
+        let children = children.iter().map(|child| child.served.hub().path.clone());
+        let mut names: Vec<_> = self.fixed.keys().cloned().chain(children).collect();
+        names.sort();
+        names
+    }
+
     pub(crate) fn has_family(&self, pattern: &str) -> bool {
         self.families.iter().any(|family| family.pattern.text == pattern)
     }

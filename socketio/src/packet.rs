@@ -7,8 +7,8 @@ use engineio::{ByteString, Revision};
 
 use crate::{error::DecodeError, limits::Limits};
 
-/// Event names that clients keep for themselves, so neither side may emit them.
-pub(crate) const RESERVED_EVENTS: [&str; 6] =
+/// Names of events that clients keep for themselves, so that neither side may emit them.
+pub const RESERVED_EVENTS: [&str; 6] =
     ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
 
 /// The largest whole number that every client can hold.

@@ -35,8 +35,10 @@ impl<T> RoomRules<T> {
     /// The value for a room, or for the whole namespace.
     pub(crate) fn of(&self, room: Option<&str>) -> Option<&T> {
         let Some(room) = room else { return self.namespace.as_ref() };
-        // What is for one socket is not for whoever joins a room of that name later.
-        let is_meant = |glob: &Glob| glob.matches(room) && (glob.is_exact() || !SocketId::could_be(room));
+        // What is for one socket is not for whoever joins a room of that name later; and a name that begins with a
+        // control character is no room of the application's.
+        let is_own = SocketId::could_be(room) || room.starts_with(char::is_control);
+        let is_meant = |glob: &Glob| glob.matches(room) && (glob.is_exact() || !is_own);
         self.rooms.iter().find(|(glob, _)| is_meant(glob)).map(|(_, value)| value)
     }
 }
@@ -62,6 +64,7 @@ mod tests {
             (Some("b#cdefghijklmnopqrst"), Some(4)),
             (Some("/chat#bcdefghijklmnopqrstu"), None),
             (Some(id.as_str()), None),
+            (Some("\u{1}user:7"), None),
             (None, None),
         ];
         for (room, expected) in rows {

@@ -146,6 +146,11 @@ impl<M> Rooms<M> {
         self.members.get(room).map(|members| members.keys().cloned().collect()).unwrap_or_default()
     }
 
+    /// All rooms, with how many are in each, in no order.
+    pub(crate) fn sizes(&self) -> Vec<(Room, usize)> {
+        self.members.iter().map(|room| (room.key().clone(), room.value().len())).collect()
+    }
+
     #[cfg(test)]
     fn len(&self) -> usize {
         self.members.len()
@@ -177,7 +182,7 @@ mod tests {
         rooms.leave(&a, &ann, note);
         rooms.leave(&a, &ann, note);
         rooms.leave(&b, &ann, note);
-        assert_eq!(rooms.len(), 1);
+        assert_eq!(rooms.sizes(), [(a.clone(), 1)]);
         rooms.leave(&a, &bob, note);
         assert_eq!(rooms.len(), 0);
         let (joined, left) = ([ann.clone(), bob.clone()].map(|id| Join(a.clone(), id)), [ann, bob]);

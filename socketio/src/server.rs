@@ -173,6 +173,12 @@ impl SocketIo {
         Some(Broadcast::new(served.hub().clone()))
     }
 
+    /// The names of all namespaces that are there now, in order: the fixed ones, and those of families while somebody
+    /// is in them.
+    pub fn namespace_names(&self) -> Vec<String> {
+        self.namespaces.names()
+    }
+
     /// Everybody in all namespaces of a family, to emit to (what `io.of(/regex/)` returns in the reference): those that
     /// its pattern led to, and fixed ones whose name matches. `None` when no family was given with this pattern.
     ///

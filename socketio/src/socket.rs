@@ -4,7 +4,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use engineio::{Handshake, Revision};
+use engineio::{Handshake, Revision, Transport};
 use serde::Serialize;
 
 use crate::{
@@ -60,6 +60,16 @@ impl Socket {
     /// The request that opened the connection.
     pub fn handshake(&self) -> &Handshake {
         self.peer.engine.handshake()
+    }
+
+    /// The transport in use now, or in the end.
+    pub fn transport(&self) -> Transport {
+        self.peer.engine.transport()
+    }
+
+    /// Bytes that wait for the client: on its connection, so of all its namespaces.
+    pub fn outbox_bytes(&self) -> usize {
+        self.peer.engine.outbox_bytes()
     }
 
     /// The revision of Engine.IO that the client speaks, and with it the protocol of Socket.IO: 4 above
@@ -176,9 +186,22 @@ impl Socket {
     /// # Errors
     /// [`JoinError`]; no room is left then.
     pub fn move_to(&self, room: impl Into<Room>, leaves: impl Fn(&Room) -> bool) -> Result<(), JoinError> {
+        self.move_to_all([room], leaves)
+    }
+
+    /// Joins several rooms, all or none, and leaves those for which `leaves` says so, in one step.
+    ///
+    /// # Errors
+    /// [`JoinError`]; no room is left then.
+    pub fn move_to_all(
+        &self,
+        rooms: impl IntoIterator<Item = impl Into<Room>>,
+        leaves: impl Fn(&Room) -> bool,
+    ) -> Result<(), JoinError> {
+        let rooms: Vec<Room> = rooms.into_iter().map(Into::into).collect();
         // Asked before: no lock is held while the application's code runs.
         let left: Vec<Room> = self.rooms().into_iter().filter(leaves).collect();
-        self.hub.join(&self.peer, &[room.into()], false, &left)
+        self.hub.join(&self.peer, &rooms, false, &left)
     }
 
     /// Leaves a room; one it is not in is no matter.

@@ -20,6 +20,8 @@ pub(crate) struct Target {
 pub(crate) struct Event {
     /// Its name, where rooms keep events.
     pub(crate) name: Option<Arc<str>>,
+    /// No room keeps it.
+    pub(crate) unkept: bool,
     pub(crate) encoded: Encoded,
     /// What its recipients get, for the observer; `None` when that does not want to be told.
     pub(crate) received: Option<Arc<Incoming>>,

@@ -192,7 +192,7 @@ mod tests {
     fn offer(throttled: &mut Throttled, rooms: &[&str], name: &str, arg: &str, now: Instant) -> Offered {
         let target = Target { rooms: rooms.iter().map(|room| Room::from(*room)).collect(), except: Vec::new() };
         let encoded = Parser::Default.event("/", name, arg, None).expect("an event");
-        throttled.offer(&target, &Event { name: Some(name.into()), encoded, received: None }, false, now)
+        throttled.offer(&target, &Event { name: Some(name.into()), unkept: false, encoded, received: None }, false, now)
     }
 
     fn args(due: &[Waiting]) -> Vec<String> {

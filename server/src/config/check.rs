@@ -26,6 +26,9 @@ pub(crate) enum Conflict {
     CredentialsForAll,
     OriginsMixed,
     NamespaceTwice(String),
+    RoomWithoutName(usize),
+    /// Presence is of rooms.
+    PresenceOfAll(usize),
     EmptyKey(usize),
 }
 
@@ -58,6 +61,8 @@ impl fmt::Display for Conflict {
             ),
             Self::OriginsMixed => f.write_str("cors.origins: \"same-origin\" and \"*\" stand alone"),
             Self::NamespaceTwice(name) => write!(f, "namespace: {name} is there twice"),
+            Self::RoomWithoutName(index) => write!(f, "room[{index}]: there is no match, which rooms it is about"),
+            Self::PresenceOfAll(index) => write!(f, "room[{index}]: \"@all\" is no room that somebody could be in"),
             Self::EmptyKey(index) => write!(f, "api.keys[{index}]: the key is empty"),
         }
     }
@@ -111,6 +116,10 @@ pub(super) fn conflicts(config: &Config, is_playground: bool) -> Vec<Conflict> {
     refuse(is_mixed, Conflict::OriginsMixed);
     let is_for_all = cors.origins.contains(&AllowedOrigin::Any) && cors.credentials;
     refuse(is_for_all, Conflict::CredentialsForAll);
+    for (index, room) in config.room.0.iter().enumerate() {
+        refuse(room.r#match.is_empty(), Conflict::RoomWithoutName(index));
+        refuse(room.presence && room.r#match == "@all", Conflict::PresenceOfAll(index));
+    }
     let mut names = HashSet::new();
     for namespace in &namespace.0 {
         let name = &namespace.name.0;

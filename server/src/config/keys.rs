@@ -2,7 +2,7 @@
 //! What it is not: what follows from several of them together (`check`).
 //! Who calls it: `config` fills them; everything in the binary reads its own.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::LazyLock, time::Duration};
 
 use engineio::Transport;
 use ipnet::IpNet;
@@ -12,7 +12,10 @@ use super::{
     setting::{self, At, Key, Outcome, Section, Setting, section},
     template::Template,
     value::Value,
-    word::{AllowedOrigin, CookieName, Format, Level, Listen, Mode, NamespaceName, Prefix, Scope, Unhandled, UrlPath},
+    word::{
+        AllowedOrigin, CookieName, Format, Kept, Level, Listen, Mode, NamespaceName, Prefix, Replay, Scope, Unhandled,
+        UrlPath,
+    },
 };
 
 section! {
@@ -40,6 +43,11 @@ section! {
         log: Log = Log::default(),
         /// A namespace that clients may join; with none at all there is "/".
         namespace: Tables<Namespace> = Tables::default(),
+        /// What becomes of events that are emitted to some rooms. Of several entries for a room, the first one counts
+        /// for each of history, throttle and presence.
+        room: Tables<Room> = Tables::default(),
+        /// What all rooms keep, together.
+        history: History = History::default(),
     }
 }
 
@@ -82,8 +90,8 @@ section! {
 section! {
     /// The API of the admin listener.
     Api {
-        /// Keys, one or a list: texts, or tables with name, key (or key_file), allow ("emit", "read") and
-        /// namespaces. With none, whoever reaches the admin listener may use the API.
+        /// Keys, one or a list: texts, or tables with name, key (or key_file), allow ("emit", "manage",
+        /// "read") and namespaces. With none, whoever reaches the admin listener may use the API.
         keys: Tables<ApiKey> = Tables::default(),
         /// Size of the body of a request; beyond it 413.
         max_body: Size = Size(1 << 20),
@@ -97,8 +105,8 @@ section! {
         name: String = String::new(),
         /// The key.
         key: Secret = Secret::default(),
-        /// What it is good for: "emit" is POST /api/v1/emit, "read" is GET /api/v1/stats.
-        allow: Vec<Scope> = vec![Scope::Emit, Scope::Read],
+        /// What it is good for: "emit" sends events, "manage" changes sockets and rooms, "read" shows them.
+        allow: Vec<Scope> = vec![Scope::Emit, Scope::Manage, Scope::Read],
         /// Namespaces that it is good for; "*" is all.
         namespaces: Vec<String> = vec!["*".into()],
     }
@@ -219,9 +227,9 @@ section! {
 section! {
     /// A namespace that clients may join.
     Namespace {
-        /// Its name.
+        /// Its name; one that ends with "*" means all that begin so and have no entry of their own, "*" all.
         name: NamespaceName = NamespaceName("/".into()),
-        /// Sockets in it; one more is refused with connect_error. 0 is no limit.
+        /// Sockets in it, or in each that is meant; one more is refused with connect_error. 0 is no limit.
         max_connections: usize = 0,
         /// Rooms that each socket is in from the start; one whose place cannot be filled is left out.
         auto_join: Vec<Template> = vec![],
@@ -230,6 +238,59 @@ section! {
         unhandled: Unhandled = Unhandled::Report,
         /// Name of the event that tells a client of an error; "" tells nothing.
         error_event: String = "error".into(),
+    }
+}
+
+section! {
+    /// What becomes of events that are emitted to some rooms.
+    Room {
+        /// Namespace of the rooms; a glob.
+        namespace: String = "/".into(),
+        /// Name of the room; a glob, but none that has several names means rooms of single sockets. "@all" is what is
+        /// emitted to the whole namespace.
+        r#match: String = "*".into(),
+        /// Events that the room keeps; 0 is none.
+        history: usize = 0,
+        /// How old they may become.
+        history_ttl: Duration = Duration::from_secs(300),
+        /// "stream" keeps one after the other, "last" the newest of each name.
+        history_mode: Kept = Kept::Stream,
+        /// Names of events that are kept; globs.
+        events: Vec<String> = vec!["*".into()],
+        /// Events that a socket is sent when it joins, or for "@all" when it connects: the last ones, or "all".
+        replay: Replay = Replay::Last(0),
+        /// Least time from one event to the next one of its name; of those between, the last one is sent when it is
+        /// over. 0 is none.
+        throttle: Duration = Duration::ZERO,
+        /// Names of events that wait for that; globs.
+        throttle_events: Vec<String> = vec!["*".into()],
+        /// Whether members are told who is there: presence_state to who joins, presence_diff to the others.
+        presence: bool = false,
+        /// Time after which somebody without a socket is gone.
+        presence_grace: Duration = Duration::from_secs(15),
+    }
+}
+
+section! {
+    /// What all rooms keep, together.
+    History {
+        /// Bytes of it; beyond it rooms that nobody used for longest forget what they keep.
+        total_bytes: Size = Size(64 << 20),
+    }
+}
+
+impl Item for Room {
+    const KIND: &'static str = "a list of tables with match, and more";
+}
+
+impl Config {
+    /// The namespaces that clients may join.
+    pub(crate) fn namespaces(&self) -> &[Namespace] {
+        static DEFAULT: LazyLock<Namespace> = LazyLock::new(Namespace::default);
+        match &self.namespace.0[..] {
+            [] => std::slice::from_ref(&DEFAULT),
+            configured => configured,
+        }
     }
 }
 

@@ -138,6 +138,11 @@ pub(super) fn suggest(name: &str, names: impl Iterator<Item = String>) -> Option
     likeness.filter(|(alike, _)| *alike >= ALIKE).max_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, name)| name)
 }
 
+/// The name of a key that is a word of Rust, too.
+pub(super) fn plain(name: &'static str) -> &'static str {
+    name.trim_start_matches("r#")
+}
+
 /// Declares a table: `/// what it is`, its name, and its keys as `/// what it means`, `name: kind = default`.
 macro_rules! section {
     (
@@ -160,14 +165,14 @@ macro_rules! section {
 
         impl Section for $section {
             fn keys(&self) -> Vec<Key<'_>> {
-                vec![$(Key { name: stringify!($key), doc: concat!($($doc),+), setting: &self.$key },)+]
+                vec![$(Key { name: setting::plain(stringify!($key)), doc: concat!($($doc),+), setting: &self.$key },)+]
             }
 
             fn setting(&mut self, name: &str) -> Option<&mut dyn Setting> {
-                match name {
-                    $(stringify!($key) => Some(&mut self.$key),)+
-                    _ => None,
-                }
+                $(if name == setting::plain(stringify!($key)) {
+                    return Some(&mut self.$key);
+                })+
+                None
             }
         }
         section!(table $section);

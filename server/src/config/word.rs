@@ -152,11 +152,13 @@ impl Scalar for CookieName {
 pub(crate) struct NamespaceName(pub(crate) String);
 
 impl Scalar for NamespaceName {
-    const KIND: &'static str = "the whole name of a namespace, such as \"/chat\"";
+    const KIND: &'static str = "the whole name of a namespace, such as \"/chat\", or its beginning and a \"*\"";
 
     fn read(value: &Value) -> Option<Self> {
         let text = value.text()?;
-        let is_name = text.starts_with('/') && text.len() <= 255 && !text.contains([',', '*', '?', '{']);
+        let name = text.strip_suffix('*').unwrap_or(text);
+        let is_name =
+            (name.starts_with('/') || text == "*") && name.len() <= 255 && !name.contains([',', '*', '?', '{', '}']);
         is_name.then(|| Self(text.to_owned()))
     }
 
@@ -242,10 +244,44 @@ words! {
 }
 
 words! {
+    /// What a room keeps of its events.
+    Kept: "\"stream\" or \"last\"" {
+        Stream = "stream",
+        /// Of each name the last one.
+        Last = "last",
+    }
+}
+
+words! {
     /// What a key of the API is good for.
-    Scope: "\"emit\" or \"read\"" {
+    Scope: "\"emit\", \"manage\" or \"read\"" {
         Emit = "emit",
+        /// Changes sockets: rooms, users, sessions, whether they are there.
+        Manage = "manage",
         Read = "read",
+    }
+}
+
+/// How much of what a room keeps is sent to those who join.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Replay {
+    All,
+    /// So many of the last events.
+    Last(usize),
+}
+
+impl Scalar for Replay {
+    const KIND: &'static str = "a whole number, or \"all\"";
+
+    fn read(value: &Value) -> Option<Self> {
+        if value.text() == Some("all") { Some(Self::All) } else { usize::read(value).map(Self::Last) }
+    }
+
+    fn shown(&self) -> String {
+        match self {
+            Self::All => quoted("all"),
+            Self::Last(events) => events.to_string(),
+        }
     }
 }
 

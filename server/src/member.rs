@@ -1,0 +1,92 @@
+//! What it is: what the server knows of a socket beside its rooms: whose it is, and what its application keeps with it.
+//! What it is not: the socket.
+//! Who calls it: `namespaces` when a client comes; ops change it; `api` and webhooks show it.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use serde_json::value::RawValue;
+use socketio::{JoinError, Room, Socket};
+
+/// What the names of the rooms begin with that hold the sockets of one user. Nobody can name them: names from outside
+/// that begin with a control character are refused.
+const USER: &str = "\u{1}user:";
+
+/// Most bytes of what an application keeps with a socket.
+pub(crate) const MAX_SESSION: usize = 16 << 10;
+
+/// What is known of a socket. It stays when its client is recovered.
+#[derive(Debug)]
+pub(crate) struct Member {
+    /// Taken for a few steps.
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    user: Option<Arc<str>>,
+    session: Option<Arc<RawValue>>,
+}
+
+/// Why the user or the session of a socket cannot be set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MemberError {
+    /// The name of the user is empty, too long, or has control characters.
+    User,
+    /// The session has more than [`MAX_SESSION`] bytes.
+    Session,
+    /// It is in too many rooms already.
+    TooManyRooms,
+    Gone,
+}
+
+impl Member {
+    /// That of a socket; a new one, if it is a client's first time.
+    pub(crate) fn of(socket: &Socket) -> Arc<Self> {
+        if let Some(member) = socket.get::<Self>() {
+            return member;
+        }
+        socket.set(Self { state: Mutex::default() });
+        socket.get::<Self>().expect("just set")
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("not poisoned: nobody panics while it is held")
+    }
+
+    pub(crate) fn user(&self) -> Option<Arc<str>> {
+        self.state().user.clone()
+    }
+
+    /// Says whose socket it is; nobody's with `None`.
+    pub(crate) fn set_user(&self, socket: &Socket, user: Option<&str>) -> Result<(), MemberError> {
+        if user.is_some_and(|user| user.is_empty() || user.contains(char::is_control)) {
+            return Err(MemberError::User);
+        }
+        let room = user.map(room_of);
+        socket.move_to_all(&room, |room| is_of_user(room.as_str())).map_err(|error| match error {
+            JoinError::NameTooLong => MemberError::User,
+            JoinError::TooManyRooms => MemberError::TooManyRooms,
+            _ => MemberError::Gone,
+        })?;
+        self.state().user = user.map(Into::into);
+        Ok(())
+    }
+
+    pub(crate) fn set_session(&self, session: Box<RawValue>) -> Result<(), MemberError> {
+        if session.get().len() > MAX_SESSION {
+            return Err(MemberError::Session);
+        }
+        self.state().session = (session.get() != "null").then(|| session.into());
+        Ok(())
+    }
+}
+
+/// The room of all sockets of a user.
+pub(crate) fn room_of(user: &str) -> Room {
+    format!("{USER}{user}").into()
+}
+
+/// Whether a room is that of a user, or another one of ours.
+pub(crate) fn is_of_user(room: &str) -> bool {
+    room.starts_with(USER)
+}

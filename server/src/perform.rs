@@ -1,0 +1,128 @@
+//! What it is: ops carried out.
+//! What it is not: the judge of who may have them carried out (`keyring`).
+//! Who calls it: `api` and whatever else brings ops.
+
+use std::fmt;
+
+use socketio::{EmitError, Glob, Room, Socket};
+
+use crate::{
+    member::{self, Member, MemberError},
+    op::{Action, Emit, Op},
+    sockets::{Audience, SendError, Sockets, UnknownNamespace},
+};
+
+/// What came of an op.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Done {
+    /// To so many sockets an event was sent.
+    Sent(usize),
+    /// So many sockets were changed.
+    Changed(usize),
+}
+
+/// Why an op could not be carried out.
+#[derive(Debug)]
+pub(crate) enum PerformError {
+    UnknownNamespace,
+    /// There is no socket with this id in the namespace.
+    UnknownSocket,
+    Emit(EmitError),
+    Member(MemberError),
+}
+
+impl fmt::Display for PerformError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownNamespace => f.write_str("there is no such namespace"),
+            Self::UnknownSocket => f.write_str("there is no such socket"),
+            Self::Emit(error) => error.fmt(f),
+            Self::Member(MemberError::User) => f.write_str("the name of the user is not possible"),
+            Self::Member(MemberError::Session) => write!(f, "a session has {} bytes at most", member::MAX_SESSION),
+            Self::Member(MemberError::TooManyRooms) => f.write_str("the socket is in too many rooms"),
+            Self::Member(MemberError::Gone) => f.write_str("the socket has left"),
+        }
+    }
+}
+
+impl From<UnknownNamespace> for PerformError {
+    fn from(_: UnknownNamespace) -> Self {
+        Self::UnknownNamespace
+    }
+}
+
+impl From<MemberError> for PerformError {
+    fn from(error: MemberError) -> Self {
+        Self::Member(error)
+    }
+}
+
+impl Sockets {
+    /// Carries out one op. `source` is for the figures.
+    ///
+    /// # Errors
+    /// [`PerformError`]; nothing was done then.
+    pub(crate) fn perform(&self, op: &Op, source: &str) -> Result<Done, PerformError> {
+        let namespace = &*op.namespace;
+        match &op.action {
+            Action::Emit(emit) => self.perform_emit(namespace, emit, source),
+            Action::Join { target, rooms, leave } => self.each(namespace, target, |socket| {
+                let leaves = |room: &Room| leave.as_ref().is_some_and(|glob| can_leave(glob, room));
+                socket.move_to_all(rooms, leaves).is_ok()
+            }),
+            Action::Leave { target, rooms } => self.each(namespace, target, |socket| {
+                let joined = socket.rooms();
+                let left = joined.iter().filter(|room| rooms.iter().any(|glob| can_leave(glob, room)));
+                left.inspect(|room| socket.leave(room)).count() > 0
+            }),
+            Action::CloseRoom { room } => self.each(namespace, &Audience::room(room), |socket| {
+                let is_in = socket.rooms().iter().any(|joined| joined.as_str() == room);
+                socket.leave(room);
+                is_in
+            }),
+            Action::Disconnect { target, transport } => self.each(namespace, target, |socket| {
+                if *transport {
+                    socket.close()
+                } else {
+                    socket.disconnect()
+                }
+                true
+            }),
+            Action::Session { sid, session } => {
+                Member::of(&self.one(namespace, sid)?).set_session(session.0.clone())?;
+                Ok(Done::Changed(1))
+            }
+            Action::User { sid, user } => {
+                let socket = self.one(namespace, sid)?;
+                Member::of(&socket).set_user(&socket, user.as_deref())?;
+                Ok(Done::Changed(1))
+            }
+        }
+    }
+
+    fn perform_emit(&self, namespace: &str, emit: &Emit, source: &str) -> Result<Done, PerformError> {
+        let who = (&emit.to, &emit.except);
+        let sent = self.emit(namespace, who, (&emit.event, &emit.args), emit.manner).map_err(|error| match error {
+            SendError::UnknownNamespace => PerformError::UnknownNamespace,
+            SendError::Emit(error) => PerformError::Emit(error),
+        })?;
+        self.metrics.emitted(source, sent);
+        Ok(Done::Sent(sent))
+    }
+
+    /// Does something with all who are meant, and counts for whom that changed something.
+    fn each(&self, namespace: &str, target: &Audience, change: impl Fn(&Socket) -> bool) -> Result<Done, PerformError> {
+        let sockets = self.select(namespace, target, &Audience::default())?;
+        Ok(Done::Changed(sockets.iter().filter(|socket| change(socket)).count()))
+    }
+
+    fn one(&self, namespace: &str, sid: &str) -> Result<Socket, PerformError> {
+        let found = self.get(sid).filter(|socket| socket.namespace_name() == namespace);
+        found.ok_or(PerformError::UnknownSocket)
+    }
+}
+
+/// Whether a room is meant by a glob of an application's: one that has several names does not mean our own rooms.
+fn can_leave(glob: &Glob, room: &Room) -> bool {
+    glob.matches(room.as_str()) && !member::is_of_user(room.as_str())
+}

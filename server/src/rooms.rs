@@ -1,0 +1,52 @@
+//! What it is: what is configured of rooms: history, throttle, presence, as the namespaces below have it.
+//! What it is not: those themselves; they are the crate's.
+//! Who calls it: `namespaces`.
+
+use socketio::{Glob, HistoryMode, Namespace, Presence, RoomHistory, Throttle};
+
+use crate::config::{self, Kept, Replay};
+
+/// What is emitted to a whole namespace.
+const EVERYBODY: &str = "@all";
+
+/// The namespace with the rules for its rooms. Of several rules for a room, the first one counts.
+pub(crate) fn configure(mut namespace: Namespace, config: &config::Config, name: &str) -> Namespace {
+    for room in config.room.0.iter().filter(|room| Glob::new(&room.namespace).matches(name)) {
+        let is_for_all = room.r#match == EVERYBODY;
+        if room.history > 0 {
+            let history = history(room);
+            namespace =
+                if is_for_all { namespace.history(history) } else { namespace.room_history(&room.r#match, history) };
+        }
+        if !room.throttle.is_zero() {
+            let throttle = Throttle { interval: room.throttle, events: room.throttle_events.clone() };
+            namespace = if is_for_all {
+                namespace.throttle(throttle)
+            } else {
+                namespace.room_throttle(&room.r#match, throttle)
+            };
+        }
+        if room.presence && !is_for_all {
+            let presence = Presence { grace: room.presence_grace, ..Presence::default() };
+            namespace = namespace.presence(&room.r#match, presence);
+        }
+    }
+    namespace
+}
+
+fn history(room: &config::Room) -> RoomHistory {
+    RoomHistory {
+        events: room.events.clone(),
+        mode: match room.history_mode {
+            Kept::Stream => HistoryMode::Stream,
+            Kept::Last => HistoryMode::Last,
+        },
+        max_events: room.history,
+        ttl: room.history_ttl,
+        replay: match room.replay {
+            Replay::All => None,
+            Replay::Last(events) => Some(events),
+        },
+        ..RoomHistory::default()
+    }
+}

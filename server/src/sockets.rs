@@ -1,0 +1,207 @@
+//! What it is: all sockets by their ids, also those whose client is not let in yet, and who of them is meant.
+//! What it is not: what is done with them (`ops`).
+//! Who calls it: `namespaces` when clients come and go; whatever is aimed at sockets.
+
+use std::sync::{Arc, OnceLock};
+
+use dashmap::{DashMap, Entry};
+use socketio::{Args, Broadcast, EmitError, Socket, SocketId, SocketIo};
+
+use crate::{config, member, member::Member, metrics::Metrics};
+
+/// All sockets. An application may aim at one as soon as it has heard of it, which is before its client is let in.
+pub(crate) struct Sockets {
+    /// Set once, before there is any.
+    io: OnceLock<SocketIo>,
+    by_id: DashMap<SocketId, Socket>,
+    /// Names, or globs, of namespaces that clients may join.
+    namespaces: Vec<socketio::Glob>,
+    pub(crate) metrics: Arc<Metrics>,
+}
+
+/// Who is meant in a namespace; everybody, if nobody is named.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Audience {
+    /// Names of rooms; that of a socket's own is its id.
+    pub(crate) rooms: Vec<String>,
+    pub(crate) users: Vec<String>,
+    /// Ids of sockets.
+    pub(crate) sids: Vec<String>,
+}
+
+/// How an event is sent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Manner {
+    /// Dropped for those who cannot take it at once.
+    pub(crate) volatile: bool,
+    /// Kept by no room.
+    pub(crate) unkept: bool,
+}
+
+/// There is no such namespace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct UnknownNamespace;
+
+/// Why an event was not sent.
+#[derive(Debug)]
+pub(crate) enum SendError {
+    UnknownNamespace,
+    Emit(EmitError),
+}
+
+impl Audience {
+    /// Whether nobody is named.
+    pub(crate) fn is_everybody(&self) -> bool {
+        self.rooms.is_empty() && self.users.is_empty() && self.sids.is_empty()
+    }
+
+    pub(crate) fn room(room: impl Into<String>) -> Self {
+        Self { rooms: vec![room.into()], ..Self::default() }
+    }
+
+    /// Whether this socket is named, by itself, as its user's or as one in a room.
+    fn names(&self, socket: &Socket) -> bool {
+        let id = socket.id();
+        let is_id = |name: &String| name == id.as_str();
+        if self.sids.iter().chain(&self.rooms).any(is_id) {
+            return true;
+        }
+        let user = Member::of(socket).user();
+        if user.is_some_and(|user| self.users.iter().any(|name| **name == *user)) {
+            return true;
+        }
+        !self.rooms.is_empty() && socket.rooms().iter().any(|room| self.rooms.iter().any(|name| name == room.as_str()))
+    }
+}
+
+impl Sockets {
+    pub(crate) fn new(namespaces: &[config::Namespace], metrics: Arc<Metrics>) -> Self {
+        let globs = namespaces.iter().map(|namespace| socketio::Glob::new(&namespace.name.0)).collect();
+        Self { io: OnceLock::new(), by_id: DashMap::new(), namespaces: globs, metrics }
+    }
+
+    /// The server is there; from now on clients may come.
+    pub(crate) fn open(&self, io: SocketIo) {
+        assert!(self.io.set(io).is_ok(), "there is one server");
+    }
+
+    pub(crate) fn io(&self) -> &SocketIo {
+        self.io.get().expect("opened before anybody comes")
+    }
+
+    /// A client asks to join.
+    pub(crate) fn insert(&self, socket: &Socket) {
+        self.by_id.insert(socket.id(), socket.clone());
+    }
+
+    /// It was refused, or leaves. One that is recovered meanwhile is another socket with the same id, and stays.
+    pub(crate) fn remove(&self, socket: &Socket) {
+        if let Entry::Occupied(entry) = self.by_id.entry(socket.id())
+            && entry.get() == socket
+        {
+            entry.remove();
+        }
+    }
+
+    /// The socket with this id, in whatever namespace.
+    pub(crate) fn get(&self, id: &str) -> Option<Socket> {
+        self.by_id.get(id).map(|socket| socket.clone())
+    }
+
+    /// Everybody in a namespace; `None` in one that is not there because nobody is in it.
+    pub(crate) fn of(&self, namespace: &str) -> Result<Option<Broadcast>, UnknownNamespace> {
+        let known = |glob: &socketio::Glob| glob.matches(namespace);
+        match self.io().of(namespace) {
+            Some(everybody) => Ok(Some(everybody)),
+            None if self.namespaces.iter().any(known) => Ok(None),
+            None => Err(UnknownNamespace),
+        }
+    }
+
+    /// Those of a namespace that are named by their ids, each once. They may be about to be let in.
+    fn named(&self, namespace: &str, audience: &Audience) -> Vec<Socket> {
+        let mut named: Vec<Socket> = Vec::new();
+        for id in audience.sids.iter().chain(&audience.rooms) {
+            let found = self.get(id).filter(|socket| socket.namespace_name() == namespace);
+            named.extend(found.filter(|socket| !named.contains(socket)));
+        }
+        named
+    }
+
+    /// Everybody who is named otherwise than by id, if anybody is.
+    fn broadcast(&self, namespace: &str, to: &Audience) -> Result<Option<Broadcast>, UnknownNamespace> {
+        let Some(mut broadcast) = self.of(namespace)? else { return Ok(None) };
+        let rooms: Vec<_> = to.rooms.iter().filter(|room| self.get(room).is_none()).collect();
+        if rooms.is_empty() && to.users.is_empty() && !to.is_everybody() {
+            return Ok(None);
+        }
+        for room in rooms {
+            broadcast = broadcast.to(room);
+        }
+        for user in &to.users {
+            broadcast = broadcast.to(member::room_of(user));
+        }
+        Ok(Some(broadcast))
+    }
+
+    /// All who are meant, each once. `except` may be empty.
+    pub(crate) fn select(
+        &self,
+        namespace: &str,
+        to: &Audience,
+        except: &Audience,
+    ) -> Result<Vec<Socket>, UnknownNamespace> {
+        let mut sockets = self.named(namespace, to);
+        if let Some(broadcast) = self.broadcast(namespace, to)? {
+            let others = broadcast.sockets().into_iter().filter(|socket| !sockets.contains(socket));
+            sockets.extend(others.collect::<Vec<_>>());
+        }
+        if !except.is_everybody() {
+            sockets.retain(|socket| !except.names(socket));
+        }
+        Ok(sockets)
+    }
+
+    /// Emits to all who are meant, and returns to how many. One that is about to be let in gets it then.
+    pub(crate) fn emit(
+        &self,
+        namespace: &str,
+        (to, except): (&Audience, &Audience),
+        (event, args): (&str, &Args),
+        manner: Manner,
+    ) -> Result<usize, SendError> {
+        let broadcast = self.broadcast(namespace, to).map_err(|_| SendError::UnknownNamespace)?;
+        let named = self.named(namespace, to);
+        let mut sent = 0;
+        for socket in named.iter().filter(|socket| except.is_everybody() || !except.names(socket)) {
+            let emitted = if manner.volatile {
+                socket.volatile().emit(event, args).map(|sent| sent == socketio::Sent::Queued)
+            } else {
+                socket.emit(event, args).map(|()| true)
+            };
+            match emitted {
+                Ok(is_sent) => sent += usize::from(is_sent),
+                // It has just gone.
+                Err(EmitError::Disconnected) => {}
+                Err(error) => return Err(SendError::Emit(error)),
+            }
+        }
+        let Some(mut broadcast) = broadcast else { return Ok(sent) };
+        for id in named.iter().map(Socket::id) {
+            broadcast = broadcast.except(id);
+        }
+        for room in except.rooms.iter().chain(&except.sids) {
+            broadcast = broadcast.except(room);
+        }
+        for user in &except.users {
+            broadcast = broadcast.except(member::room_of(user));
+        }
+        if manner.volatile {
+            broadcast = broadcast.volatile();
+        }
+        if manner.unkept {
+            broadcast = broadcast.unkept();
+        }
+        Ok(sent + broadcast.emit(event, args).map_err(SendError::Emit)?)
+    }
+}

@@ -1,0 +1,163 @@
+//! The binary's rooms and namespaces as they are configured: history, throttle, presence, names by their beginning.
+
+use std::fs;
+
+use tests::{
+    Row,
+    frames::{WebSocket, text},
+    process::{Process, command},
+    socket,
+};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_socketio-server");
+
+/// Starts a server with this file, on any free ports.
+async fn start(name: &str, configuration: &str) -> Process {
+    let file = format!("{}/rooms-{name}.toml", env!("CARGO_TARGET_TMPDIR"));
+    fs::write(&file, configuration).expect("writable");
+    let ports = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
+    Process::start(command(BINARY, &[&["--config", &file], &ports[..]].concat())).await
+}
+
+/// A client in `/` that is in this room because its URL says so.
+async fn in_room(server: &Process, room: &str) -> WebSocket {
+    let endpoint = server.endpoint().asked(Box::leak(format!("EIO=4&room={room}").into_boxed_str()));
+    let (mut client, _) = WebSocket::open(endpoint).await;
+    client.send("40").await;
+    assert!(client.text().await.starts_with("40{\"sid\":"));
+    client
+}
+
+async fn emit(server: &Process, body: &str) -> String {
+    let answer = server.emit("", body).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    answer.body
+}
+
+const JOINING: &str = "[[namespace]]\nname = '/'\nauto_join = ['{query.room}']\n";
+
+#[tokio::test]
+async fn rooms_bring_what_they_keep_to_those_who_join() {
+    let rooms = "
+        [[room]]
+        match = 'news'
+        history = 3
+        replay = 2
+        events = ['tick*']
+        [[room]]
+        match = 'task_*'
+        history = 10
+        history_mode = 'last'
+        replay = 'all'
+        [[room]]
+        match = '@all'
+        history = 1
+        history_mode = 'last'
+        events = ['status']
+        replay = 'all'";
+    let server = start("history", &format!("{JOINING}{rooms}")).await;
+    for event in ["tick1", "other", "tick2", "tick3", "tick4"] {
+        emit(&server, &format!(r#"{{"event":"{event}","room":"news"}}"#)).await;
+    }
+    emit(&server, r#"{"event":"tick5","room":"news","history":false}"#).await;
+    for percent in [10, 20] {
+        emit(&server, &format!(r#"{{"event":"progress","room":"task_1","data":{percent}}}"#)).await;
+    }
+    emit(&server, r#"{"event":"status","data":"up"}"#).await;
+    emit(&server, r#"{"event":"unkept"}"#).await;
+    for (room, replayed) in [
+        ("news", &[r#"42["tick3"]"#, r#"42["tick4"]"#, r#"42["status","up"]"#][..]),
+        ("task_1", &[r#"42["progress",20]"#, r#"42["status","up"]"#]),
+        ("task_2", &[r#"42["status","up"]"#]),
+    ] {
+        let _row = Row(room);
+        let mut client = in_room(&server, room).await;
+        emit(&server, r#"{"event":"end"}"#).await;
+        for event in replayed.iter().chain(&[r#"42["end"]"#]) {
+            assert_eq!(client.frame().await, text(*event));
+        }
+    }
+}
+
+#[tokio::test]
+async fn old_events_and_too_many_bytes_are_not_kept() {
+    for (name, options) in [("ttl", "history_ttl = '1ms'"), ("bytes", "[history]\ntotal_bytes = 10")] {
+        let rooms = format!("[[room]]\nmatch = 'news'\nhistory = 3\nreplay = 'all'\n{options}");
+        let server = start(name, &format!("{JOINING}{rooms}")).await;
+        emit(&server, r#"{"event":"tick","room":"news"}"#).await;
+        // It takes longer than that to ask once more.
+        emit(&server, r#"{"event":"other","room":"elsewhere"}"#).await;
+        let mut client = in_room(&server, "news").await;
+        emit(&server, r#"{"event":"end"}"#).await;
+        assert_eq!(client.frame().await, text(r#"42["end"]"#), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn throttled_rooms_get_the_first_and_the_last() {
+    let rooms = "[[room]]\nmatch = 'task'\nthrottle = '300ms'\nthrottle_events = ['progress']";
+    let server = start("throttle", &format!("{JOINING}{rooms}")).await;
+    let mut client = in_room(&server, "task").await;
+    for percent in 1..=5 {
+        emit(&server, &format!(r#"{{"event":"progress","room":"task","data":{percent}}}"#)).await;
+    }
+    emit(&server, r#"{"event":"log","room":"task"}"#).await;
+    let mut heard = Vec::new();
+    while heard.last().is_none_or(|text| text != r#"42["progress",5]"#) {
+        heard.push(client.text().await);
+    }
+    assert_eq!(heard[0], r#"42["progress",1]"#);
+    // However slow the machine is, some waited and were overtaken, unless each took an interval.
+    assert!(heard.len() <= 6 && heard.contains(&r#"42["log"]"#.to_owned()), "{heard:?}");
+}
+
+#[tokio::test]
+async fn rooms_with_presence_tell_who_is_there() {
+    let rooms = "[[room]]\nmatch = 'doc'\npresence = true\npresence_grace = '10ms'";
+    let server = start("presence", &format!("{JOINING}{rooms}")).await;
+    let mut first = in_room(&server, "doc").await;
+    let state = first.text().await;
+    assert!(state.starts_with(r#"42["presence_state",{"members":{""#), "{state}");
+    let second = in_room(&server, "doc").await;
+    let joined = first.text().await;
+    assert!(joined.starts_with(r#"42["presence_diff",{"joins":{""#), "{joined}");
+    drop(second);
+    let left = first.text().await;
+    assert!(left.contains(r#""joins":{},"leaves":{""#), "{left}");
+}
+
+#[tokio::test]
+async fn namespaces_are_meant_by_their_beginning_or_all() {
+    let spaces = "
+        [[namespace]]
+        name = '/game-*'
+        max_connections = 1
+        [[namespace]]
+        name = '/game-over'";
+    let server = start("globs", spaces).await;
+    let (_first, _) = socket::connect(server.endpoint(), "/game-1").await;
+    let (_other, _) = socket::connect(server.endpoint(), "/game-2").await;
+    for (namespace, answer) in [
+        ("/game-1", "44/game-1,{\"message\":\"Too many connections\",\"data\":{\"code\":\"limit\"}}"),
+        ("/game-over", "40/game-over,"),
+        ("/game-", "44/game-,{\"message\":\"Invalid namespace\"}"),
+        ("/other", "44/other,{\"message\":\"Invalid namespace\"}"),
+        ("/game-3", "40/game-3,"),
+    ] {
+        let (mut client, _) = WebSocket::open(server.endpoint()).await;
+        client.send(&format!("40{namespace},")).await;
+        let found = client.text().await;
+        assert!(found.starts_with(answer), "{namespace}: {found}");
+    }
+    let metrics = server.ask("/metrics").await.body;
+    assert!(metrics.contains("socketio_connects_total{namespace=\"/game-*\",result=\"accepted\"} 3"), "{metrics}");
+    assert!(!metrics.contains("/game-1\""), "names of clients are no labels: {metrics}");
+    assert_eq!(emit(&server, r#"{"namespace":"/game-2","event":"go"}"#).await, "{\"sockets\":1}\n");
+    assert_eq!(emit(&server, r#"{"namespace":"/game-9","event":"go"}"#).await, "{\"sockets\":0}\n");
+    assert_eq!(server.emit("", r#"{"namespace":"/other","event":"go"}"#).await.status, 404);
+
+    let all = start("all", "[[namespace]]\nname = '*'").await;
+    for namespace in ["/", "/a", "/a/b"] {
+        socket::connect(all.endpoint(), namespace).await;
+    }
+}
