@@ -1,0 +1,125 @@
+// What it is: the binary as a process that these figures are of.
+// What it is not: the server in a test's own process.
+// Who calls it: the scripts beside it.
+
+import { spawn } from 'node:child_process'
+import { existsSync, readFileSync, readdirSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+
+const root = new URL('../../../', import.meta.url).pathname
+
+/** The binary: BINARY, or what was built last for release, or else for tests. */
+export function binary() {
+  const built = ['release', 'debug'].map((profile) => `${root}target/${profile}/socketio-server`)
+  const found = process.env.BINARY ?? built.find(existsSync)
+  if (!found) throw new Error('cargo build --release first')
+  return found
+}
+
+/** A port that is free now. */
+export async function freePort() {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address()
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+/** A running server with these options, on given ports so that it can be started again. */
+export class Server {
+  constructor(options = [], ports) {
+    this.options = options
+    this.ports = ports
+  }
+
+  static async start(options = []) {
+    const server = new Server(options, [await freePort(), await freePort()])
+    await server.start()
+    return server
+  }
+
+  get origin() {
+    return `http://127.0.0.1:${this.ports[0]}`
+  }
+
+  get admin() {
+    return `http://127.0.0.1:${this.ports[1]}`
+  }
+
+  async start() {
+    const [clients, operators] = this.ports.map((port) => `127.0.0.1:${port}`)
+    const set = this.options.flatMap((option) => ['--set', option])
+    const flags = ['--listen', clients, '--admin-listen', operators, '--log-level', 'error', ...set]
+    const child = spawn(binary(), flags, { stdio: ['ignore', 'pipe', 'inherit'] })
+    this.child = child
+    this.ended = once(child, 'exit')
+    const lines = createInterface({ input: child.stdout })
+    for await (const line of lines) {
+      if (line.trimStart().startsWith('open files ')) break
+    }
+    // What else it prints goes nowhere.
+    child.stdout.resume()
+  }
+
+  /** Asks it to end, and waits until it has. */
+  async stop(signal = 'SIGTERM') {
+    this.child.kill(signal)
+    await this.ended
+  }
+
+  async metric(name) {
+    const text = await (await fetch(`${this.admin}/metrics`)).text()
+    const line = text.split('\n').find((line) => line.startsWith(name))
+    return line ? Number(line.slice(line.lastIndexOf(' ') + 1)) : 0
+  }
+
+  /** Open descriptors, but for those of the connections that ask. */
+  descriptors() {
+    return readdirSync(`/proc/${this.child.pid}/fd`).length
+  }
+
+  /** Resident memory in MB. */
+  resident() {
+    const [, kilobytes] = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${this.child.pid}/status`, 'utf8'))
+    return Number(kilobytes) / 1024
+  }
+
+  /** Processor time so far, in seconds. */
+  processorTime() {
+    const stat = readFileSync(`/proc/${this.child.pid}/stat`, 'utf8')
+    const [, , , , , , , , , , , user, system] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    return (Number(user) + Number(system)) / 100
+  }
+
+  emit(op) {
+    const request = { method: 'POST', body: JSON.stringify(op) }
+    return fetch(`${this.admin}/api/v1/emit`, request).then((answer) => answer.json())
+  }
+}
+
+/** The value that this part of all values does not exceed. */
+export function quantile(values, part) {
+  const sorted = [...values].sort((a, b) => a - b)
+  return sorted[Math.min(sorted.length - 1, Math.ceil(part * sorted.length) - 1)]
+}
+
+/** Waits until this holds, and says whether it did in time. */
+export async function until(condition, seconds) {
+  const end = performance.now() + seconds * 1000
+  while (!(await condition())) {
+    if (performance.now() > end) return false
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+  return true
+}
+
+/** Prints a line of figures, and has the process fail if a promise is broken. */
+export function report(name, figures, promises) {
+  const shown = Object.entries(figures).map(([key, value]) => `${key} ${Number.isInteger(value) ? value : value.toFixed(2)}`)
+  const broken = Object.entries(promises).filter(([, kept]) => !kept).map(([promise]) => promise)
+  console.log(`${name}: ${shown.join(', ')}${broken.length ? `; BROKEN: ${broken.join('; ')}` : ''}`)
+  process.exitCode = broken.length ? 1 : process.exitCode
+}
