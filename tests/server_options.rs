@@ -17,7 +17,7 @@ const BINARY: &str = env!("CARGO_BIN_EXE_socketio-server");
 type Spoken = (&'static str, &'static str, &'static str);
 
 /// Each option with a right and a wrong value; where every text is right, no wrong one.
-const OPTIONS: [(&str, &str, &str); 48] = [
+const OPTIONS: [(&str, &str, &str); 52] = [
     ("server.listen", "[\"127.0.0.1:1\",\"unix:/x/y\",\"systemd\"]", "localhost"),
     ("server.path", "[\"/a\",\"/b/\"]", "a"),
     ("server.serve_client", "dist", ""),
@@ -59,6 +59,10 @@ const OPTIONS: [(&str, &str, &str); 48] = [
     ("limits.max_room_name", "5", "a"),
     ("limits.max_namespaces_per_connection", "5", "a"),
     ("limits.max_attachments", "0", "a"),
+    ("proxy.upstream", "http://[::1]:5000/app", "127.0.0.1:5000"),
+    ("proxy.timeout", "5m", "0"),
+    ("proxy.connect_timeout", "1s", "0"),
+    ("proxy.deny", "[\"/_socketio\",\"/hooks/\"]", "_socketio"),
     ("recovery.mode", "buffer", "on"),
     ("recovery.window", "1h", "a"),
     ("recovery.max_bytes", "1GiB", "a"),

@@ -8,6 +8,7 @@ use std::{
 
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use tests::{
+    application::Application,
     process::{Process, command, run},
     within,
 };
@@ -55,6 +56,29 @@ async fn open(server: &Process, trusted: &CertificateDer<'static>) -> std::io::R
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await?;
     Ok(answer)
+}
+
+#[tokio::test]
+async fn the_application_behind_is_told_of_tls() {
+    let folder = temporary("tls_proxy");
+    let (cert, key) = (folder.join("cert.pem"), folder.join("key.pem"));
+    let trusted = renew(&cert, &key);
+    let application = Application::listen().await;
+    let set = |name: &str, value: String| format!("{name}={value}");
+    let (of_cert, of_key) =
+        (set("server.tls_cert", cert.display().to_string()), set("server.tls_key", key.display().to_string()));
+    let upstream = format!("http://{}", application.address);
+    // The path of Socket.IO is another one, so that this goes to the application.
+    let path = "server.path=/sockets/";
+    let flags = ["--listen", "127.0.0.1:0", "--admin-listen", "", "--upstream", &upstream];
+    let set = ["--set", &of_cert, "--set", &of_key, "--set", path];
+    let server = Process::start(command(BINARY, &[&flags[..], &set].concat())).await;
+    let (answer, ()) = tokio::join!(within(open(&server, &trusted)), async {
+        let (mut asked, head) = application.asked().await;
+        assert_eq!((head.header("x-forwarded-proto"), head.header("host")), ("https", "localhost"));
+        asked.send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
+    });
+    assert!(answer.expect("trusted").ends_with("\r\n\r\nok"));
 }
 
 #[tokio::test]

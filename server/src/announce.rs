@@ -5,7 +5,7 @@
 use std::fmt::Write;
 
 use crate::{
-    config::{AllowedOrigin, Config, Settled},
+    config::{AllowedOrigin, Config, Settled, Upstream},
     listeners::Bound,
 };
 
@@ -31,6 +31,9 @@ fn server(config: &Config, clients: &[Bound], operators: &[Bound], files: u64) -
     let prefix = &config.admin.prefix.0;
     for bound in operators {
         line("admin on", &format!("{}{prefix}", bound.url()));
+    }
+    if config.proxy.upstream != Upstream::Nowhere {
+        line("all else from", &config.proxy.upstream.to_string());
     }
     let paths: Vec<_> = config.server.path.iter().map(|path| path.0.as_str()).collect();
     line("paths", &paths.join(", "));

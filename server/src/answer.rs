@@ -5,9 +5,10 @@
 use std::error::Error;
 
 use bytes::Bytes;
-use http_body_util::{Either, Full, combinators::UnsyncBoxBody};
+use http_body_util::{BodyExt, Either, Full, combinators::UnsyncBoxBody};
 use hyper::{
     Response, StatusCode,
+    body::Body,
     header::{self, HeaderValue},
 };
 
@@ -20,6 +21,16 @@ pub(crate) type Answer = Response<Either<Full<Bytes>, UnsyncBoxBody<Bytes, BodyE
 /// An answer with a whole body.
 pub(crate) fn whole(answer: Response<Full<Bytes>>) -> Answer {
     answer.map(Either::Left)
+}
+
+/// An answer whose body comes bit by bit. It is read no faster than the client takes it, and dropped when the client
+/// goes away.
+pub(crate) fn streamed<B>(answer: Response<B>) -> Answer
+where
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BodyError>,
+{
+    answer.map(|body| Either::Right(body.map_err(Into::into).boxed_unsync()))
 }
 
 /// Words for people.

@@ -95,6 +95,11 @@ impl Bundle {
         Ok(Self(Arc::new(files)))
     }
 
+    /// Whether the reference serves a file of this name.
+    pub(crate) fn has_name(name: &str) -> bool {
+        FILES.contains(&name.strip_suffix(".map").unwrap_or(name))
+    }
+
     /// The answer for a file of this name; `None` when there is none.
     pub(crate) fn answer(&self, name: &str, headers: &HeaderMap) -> Option<Response<Full<Bytes>>> {
         let file = self.0.get(name)?;

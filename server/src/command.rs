@@ -76,6 +76,9 @@ pub(crate) struct Flags {
     /// served at /socket.io/socket.io.js
     #[arg(long, global = true, value_name = "DIR")]
     serve_client: Option<String>,
+    /// proxy.upstream: the application that has all other requests, such as http://127.0.0.1:5000
+    #[arg(long, global = true, value_name = "URL")]
+    upstream: Option<String>,
     /// admin.listen: address for health, metrics and API
     #[arg(long, global = true, value_name = "ADDRESS")]
     admin_listen: Option<String>,
@@ -94,6 +97,7 @@ impl Flags {
         let named = [
             ("server.listen", &self.listen, "--listen"),
             ("server.serve_client", &self.serve_client, "--serve-client"),
+            ("proxy.upstream", &self.upstream, "--upstream"),
             ("admin.listen", &self.admin_listen, "--admin-listen"),
             ("log.level", &self.log_level, "--log-level"),
         ];

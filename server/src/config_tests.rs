@@ -111,6 +111,11 @@ fn mistakes_are_told_with_their_place() {
         ("[engine]\ntransports = []", "there must be one"),
         ("[[room]]\nmatch = ''", "room[0]: there is no match"),
         ("[[room]]\nmatch = '@all'\npresence = true", "room[0]: \"@all\" is no room"),
+        ("[proxy]\nupstream = 'http://localhost:8000/app'", "127.0.0.1:8000 is server.listen, too"),
+        ("[proxy]\nupstream = 'https://127.0.0.1:5000'", ":2: proxy.upstream must be \"\", a URL"),
+        ("[proxy]\nupstream = 'http://user:secret@127.0.0.1:5000'", ":2: proxy.upstream must be \"\", a URL"),
+        ("[proxy]\nupstream = 'http://127.0.0.1:5000/?a'", ":2: proxy.upstream must be \"\", a URL"),
+        ("[proxy]\nupstream = 'http://:5000'", ":2: proxy.upstream must be \"\", a URL"),
         ("[api]\nkeys = ['']", "api.keys[0]: the key is empty"),
     ];
     for (index, (text, message)) in rows.into_iter().enumerate() {

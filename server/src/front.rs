@@ -19,8 +19,10 @@ use crate::{
     answer::{Answer, text, whole},
     bundle::Bundle,
     config::UrlPath,
+    deny::Deny,
     guard, page,
     proxies::Proxies,
+    upstream::Upstream,
 };
 
 /// Everything on the port. Clones are the same.
@@ -31,6 +33,10 @@ pub(crate) struct Front {
     /// The path of Socket.IO, and others that mean the same.
     pub(crate) paths: Arc<[UrlPath]>,
     pub(crate) proxies: Arc<Proxies>,
+    /// The application that has all other requests.
+    pub(crate) upstream: Option<Arc<Upstream>>,
+    /// The paths of Socket.IO, which the application is not to answer in other spellings.
+    pub(crate) own: Arc<Deny>,
     /// Where the port is shared.
     pub(crate) admin: Option<Admin>,
     /// Whether there is a page, for this machine only.
@@ -38,36 +44,71 @@ pub(crate) struct Front {
 }
 
 impl Front {
-    /// Answers one request.
-    pub(crate) async fn answer(&self, mut request: Request<Incoming>) -> Answer {
+    /// Answers one request, which came by TLS or not.
+    pub(crate) async fn answer(&self, mut request: Request<Incoming>, is_secure: bool) -> Answer {
         if self.is_playground && !guard::is_local(request.uri(), request.headers()) {
             return whole(text(
                 StatusCode::FORBIDDEN,
                 "The playground is for pages and programs of this machine only.\n",
             ));
         }
-        self.proxies.apply(&mut request);
-        let path = request.uri().path();
-        if self.io.matches(path) {
-            return whole(self.io.answer(request).await);
+        match self.place(request.uri().path()) {
+            Place::SocketIo(path) => {
+                self.proxies.apply(&mut request);
+                if let Some(path) = path {
+                    *request.uri_mut() = moved(request.uri(), path);
+                }
+                whole(self.io.answer(request).await)
+            }
+            Place::Admin(admin) => {
+                self.proxies.apply(&mut request);
+                admin.answer(request).await
+            }
+            Place::Elsewhere => {
+                if let Some(file) = self.file(&request) {
+                    return whole(file);
+                }
+                match &self.upstream {
+                    Some(upstream) if !self.is_own(request.uri()) => {
+                        upstream.answer(request, &self.proxies, is_secure).await
+                    }
+                    _ => whole(text(StatusCode::NOT_FOUND, if self.is_playground { PLAYGROUND } else { NOTHING })),
+                }
+            }
         }
-        if let Some(admin) = self.admin.as_ref().filter(|admin| admin.matches(path)) {
-            return admin.answer(request).await;
-        }
-        if self.paths[1..].iter().any(|alias| alias.0.trim_end_matches('/') == path.trim_end_matches('/')) {
-            *request.uri_mut() = moved(request.uri(), &self.paths[0].0);
-            return whole(self.io.answer(request).await);
-        }
-        if matches!(*request.method(), Method::GET | Method::HEAD)
-            && let Some(file) = self.file(path, &request)
-        {
-            return whole(file);
-        }
-        let hint = if self.is_playground { "There is nothing here. The playground is at /\n" } else { NOTHING };
-        whole(text(StatusCode::NOT_FOUND, hint))
     }
 
-    fn file(&self, path: &str, request: &Request<Incoming>) -> Option<Response<Full<Bytes>>> {
+    fn place(&self, path: &str) -> Place<'_> {
+        if self.io.matches(path) {
+            return Place::SocketIo(None);
+        }
+        if let Some(admin) = self.admin.as_ref().filter(|admin| admin.matches(path)) {
+            return Place::Admin(admin);
+        }
+        let mut aliases = self.paths[1..].iter();
+        match aliases.any(|alias| alias.0.trim_end_matches('/') == path.trim_end_matches('/')) {
+            true => Place::SocketIo(Some(&self.paths[0].0)),
+            false => Place::Elsewhere,
+        }
+    }
+
+    /// Whether the application would take this for a request of Socket.IO, which it may serve, too. The scripts of the
+    /// client are the application's where the server has none.
+    fn is_own(&self, uri: &Uri) -> bool {
+        let is_script = uri.query().is_none() && self.name(uri.path()).is_some_and(Bundle::has_name);
+        !is_script && self.own.denies(uri.path())
+    }
+
+    /// What follows the path of Socket.IO.
+    fn name<'a>(&self, path: &'a str) -> Option<&'a str> {
+        self.paths.iter().find_map(|folder| path.strip_prefix(&folder.0))
+    }
+
+    fn file(&self, request: &Request<Incoming>) -> Option<Response<Full<Bytes>>> {
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            return None;
+        }
+        let path = request.uri().path();
         let page = self.is_playground.then(|| page::find(path)).flatten();
         if let Some((content_type, content)) = page {
             let mut answer = Response::new(Full::from(content));
@@ -75,12 +116,20 @@ impl Front {
             answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
             return Some(answer);
         }
-        let name = self.paths.iter().find_map(|folder| path.strip_prefix(&folder.0))?;
-        self.bundle.as_ref()?.answer(name, request.headers())
+        self.bundle.as_ref()?.answer(self.name(path)?, request.headers())
     }
 }
 
+/// Where a path leads.
+enum Place<'a> {
+    /// Below another path than it says.
+    SocketIo(Option<&'a str>),
+    Admin(&'a Admin),
+    Elsewhere,
+}
+
 const NOTHING: &str = "There is nothing here.\n";
+const PLAYGROUND: &str = "There is nothing here. The playground is at /\n";
 
 /// The same with another path.
 fn moved(uri: &Uri, path: &str) -> Uri {

@@ -159,6 +159,11 @@ impl Bound {
         }
     }
 
+    /// Whether clients connect by TLS.
+    pub(crate) fn is_secure(&self) -> bool {
+        matches!(self, Self::Tls(..))
+    }
+
     /// As a URL, but for Unix sockets.
     pub(crate) fn url(&self) -> String {
         match self {

@@ -1,6 +1,6 @@
 //! What it is: figures of what happens, in the form that Prometheus reads.
 //! What it is not: where things happen: those who know tell it.
-//! Who calls it: `journal`, `namespaces`, `options`, `api` count; `admin` shows.
+//! Who calls it: `journal`, `namespaces`, `options`, `api`, `upstream` count; `admin` shows.
 
 use std::collections::HashSet;
 
@@ -37,6 +37,7 @@ pub(crate) struct Metrics {
     deliveries: IntCounter,
     api_requests: IntCounterVec,
     api_duration: HistogramVec,
+    proxied: IntCounterVec,
     pub(crate) draining: IntGauge,
     /// Names of events that have a label of their own.
     event_labels: HashSet<String>,
@@ -85,6 +86,7 @@ impl Metrics {
             deliveries: counter("deliveries_total", "Recipients of these, in all."),
             api_requests: counters("api_requests_total", "Requests of the API.", &["route", "code"]),
             api_duration,
+            proxied: counters("proxy_requests_total", "Requests for the application.", &["code"]),
             draining,
             event_labels: event_labels.iter().cloned().collect(),
             registry: registry.clone(),
@@ -173,6 +175,11 @@ impl Metrics {
     pub(crate) fn emitted(&self, source: &str, recipients: usize) {
         self.emits.with_label_values(&[source]).inc();
         self.deliveries.inc_by(recipients as u64);
+    }
+
+    /// A request for the application was answered, by it or in its place.
+    pub(crate) fn proxied(&self, status: u16) {
+        self.proxied.with_label_values(&[&status.to_string()]).inc();
     }
 
     pub(crate) fn api_request(&self, route: &str, status: u16, seconds: f64) {

@@ -2,10 +2,7 @@
 //! What it is not: the playground, which has events of its own.
 //! Who calls it: `serve`, once.
 
-use std::{
-    sync::{Arc, Mutex},
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Instant};
 
 use dashmap::{DashMap, Entry};
 use prometheus::IntGauge;
@@ -17,15 +14,13 @@ use crate::{
     config::{self, Unhandled},
     member::{self, Member},
     metrics::Metrics,
+    pace::Pace,
     rooms,
     sockets::Sockets,
 };
 
 /// Longest name of an event in the log, in characters.
 const MAX_LOGGED: usize = 64;
-
-/// Events that nobody handles are logged this often in each namespace, and counted always.
-const BETWEEN_LINES: Duration = Duration::from_secs(1);
 
 /// One entry of the configuration: a namespace, or all those that its glob means.
 struct Space {
@@ -148,22 +143,6 @@ impl Space {
             // A client that has gone meanwhile needs no word.
             let _gone = socket.emit(&self.options.error_event, &error);
         }
-    }
-}
-
-/// When something was logged last. The lock is taken for each event that nobody handles.
-#[derive(Default)]
-struct Pace(Mutex<Option<Instant>>);
-
-impl Pace {
-    /// Whether it may be logged again: clients decide how often it happens.
-    fn is_due(&self, now: Instant) -> bool {
-        let mut last = self.0.lock().expect("not poisoned: nobody panics while it is held");
-        let is_due = last.is_none_or(|last| now.duration_since(last) >= BETWEEN_LINES);
-        if is_due {
-            *last = Some(now);
-        }
-        is_due
     }
 }
 

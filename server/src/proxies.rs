@@ -1,12 +1,25 @@
 //! What it is: what proxies say of a request that came through them, believed of those that are trusted.
-//! What it is not: a proxy.
-//! Who calls it: `front`, before anything else looks at the request.
+//! What it is not: a proxy, which is `upstream`; it has the application told the same in its turn.
+//! Who calls it: `front`, before the server looks at a request; `upstream`, before the application does.
 
 use std::net::{IpAddr, SocketAddr};
 
 use engineio::RemoteAddr;
-use hyper::{Request, header};
+use hyper::{
+    HeaderMap, Request,
+    header::{self, HeaderName, HeaderValue},
+};
 use ipnet::IpNet;
+
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+/// How headers begin that proxies set.
+const OF_PROXIES: [&str; 3] = ["x-forwarded-", "x-real-ip", "forwarded"];
+
+/// How headers begin that only the server sets, and one that programs behind CGI take for an order (httpoxy).
+const OF_SERVER: [&str; 3] = ["socketio-", "webhook-", "proxy"];
 
 /// The networks of proxies that are believed; none by default.
 #[derive(Debug)]
@@ -16,22 +29,48 @@ impl Proxies {
     /// Puts the client's address and the host that it asked for in place of the proxy's, if the proxy is trusted. A
     /// peer by Unix socket is, once any is.
     pub(crate) fn apply<B>(&self, request: &mut Request<B>) {
-        let peer = request.extensions().get::<RemoteAddr>().map(|remote| remote.0.ip());
-        if self.0.is_empty() || peer.is_some_and(|peer| !self.trusts(peer)) {
+        if !self.believes(peer(request)) {
             return;
         }
         if let Some(client) = self.client(request) {
             request.extensions_mut().insert(RemoteAddr(SocketAddr::new(client, 0)));
         }
-        let mut hosts = request.headers().get_all("x-forwarded-host").iter();
+        let mut hosts = request.headers().get_all(FORWARDED_HOST).iter();
         if let (Some(host), None) = (hosts.next().cloned(), hosts.next()) {
             request.headers_mut().insert(header::HOST, host);
         }
     }
 
+    /// Has the headers say to the application who asks, for which host, and whether by TLS. What a trusted proxy has
+    /// said of that stays, and is added to; what anybody else has said goes, and so does what only the server says.
+    pub(crate) fn forward<B>(&self, request: &mut Request<B>, is_secure: bool) {
+        let peer = peer(request);
+        let is_believed = self.believes(peer);
+        let headers = request.headers_mut();
+        strike(headers, is_believed);
+        let before = headers.get_all(FORWARDED_FOR).iter().filter_map(|list| list.to_str().ok());
+        let hops = before.map(str::to_owned).chain(peer.map(|peer| peer.to_canonical().to_string()));
+        // Both are of characters that headers may have.
+        if let Ok(hops) = HeaderValue::try_from(hops.collect::<Vec<_>>().join(", "))
+            && !hops.is_empty()
+        {
+            headers.insert(FORWARDED_FOR, hops);
+        }
+        if let Some(host) = headers.get(header::HOST).cloned() {
+            headers.entry(FORWARDED_HOST).or_insert(host);
+        }
+        let scheme = HeaderValue::from_static(if is_secure { "https" } else { "http" });
+        headers.entry(FORWARDED_PROTO).or_insert(scheme);
+    }
+
+    /// Whether what this peer says of others is believed.
+    fn believes(&self, peer: Option<IpAddr>) -> bool {
+        !self.0.is_empty() && peer.is_none_or(|peer| self.trusts(peer))
+    }
+
     /// The last address in `X-Forwarded-For` that is no proxy of ours: those before it are whatever the client said.
     fn client<B>(&self, request: &Request<B>) -> Option<IpAddr> {
-        let lists = request.headers().get_all("x-forwarded-for");
+        let lists = request.headers().get_all(FORWARDED_FOR);
         let lists: Vec<_> = lists.iter().filter_map(|list| list.to_str().ok()).collect();
         let hops = lists.iter().flat_map(|list| list.split(',')).collect::<Vec<_>>();
         let hops = hops.into_iter().rev().map(|hop| hop.trim().parse::<IpAddr>());
@@ -41,6 +80,23 @@ impl Proxies {
     fn trusts(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.0.iter().any(|network| network.contains(&address))
+    }
+}
+
+fn peer<B>(request: &Request<B>) -> Option<IpAddr> {
+    request.extensions().get::<RemoteAddr>().map(|remote| remote.0.ip())
+}
+
+/// Takes out what clients must not say to the application. To many of those `_` and `-` are the same.
+pub(crate) fn strike(headers: &mut HeaderMap, is_believed: bool) {
+    let is_struck = |name: &&HeaderName| {
+        let meant = name.as_str().replace('_', "-");
+        let is_of = |starts: [&str; 3]| starts.iter().any(|start| meant.starts_with(start));
+        is_of(OF_SERVER) || is_of(OF_PROXIES) && (!is_believed || meant != name.as_str())
+    };
+    let struck: Vec<_> = headers.keys().filter(is_struck).cloned().collect();
+    for name in struck {
+        headers.remove(name);
     }
 }
 

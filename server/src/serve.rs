@@ -19,6 +19,7 @@ use crate::{
     bundle::{Bundle, BundleError},
     command::Flags,
     config::{Config, Listen, Settled},
+    deny::Deny,
     front::Front,
     journal::Journal,
     keyring::Keyring,
@@ -29,6 +30,7 @@ use crate::{
     sockets::Sockets,
     supervisor,
     tls::{Tls, TlsError},
+    upstream::Upstream,
 };
 
 /// The status of a process that was told to end twice.
@@ -95,11 +97,14 @@ pub(crate) async fn serve(settled: Settled, flags: Flags) -> Result<(), ServeErr
     let clients = listeners::bind(&config.server.listen, tls.as_ref()).map_err(ServeError::Bind)?;
     let operators = listeners::bind(&apart, None).map_err(ServeError::Bind)?;
     announce::started(&settled, &clients, &operators, files);
+    let denied = Deny::new(config.proxy.deny.iter().map(|path| &*path.0));
     let front = Front {
         io: io.clone(),
         bundle,
         paths: config.server.path.clone().into(),
         proxies: Arc::new(Proxies(config.server.trusted_proxies.clone())),
+        upstream: Upstream::new(&config.proxy, denied, &metrics).map(Arc::new),
+        own: Arc::new(Deny::new(config.server.path.iter().map(|path| &*path.0))),
         admin: (*is_playground || is_shared).then(|| admin.clone()),
         is_playground: *is_playground,
     };
@@ -168,9 +173,10 @@ impl Stages {
         let (mut of_clients, mut of_operators) = (JoinSet::new(), JoinSet::new());
         for bound in clients {
             let (serve, front, shutdown, close) = (serve.clone(), front.clone(), self.accepting(), self.answering());
+            let is_secure = bound.is_secure();
             let answer = move |request| {
                 let front = front.clone();
-                async move { front.answer(request).await }
+                async move { front.answer(request, is_secure).await }
             };
             of_clients.spawn(async move { bound.run(&serve, answer, shutdown, close).await });
         }

@@ -1,6 +1,6 @@
 //! What it is: one TCP connection on which a test writes literal bytes and reads HTTP answers.
 //! What it is not: an HTTP client; it reads answers with a `content-length`, or with no body at all.
-//! Who calls it: the tests; `polling` and `frames` are built on it.
+//! Who calls it: the tests; `polling` and `frames` are built on it, and `application` has its other end.
 
 use std::{io, net::SocketAddr};
 
@@ -9,7 +9,7 @@ use tokio::{
     net::{TcpSocket, TcpStream},
 };
 
-use crate::within;
+use crate::{application::Head, within};
 
 /// One connection, and what was read from it but not asked for yet.
 #[derive(Debug)]
@@ -42,6 +42,17 @@ impl Connection {
         let stream = TcpStream::connect(address).await.expect("the server listens");
         stream.set_nodelay(true).expect("connected");
         Self { stream, unread: Vec::new() }
+    }
+
+    /// A connection that was accepted.
+    pub fn over(stream: TcpStream) -> Self {
+        Self { stream, unread: Vec::new() }
+    }
+
+    /// The connection below; nothing that was read may be left.
+    pub fn into_stream(self) -> TcpStream {
+        assert!(self.unread.is_empty(), "there is more");
+        self.stream
     }
 
     /// Connects with a receive buffer that is full soon.
@@ -87,6 +98,35 @@ impl Connection {
         within(self.read_head())
     }
 
+    /// Reads the head of a request, which this is the other end of.
+    #[track_caller]
+    pub fn asked(&mut self) -> impl Future<Output = Head> {
+        within(async {
+            let (line, headers) = self.read_lines().await;
+            Head { line, headers }
+        })
+    }
+
+    /// Reads so many bytes.
+    #[track_caller]
+    pub fn bytes(&mut self, count: usize) -> impl Future<Output = Vec<u8>> {
+        within(self.read(count))
+    }
+
+    /// Reads text until it ends like this.
+    #[track_caller]
+    pub fn until(&mut self, end: &str) -> impl Future<Output = String> {
+        within(async move {
+            loop {
+                let found = self.unread.windows(end.len()).position(|bytes| bytes == end.as_bytes());
+                if let Some(at) = found {
+                    return String::from_utf8(self.read(at + end.len()).await).expect("UTF-8");
+                }
+                assert!(self.fill().await, "the connection ended within {:?}", self.unread);
+            }
+        })
+    }
+
     /// Reads what comes until the server ends the connection.
     #[track_caller]
     pub fn rest(&mut self) -> impl Future<Output = Vec<u8>> {
@@ -97,6 +137,13 @@ impl Connection {
     }
 
     async fn read_head(&mut self) -> Answer {
+        let (line, headers) = self.read_lines().await;
+        let status = line.split(' ').nth(1).expect("a status line");
+        Answer { status: status.parse().expect("a number"), headers, body: String::new() }
+    }
+
+    /// The first line of a head, and its headers.
+    async fn read_lines(&mut self) -> (String, Vec<(String, String)>) {
         let length = loop {
             match self.unread.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
                 Some(at) => break at + 4,
@@ -105,12 +152,12 @@ impl Connection {
         };
         let head = String::from_utf8(self.read(length).await).expect("UTF-8");
         let mut lines = head.lines();
-        let status = lines.next().and_then(|line| line.split(' ').nth(1)).expect("a status line");
+        let first = lines.next().unwrap_or_default().to_owned();
         let headers = lines
             .filter_map(|line| line.split_once(": "))
             .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
             .collect();
-        Answer { status: status.parse().expect("a number"), headers, body: String::new() }
+        (first, headers)
     }
 
     async fn read(&mut self, count: usize) -> Vec<u8> {

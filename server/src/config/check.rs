@@ -6,7 +6,7 @@ use std::{collections::HashSet, fmt};
 
 use super::{
     keys::Config,
-    word::{AllowedOrigin, Listen},
+    word::{AllowedOrigin, Listen, Upstream},
 };
 
 /// Options that cannot be together.
@@ -23,6 +23,8 @@ pub(crate) enum Conflict {
     /// A key that no time, or nothing at all, would make useless.
     Zero(&'static str),
     HalfTls,
+    /// The server would ask itself, without end.
+    UpstreamIsServer(Listen),
     CredentialsForAll,
     OriginsMixed,
     NamespaceTwice(String),
@@ -55,6 +57,7 @@ impl fmt::Display for Conflict {
             Self::NoTransport => f.write_str("engine.transports: there must be one"),
             Self::Zero(key) => write!(f, "{key}: it must be more than 0"),
             Self::HalfTls => f.write_str("server.tls_cert and server.tls_key: there must be both, or none"),
+            Self::UpstreamIsServer(listen) => write!(f, "proxy.upstream: {listen} is server.listen, too"),
             Self::CredentialsForAll => f.write_str(
                 "cors.origins: \"*\" with credentials would hand every user's session to every page: \
                  set cors.credentials = false, or list the origins",
@@ -105,11 +108,16 @@ pub(super) fn conflicts(config: &Config, is_playground: bool) -> Vec<Conflict> {
         ("engine.upgrade_timeout", engine.upgrade_timeout.is_zero()),
         ("engine.connect_timeout", engine.connect_timeout.is_zero()),
         ("engine.max_payload", engine.max_payload.0 == 0),
+        ("proxy.timeout", config.proxy.timeout.is_zero()),
+        ("proxy.connect_timeout", config.proxy.connect_timeout.is_zero()),
         ("server.header_timeout", server.header_timeout.is_zero()),
         ("limits.send_queue_bytes", config.limits.send_queue_bytes.0 == 0),
         ("limits.send_queue_messages", config.limits.send_queue_messages == 0),
     ] {
         refuse(is_zero, Conflict::Zero(key));
+    }
+    for listen in server.listen.iter().filter(|listen| is_at(listen, &config.proxy.upstream)) {
+        refuse(true, Conflict::UpstreamIsServer(listen.clone()));
     }
     let stands_alone = |origin: &AllowedOrigin| !matches!(origin, AllowedOrigin::One(..));
     let is_mixed = cors.origins.len() > 1 && cors.origins.iter().any(stands_alone);
@@ -126,6 +134,18 @@ pub(super) fn conflicts(config: &Config, is_playground: bool) -> Vec<Conflict> {
         refuse(!names.insert(name), Conflict::NamespaceTwice(name.clone()));
     }
     found
+}
+
+fn is_at(listen: &Listen, upstream: &Upstream) -> bool {
+    match (listen, upstream) {
+        (Listen::Tcp(address), Upstream::Http { authority, .. }) => {
+            let is_local = address.ip().is_loopback() && authority.host().eq_ignore_ascii_case("localhost");
+            let is_here = is_local || authority.host().trim_matches(['[', ']']) == address.ip().to_string();
+            is_here && authority.port_u16().unwrap_or(80) == address.port()
+        }
+        (Listen::Unix(path), Upstream::Unix(other)) => path == other,
+        _ => false,
+    }
 }
 
 /// Two listeners on any free port have two ports.

@@ -14,7 +14,7 @@ use super::{
     value::Value,
     word::{
         AllowedOrigin, CookieName, Format, Kept, Level, Listen, Mode, NamespaceName, Prefix, Replay, Scope, Unhandled,
-        UrlPath,
+        Upstream, UrlPath,
     },
 };
 
@@ -33,6 +33,8 @@ section! {
         cors: Cors = Cors::default(),
         /// What clients may bring, or make the server keep.
         limits: Limits = Limits::default(),
+        /// The application behind the server, which has what is not the server's own.
+        proxy: Proxy = Proxy::default(),
         /// Clients that come back after their connection was lost.
         recovery: Recovery = Recovery::default(),
         /// The end of the process.
@@ -176,6 +178,20 @@ section! {
         max_namespaces_per_connection: usize = 16,
         /// Binary values of one packet; clients send 10 at most.
         max_attachments: usize = 10,
+    }
+}
+
+section! {
+    /// The application behind the server.
+    Proxy {
+        /// Where requests go that are not Socket.IO's, the admin listener's or the client's bundle; "" is nowhere.
+        upstream: Upstream = Upstream::Nowhere,
+        /// Time for the head of its answer, from the last byte of the request on; beyond it 504.
+        timeout: Duration = Duration::from_secs(60),
+        /// Time for a connection to it; beyond it 502.
+        connect_timeout: Duration = Duration::from_secs(5),
+        /// Paths that are never passed on, one or a list, with all below them.
+        deny: Vec<UrlPath> = vec![],
     }
 }
 

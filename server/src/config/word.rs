@@ -5,6 +5,7 @@
 use std::{fmt, net::SocketAddr, path::PathBuf};
 
 use engineio::{Cookie, Origin, Transport};
+use hyper::http::uri::Authority;
 
 use super::{
     kind::{Scalar, quoted},
@@ -90,6 +91,53 @@ impl Scalar for Prefix {
 
     fn shown(&self) -> String {
         quoted(&self.0)
+    }
+}
+
+/// Where requests go that are not the server's own.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) enum Upstream {
+    #[default]
+    Nowhere,
+    /// Host and port, and what stands before the paths of requests, without a slash at its end.
+    Http {
+        authority: Authority,
+        prefix: String,
+    },
+    Unix(PathBuf),
+}
+
+impl fmt::Display for Upstream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nowhere => Ok(()),
+            Self::Http { authority, prefix } => write!(f, "http://{authority}{prefix}"),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+impl Scalar for Upstream {
+    const KIND: &'static str = "\"\", a URL such as \"http://127.0.0.1:5000\", or \"unix:/run/app.sock\"";
+
+    fn read(value: &Value) -> Option<Self> {
+        let text = value.text()?;
+        if text.is_empty() {
+            return Some(Self::Nowhere);
+        }
+        if let Some(path) = text.strip_prefix("unix:") {
+            return path.starts_with('/').then(|| Self::Unix(path.into()));
+        }
+        let rest = text.strip_prefix("http://")?;
+        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let prefix = path.trim_end_matches('/');
+        let authority: Authority = authority.parse().ok()?;
+        let is_right = !authority.as_str().contains('@') && !authority.host().is_empty();
+        (is_right && (prefix.is_empty() || is_path(prefix))).then(|| Self::Http { authority, prefix: prefix.into() })
+    }
+
+    fn shown(&self) -> String {
+        quoted(&self.to_string())
     }
 }
 

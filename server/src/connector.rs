@@ -1,0 +1,145 @@
+//! What it is: connections to the application, by TCP or by a Unix socket.
+//! What it is not: what is sent on them, nor the pool that keeps them.
+//! Who calls it: the HTTP client of `upstream`.
+
+use std::{
+    io::{self, IoSlice},
+    path::PathBuf,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use hyper::Uri;
+use hyper_util::{
+    client::legacy::{
+        Error,
+        connect::{Connected, Connection},
+    },
+    rt::TokioIo,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::{TcpStream, UnixStream},
+    time::timeout,
+};
+use tower_service::Service;
+
+/// Where the application listens.
+#[derive(Debug, Clone)]
+pub(crate) enum Target {
+    Tcp { host: String, port: u16 },
+    Unix(PathBuf),
+}
+
+/// Opens connections.
+#[derive(Debug, Clone)]
+pub(crate) struct Connector {
+    pub(crate) target: Arc<Target>,
+    /// Time that it may take.
+    pub(crate) patience: Duration,
+}
+
+impl Connector {
+    async fn connect(self) -> io::Result<TokioIo<Line>> {
+        let connected = async {
+            Ok::<Box<dyn Stream>, io::Error>(match &*self.target {
+                Target::Tcp { host, port } => {
+                    let stream = TcpStream::connect((host.as_str(), *port)).await?;
+                    stream.set_nodelay(true)?;
+                    Box::new(stream)
+                }
+                Target::Unix(path) => Box::new(UnixStream::connect(path).await?),
+            })
+        };
+        let stream = timeout(self.patience, connected).await??;
+        Ok(TokioIo::new(Line { stream, used: Used::default() }))
+    }
+}
+
+impl Service<Uri> for Connector {
+    type Response = TokioIo<Line>;
+    type Error = io::Error;
+    type Future = Pin<Box<dyn Future<Output = io::Result<TokioIo<Line>>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    /// There is one target, whatever the URI says.
+    fn call(&mut self, _: Uri) -> Self::Future {
+        Box::pin(self.clone().connect())
+    }
+}
+
+/// Whether a connection has carried an answer; among the extensions of each answer.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Used(Arc<AtomicBool>);
+
+impl Used {
+    pub(crate) fn mark(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the connection on which this went wrong had carried an answer before. The application may have closed
+    /// it just when it was to be used again.
+    pub(crate) fn before(error: &Error) -> bool {
+        let mut extras = hyper::http::Extensions::new();
+        if let Some(connected) = error.connect_info() {
+            connected.get_extras(&mut extras);
+        }
+        extras.get::<Self>().is_some_and(|used| used.0.load(Ordering::Relaxed))
+    }
+}
+
+/// A connection.
+pub(crate) struct Line {
+    stream: Box<dyn Stream>,
+    used: Used,
+}
+
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+impl Connection for Line {
+    fn connected(&self) -> Connected {
+        Connected::new().extra(self.used.clone())
+    }
+}
+
+impl AsyncRead for Line {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Line {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
