@@ -17,7 +17,7 @@ const BINARY: &str = env!("CARGO_BIN_EXE_socketio-server");
 type Spoken = (&'static str, &'static str, &'static str);
 
 /// Each option with a right and a wrong value; where every text is right, no wrong one.
-const OPTIONS: [(&str, &str, &str); 52] = [
+const OPTIONS: &[Spoken] = &[
     ("server.listen", "[\"127.0.0.1:1\",\"unix:/x/y\",\"systemd\"]", "localhost"),
     ("server.path", "[\"/a\",\"/b/\"]", "a"),
     ("server.serve_client", "dist", ""),
@@ -52,6 +52,10 @@ const OPTIONS: [(&str, &str, &str); 52] = [
     ("limits.max_connections", "1", "one"),
     ("limits.max_connections_per_ip", "1", "1MB"),
     ("limits.max_unused_connections", "0", "-1"),
+    ("limits.connect_rate", "100", "-1"),
+    ("limits.events_per_second", "10", "1.5"),
+    ("limits.events_burst", "100", "a"),
+    ("limits.on_excess", "disconnect", "ignore"),
     ("limits.send_queue_bytes", "64KiB", "0"),
     ("limits.send_queue_messages", "10", "0"),
     ("limits.max_rooms_per_socket", "5", "5.0"),
@@ -77,9 +81,9 @@ const OPTIONS: [(&str, &str, &str); 52] = [
 ];
 
 /// The same of what is in lists of tables.
-const LISTS: [(&str, &[Spoken]); 2] = [("namespace", &OF_NAMESPACES), ("room", &OF_ROOMS)];
+const LISTS: &[(&str, &[Spoken])] = &[("namespace", OF_NAMESPACES), ("room", OF_ROOMS)];
 
-const OF_NAMESPACES: [(&str, &str, &str); 5] = [
+const OF_NAMESPACES: &[Spoken] = &[
     ("name", "\"/chat\"", "\"chat\""),
     ("max_connections", "10", "\"ten\""),
     ("auto_join", "[\"all\",\"user:{query.id}\",\"{sid}\"]", "\"{user}\""),
@@ -87,7 +91,7 @@ const OF_NAMESPACES: [(&str, &str, &str); 5] = [
     ("error_event", "\"\"", "7"),
 ];
 
-const OF_ROOMS: [(&str, &str, &str); 11] = [
+const OF_ROOMS: &[Spoken] = &[
     ("namespace", "\"/chat*\"", "7"),
     ("match", "\"task_*\"", "7"),
     ("history", "50", "\"all\""),
@@ -135,7 +139,7 @@ async fn every_option_takes_right_values_and_refuses_wrong_ones_by_name() {
     let in_lists = LISTS.iter().flat_map(|(list, rows)| rows.iter().map(move |(name, ..)| format!("{list}.{name}")));
     let known: BTreeSet<_> = OPTIONS.iter().map(|(path, ..)| (*path).to_owned()).chain(in_lists).collect();
     assert_eq!(listed, known, "each option of default-config has its row here");
-    for (path, right, wrong) in OPTIONS {
+    for &(path, right, wrong) in OPTIONS {
         let _row = Row(path);
         let set = |value: &str| format!("{path}={value}");
         // With a second option it is no playground, which is more particular.

@@ -16,8 +16,8 @@ use std::{env, ffi::OsString, fmt, io, path::PathBuf};
 
 use crate::command::Flags;
 
-pub(crate) use keys::{ApiKey, Config, Cors, Engine, Limits, Log, Namespace, Proxy, Recovery, Room, Server};
-pub(crate) use word::{AllowedOrigin, Format, Kept, Level, Listen, Mode, Replay, Scope, Unhandled, Upstream, UrlPath};
+pub(crate) use keys::*;
+pub(crate) use word::*;
 
 use check::Conflict;
 use setting::{At, Outcome, Problem, Setting};

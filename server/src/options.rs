@@ -2,10 +2,14 @@
 //! What it is not: namespaces (`namespaces`), nor listeners (`listeners`).
 //! Who calls it: `serve`, once.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    future,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
 
-use engineio::{Cors, Http, Origins, PerMessageDeflate, Serve};
-use socketio::{Config, Hooks, Limits, Recovery, RecoveryMode};
+use engineio::{Cors, Denied, Http, Origins, PerMessageDeflate, Serve};
+use socketio::{Bucket, Config, EventRate, Hooks, Limits, OnExcess, Recovery, RecoveryMode};
 
 use crate::{
     config::{self, AllowedOrigin, Mode},
@@ -29,7 +33,7 @@ pub(crate) fn socketio(config: &config::Config, files: u64, metrics: &Arc<Metric
     let observed = metrics.clone();
     Config {
         engine: engineio(config, files),
-        http: http(&config.engine, &config.cors, metrics),
+        http: admission(http(&config.engine, &config.cors, metrics), config.limits.connect_rate),
         connect_timeout: config.engine.connect_timeout,
         limits: Limits {
             max_rooms: max_rooms_per_socket,
@@ -37,6 +41,7 @@ pub(crate) fn socketio(config: &config::Config, files: u64, metrics: &Arc<Metric
             max_room_name,
             max_namespaces: max_namespaces_per_connection,
             max_attachments,
+            event_rate: event_rate(&config.limits),
             ..Limits::default()
         },
         close_timeout: config.drain.timeout,
@@ -97,6 +102,33 @@ fn http(engine: &config::Engine, cors: &config::Cors, metrics: &Arc<Metrics>) ->
         true => cors_headers.credentials().expect("a list may have credentials"),
         false => cors_headers,
     })
+}
+
+/// Lets so many clients in a second be; 0 is all.
+fn admission(http: Http, per_second: u32) -> Http {
+    if per_second == 0 {
+        return http;
+    }
+    let rate = EventRate { per_second, burst: per_second.saturating_mul(2), ..EventRate::default() };
+    // Taken for each handshake.
+    let bucket = Mutex::new(Bucket::default());
+    http.allow_request(move |_| {
+        let is_let_in =
+            bucket.lock().expect("not poisoned: nobody panics while it is held").take(&rate, Instant::now());
+        let denied = || Denied::new(503, "Too many new connections");
+        future::ready(is_let_in.then_some(()).ok_or_else(denied))
+    })
+}
+
+/// How many events a client may send, if that is bounded.
+fn event_rate(limits: &config::Limits) -> Option<EventRate> {
+    let config::Limits { events_per_second: per_second, events_burst, on_excess, .. } = *limits;
+    let burst = if events_burst > 0 { events_burst } else { per_second.saturating_mul(2) };
+    let on_excess = match on_excess {
+        config::Excess::Drop => OnExcess::Drop,
+        config::Excess::Disconnect => OnExcess::Close,
+    };
+    (per_second > 0).then_some(EventRate { per_second, burst, on_excess })
 }
 
 fn recovery(recovery: &config::Recovery) -> Option<Recovery> {

@@ -34,16 +34,16 @@ impl Default for EventRate {
     }
 }
 
-/// The tokens of one client. A new one is full.
+/// The tokens of one client, or of whatever else an application wants to bound so. A new one is full.
 #[derive(Debug, Default)]
-pub(crate) struct Bucket {
+pub struct Bucket {
     /// When it will be full again, if it ever was not; it is full from then on.
     full_at: Option<Instant>,
 }
 
 impl Bucket {
     /// Takes a token, if there is one.
-    pub(crate) fn take(&mut self, rate: &EventRate, now: Instant) -> bool {
+    pub fn take(&mut self, rate: &EventRate, now: Instant) -> bool {
         let token = Duration::from_secs(1) / rate.per_second.max(1);
         let missing = self.full_at.map_or(Duration::ZERO, |at| at.saturating_duration_since(now)) + token;
         let is_there = missing <= token * rate.burst.max(1);

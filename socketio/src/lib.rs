@@ -221,7 +221,7 @@ pub use decoder::{Body, Decode, Decoder, Incoming, Packet};
 pub use encoded::EncodedEvent;
 pub use error::{AckError, ConnectError, DecodeError, DisconnectReason, EmitError, EventError, JoinError};
 pub use event::{Connect, Disconnect, Event, Kind, Message, Middleware, Next, Outgoing};
-pub use event_rate::{EventRate, OnExcess};
+pub use event_rate::{Bucket, EventRate, OnExcess};
 pub use extract::{Ack, Auth, Data, EventName, FromEvent, Params, Query, Rejection};
 pub use family::Family;
 pub use glob::Glob;

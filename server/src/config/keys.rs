@@ -13,8 +13,8 @@ use super::{
     template::Template,
     value::Value,
     word::{
-        AllowedOrigin, CookieName, Format, Kept, Level, Listen, Mode, NamespaceName, Prefix, Replay, Scope, Unhandled,
-        Upstream, UrlPath,
+        AllowedOrigin, CookieName, Excess, Format, Kept, Level, Listen, Mode, NamespaceName, Prefix, Replay, Scope,
+        Unhandled, Upstream, UrlPath,
     },
 };
 
@@ -164,6 +164,15 @@ section! {
         max_connections_per_ip: usize = 0,
         /// Connections whose clients have sent nothing yet; 0 is no limit.
         max_unused_connections: usize = 10_000,
+        /// New connections in a second; beyond it a handshake is answered 503, and clients try again. Twice as many at
+        /// once after a pause. 0 is no limit.
+        connect_rate: u32 = 0,
+        /// Events of one connection in a second, in the long run; 0 is no limit.
+        events_per_second: u32 = 0,
+        /// Events of one connection at once after a pause; 0 is twice events_per_second.
+        events_burst: u32 = 0,
+        /// What becomes of an event beyond that: "drop" leaves it out, "disconnect" closes the connection, too.
+        on_excess: Excess = Excess::Drop,
         /// Bytes that may wait for one client; beyond it the client is disconnected.
         send_queue_bytes: Size = Size(1 << 20),
         /// Messages that may wait for one client; beyond it the client is disconnected.

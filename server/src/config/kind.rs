@@ -143,6 +143,18 @@ impl Scalar for usize {
     }
 }
 
+impl Scalar for u32 {
+    const KIND: &'static str = "a whole number";
+
+    fn read(value: &Value) -> Option<Self> {
+        value.number()?.parse().ok()
+    }
+
+    fn shown(&self) -> String {
+        self.to_string()
+    }
+}
+
 impl Scalar for String {
     const KIND: &'static str = "a text";
 

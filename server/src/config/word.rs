@@ -301,6 +301,14 @@ words! {
 }
 
 words! {
+    /// What becomes of an event that is one too many.
+    Excess: "\"drop\" or \"disconnect\"" {
+        Drop = "drop",
+        Disconnect = "disconnect",
+    }
+}
+
+words! {
     /// What a key of the API is good for.
     Scope: "\"emit\", \"manage\" or \"read\"" {
         Emit = "emit",
