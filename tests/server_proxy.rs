@@ -466,7 +466,7 @@ async fn an_answer_that_breaks_off_is_not_made_to_look_whole() {
 
 #[tokio::test]
 async fn an_application_that_does_not_answer_is_told_of() {
-    let (application, mut server) = both(&["proxy.timeout=300ms"]).await;
+    let (application, mut server) = both(&["proxy.timeout=1500ms"]).await;
     let mut client = Connection::open(server.address).await;
     client.request("GET /slow?secret=1", "cookie: secret\r\n").await;
     let (mut asked, _) = application.asked().await;
@@ -480,7 +480,7 @@ async fn an_application_that_does_not_answer_is_told_of() {
     let (mut asked, _) = application.asked().await;
     asked.send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n").await;
     assert_eq!(client.head().await.status, 200);
-    tokio::time::sleep(Duration::from_millis(600)).await;
+    tokio::time::sleep(Duration::from_millis(2000)).await;
     asked.send("ok").await;
     assert_eq!(client.bytes(2).await, b"ok");
     client.request("POST /broken", "content-length: 0\r\n").await;
