@@ -47,6 +47,15 @@ const OPTIONS: &[Spoken] = &[
     ("engine.compression_threshold", "0", "1.5"),
     ("engine.ws_compression", "true", ""),
     ("engine.cookie", "io", "i o"),
+    ("auth.mode", "none", "yes"),
+    ("auth.jwt.algorithms", "[\"HS512\",\"HS256\"]", "none"),
+    ("auth.jwt.secret", "[\"new\",\"old\"]", "[\"\"]"),
+    ("auth.jwt.public_key_file", "", ""),
+    ("auth.jwt.issuer", "https://example.com", ""),
+    ("auth.jwt.audience", "chat", ""),
+    ("auth.jwt.leeway", "0", "2h"),
+    ("auth.jwt.sources", "[\"cookie.session\",\"header.x-token\",\"query.t\",\"auth.t\"]", "body.token"),
+    ("auth.jwt.max_ttl", "5m", "0"),
     ("cors.origins", "[\"https://a.example\",\"https://*.b.example\"]", "a.example"),
     ("cors.credentials", "false", "no"),
     ("limits.max_connections", "1", "one"),
@@ -85,8 +94,11 @@ const LISTS: &[(&str, &[Spoken])] = &[("namespace", OF_NAMESPACES), ("room", OF_
 
 const OF_NAMESPACES: &[Spoken] = &[
     ("name", "\"/chat\"", "\"chat\""),
+    ("auth", "\"inherit\"", "\"yes\""),
     ("max_connections", "10", "\"ten\""),
-    ("auto_join", "[\"all\",\"user:{query.id}\",\"{sid}\"]", "\"{user}\""),
+    ("require_user", "true", "\"yes\""),
+    ("max_per_user", "5", "\"five\""),
+    ("auto_join", "[\"all\",\"user:{user}\",\"{sid}\",\"{query.a}-{claim.b.c}\"]", "\"{users}\""),
     ("unhandled", "\"error\"", "\"shout\""),
     ("error_event", "\"\"", "7"),
 ];
@@ -111,6 +123,20 @@ async fn the_page_of_the_server_has_all_options_as_they_are() {
     let page = fs::read_to_string(page).expect("the page");
     let listing = String::from_utf8(run(BINARY, &["default-config"]).await.stdout).expect("UTF-8");
     assert!(page.contains(&format!("```toml\n{listing}```\n")), "put this into docs/server.md:\n{listing}");
+}
+
+#[tokio::test]
+async fn the_examples_of_the_page_are_right() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/server.md");
+    let page = fs::read_to_string(page).expect("the page");
+    let examples = page.split("```toml\n").skip(1).map(|rest| rest.split("```").next().expect("its end"));
+    for (index, example) in examples.enumerate() {
+        let _row = Row(example);
+        let file = format!("{}/example-{index}.toml", env!("CARGO_TARGET_TMPDIR"));
+        fs::write(&file, example).expect("writable");
+        let output = run(BINARY, &["check-config", "--config", &file]).await;
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
 }
 
 /// Starts a server with these options, on any free ports.

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Everything that is there, behind the prefix.
-const ROUTES: [&str; 5] = ["/healthz", "/readyz", "/metrics", "/api/v1/emit", "/api/v1/stats"];
+const ROUTES: [&str; 6] = ["/healthz", "/readyz", "/metrics", "/api/v1/emit", "/api/v1/tokens", "/api/v1/stats"];
 
 /// The admin listener's answers. Clones are the same.
 #[derive(Clone)]
@@ -69,11 +69,16 @@ impl Admin {
     }
 
     async fn call(&self, route: &str, request: Request<Incoming>) -> Answered {
-        let scope = if route == "/api/v1/emit" { Scope::Emit } else { Scope::Read };
+        let scope = match route {
+            "/api/v1/emit" => Scope::Emit,
+            "/api/v1/tokens" => Scope::Manage,
+            _ => Scope::Read,
+        };
         let grant = self.keyring.grant(request.headers(), scope)?;
         match scope {
             Scope::Read => self.api.stats(&request),
-            Scope::Emit | Scope::Manage => self.api.emit(request, &grant).await,
+            Scope::Manage => self.api.sign(request, &grant).await,
+            Scope::Emit => self.api.emit(request, &grant).await,
         }
     }
 

@@ -9,6 +9,9 @@ use crate::{
     listeners::Bound,
 };
 
+/// Secrets of fewer bytes are weaker than the algorithms for which they are.
+const SHORT_SECRET: usize = 32;
+
 /// Fewer open files than this are soon used up.
 const FEW_FILES: u64 = 4096;
 
@@ -51,6 +54,11 @@ fn warnings(config: &Config, files: u64) -> impl Iterator<Item = &'static str> {
         (
             config.api.keys.0.is_empty() && !config.admin.listen.is_empty(),
             "there is no API key: all programs on this machine may use the API",
+        ),
+        (!config.wants_tokens(), "auth.mode is \"none\": whoever reaches the server may join"),
+        (
+            config.auth.jwt.secret.iter().any(|secret| secret.0.len() < SHORT_SECRET),
+            "auth.jwt.secret has less than 32 bytes, and may be guessed",
         ),
         (config.cors.origins.contains(&AllowedOrigin::Any), "pages of all origins are let in"),
         (files < FEW_FILES, "the limit on open files is low, and so is that on connections"),

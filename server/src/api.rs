@@ -15,6 +15,10 @@ use serde_json::json;
 use socketio::EmitError;
 
 use crate::{
+    auth::{
+        Tokens,
+        draft::{Draft, DraftError},
+    },
     keyring::Grant,
     member::MemberError,
     op::{Op, OpError},
@@ -38,12 +42,14 @@ pub(crate) enum ApiError {
     TooLarge(usize),
     Op(OpError),
     Perform(PerformError),
+    Draft(DraftError),
 }
 
 /// What the API works on.
 #[derive(Clone)]
 pub(crate) struct Api {
     pub(crate) sockets: Arc<Sockets>,
+    pub(crate) tokens: Tokens,
     /// Largest body of a request, in bytes.
     pub(crate) max_body: usize,
 }
@@ -66,6 +72,21 @@ impl Api {
             Done::Changed(sockets) => json!({ "changed": sockets }),
         };
         Ok(answer(StatusCode::OK, &done))
+    }
+
+    /// `POST /api/v1/tokens`.
+    pub(crate) async fn sign(&self, request: Request<Incoming>, grant: &Grant) -> Answered {
+        if request.method() != Method::POST {
+            return Err(ApiError::Method("POST"));
+        }
+        let draft = Draft::read(&body(request, self.max_body).await?).map_err(ApiError::Op)?;
+        // A token is good for all namespaces, unless it says for which.
+        let names = draft.permit.namespaces.as_deref();
+        if !names.map_or_else(|| grant.is_for("*"), |names| names.iter().all(|name| grant.is_for(name))) {
+            return Err(ApiError::Forbidden);
+        }
+        let signed = self.tokens.sign(&draft).map_err(ApiError::Draft)?;
+        Ok(answer(StatusCode::OK, &json!({ "token": signed.token, "expires_at": signed.expires_at })))
     }
 
     /// `GET /api/v1/stats`.
@@ -108,6 +129,12 @@ pub(crate) fn refuse(error: &ApiError) -> Response<Full<Bytes>> {
         ApiError::Op(error @ OpError::Field { field, .. }) => {
             let field = Some(&**field).filter(|field| !field.is_empty());
             (StatusCode::UNPROCESSABLE_ENTITY, "invalid_argument", field, error.to_string())
+        }
+        ApiError::Draft(DraftError::NoSecret) => {
+            (StatusCode::CONFLICT, "no_secret", None, DraftError::NoSecret.to_string())
+        }
+        ApiError::Draft(error) => {
+            (StatusCode::UNPROCESSABLE_ENTITY, "invalid_argument", error.field(), error.to_string())
         }
         ApiError::Perform(error) => {
             let (status, code, field) = of_op(error);

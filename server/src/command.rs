@@ -2,9 +2,11 @@
 //! What it is not: the options themselves, which are `config`'s.
 //! Who calls it: `main` parses it; `config` takes the flags.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
+
+use crate::config;
 
 /// What the command line says.
 #[derive(Debug, Parser)]
@@ -39,6 +41,40 @@ pub(crate) enum Command {
     Version,
     /// Emit an event to the clients of the server with this configuration
     Emit(Emit),
+    /// Print a token for a client, signed with the secret of this configuration
+    Token(Token),
+}
+
+/// What is to be in a token.
+#[derive(Debug, Args)]
+pub(crate) struct Token {
+    /// The user
+    #[arg(long, value_name = "USER")]
+    pub(crate) sub: Option<String>,
+    /// How long it is good for, such as 30m [default: 1h]
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) ttl: Option<Duration>,
+    /// A namespace that may be joined, or a glob; may be repeated [default: all]
+    #[arg(long, value_name = "NAMESPACE")]
+    pub(crate) namespace: Vec<String>,
+    /// A room that is joined at once; may be repeated
+    #[arg(long)]
+    pub(crate) room: Vec<String>,
+    /// Rooms that may be joined, by a rule that asks for it; may be repeated
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) allow_join: Vec<String>,
+    /// Events that may be emitted, by a rule that asks for it; may be repeated
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) allow_emit: Vec<String>,
+    /// A role, for rules that ask for it; may be repeated
+    #[arg(long)]
+    pub(crate) role: Vec<String>,
+    /// What others in a room may know of the user, as JSON
+    #[arg(long, value_name = "JSON", default_value = "null", value_parser = json)]
+    pub(crate) info: serde_json::Value,
+    /// What the application is told with each event, as JSON
+    #[arg(long, value_name = "JSON", default_value = "null", value_parser = json)]
+    pub(crate) session: serde_json::Value,
 }
 
 /// What to emit, to whom, and by which server.
@@ -103,6 +139,14 @@ impl Flags {
         ];
         set.chain(named.into_iter().filter_map(|(path, text, flag)| Some((path, text.as_deref()?, flag))))
     }
+}
+
+fn time(text: &str) -> Result<Duration, &'static str> {
+    config::time(text).ok_or("it is no time such as 30m")
+}
+
+fn json(text: &str) -> Result<serde_json::Value, serde_json::Error> {
+    serde_json::from_str(text)
 }
 
 fn assignment(text: &str) -> Result<(String, String), &'static str> {

@@ -9,6 +9,7 @@ pub(crate) mod listing;
 mod setting;
 mod source;
 mod template;
+mod token;
 mod value;
 mod word;
 
@@ -17,6 +18,9 @@ use std::{env, ffi::OsString, fmt, io, path::PathBuf};
 use crate::command::Flags;
 
 pub(crate) use keys::*;
+pub(crate) use kind::{Secret, time};
+pub(crate) use template::Slot;
+pub(crate) use token::TokenSource;
 pub(crate) use word::*;
 
 use check::Conflict;

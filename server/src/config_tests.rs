@@ -78,6 +78,14 @@ fn keys_of_api_are_texts_or_tables_or_in_files() {
     assert_eq!(keys(settled), [(none(), "k3".into())]);
     let settled = with_file("key", &format!("[[api.keys]]\nname = 'x'\nkey_file = {path:?}"), &[]).expect("valid");
     assert_eq!(keys(settled), [("x".into(), "k3".into())]);
+    let settled = settle(&[], &[("SOCKETIO_AUTH_JWT_SECRET_FILE", &path)]).expect("valid");
+    assert_eq!(settled.config.auth.jwt.secret, [Secret("k3".into())]);
+    assert!(!format!("{settled:?}").contains("k3"));
+    let text = format!("[auth.jwt]\nsecret_file = {path:?}");
+    assert_eq!(with_file("secret", &text, &[]).expect("valid").config.auth.jwt.secret, [Secret("k3".into())]);
+    let set = [("SOCKETIO_AUTH_JWT_SECRET", "[\"a\",\"b\"]"), ("SOCKETIO_AUTH_MODE", "jwt")];
+    let secrets = settle(&[], &set).expect("valid").config.auth.jwt.secret;
+    assert_eq!(secrets, ["a", "b"].map(|secret| Secret(secret.into())));
     std::fs::remove_file(&file).expect("it is there");
 }
 
@@ -117,6 +125,18 @@ fn mistakes_are_told_with_their_place() {
         ("[proxy]\nupstream = 'http://127.0.0.1:5000/?a'", ":2: proxy.upstream must be \"\", a URL"),
         ("[proxy]\nupstream = 'http://:5000'", ":2: proxy.upstream must be \"\", a URL"),
         ("[api]\nkeys = ['']", "api.keys[0]: the key is empty"),
+        ("[auth]\nmode = 'jwt'", "auth.mode: tokens are wanted, so set auth.jwt.secret"),
+        ("[[namespace]]\nauth = 'jwt_optional'", "auth.mode: tokens are wanted"),
+        ("[auth.jwt]\nsecret = ''\nmode = 1", ":3: there is no option auth.jwt.mode"),
+        ("[auth.jwt]\nsecret = ['a', '']", "auth.jwt.secret: it is empty"),
+        ("[auth.jwt]\nsecret = 'a'\nalgorithms = 'ES256'", "ES256 is by auth.jwt.public_key_file"),
+        ("[auth.jwt]\npublic_key_file = 'a'", "HS256 is by auth.jwt.secret, and never by a public key"),
+        ("[auth.jwt]\npublic_key_file = 'a'\nsecret = 'a'", "there must be one of them"),
+        ("[auth.jwt]\nalgorithms = 'none'", ":2: auth.jwt.algorithms must be an algorithm"),
+        ("[auth.jwt]\nsources = 'cookie.a b'", ":2: auth.jwt.sources must be auth.NAME"),
+        ("[auth]\nmode = 'jwt'\n[auth.jwt]\nsecret = 'a'\nsources = []", "auth.jwt.sources: there must be one"),
+        ("[auth.jwt]\nleeway = '2h'", "auth.jwt.leeway: it must be 60 minutes at most"),
+        ("[auth.jwt]\nmax_ttl = '500ms'", "auth.jwt.max_ttl: it must be more than 0"),
     ];
     for (index, (text, message)) in rows.into_iter().enumerate() {
         let error = with_file(&format!("mistake-{index}"), text, &[]).expect_err(text).to_string();

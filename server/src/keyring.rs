@@ -69,7 +69,7 @@ impl Keyring {
 }
 
 impl Grant {
-    /// Whether it is good for this namespace.
+    /// Whether it is good for this namespace; `*` is all.
     pub(crate) fn is_for(&self, namespace: &str) -> bool {
         self.namespaces.iter().any(|name| name == "*" || name == namespace)
     }

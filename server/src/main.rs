@@ -4,6 +4,7 @@ mod admin;
 mod announce;
 mod answer;
 mod api;
+mod auth;
 mod bundle;
 mod command;
 mod config;
@@ -27,7 +28,9 @@ mod playground;
 mod proxies;
 mod request;
 mod rooms;
+mod seats;
 mod serve;
+mod slots;
 mod sockets;
 mod supervisor;
 mod tls;
@@ -40,6 +43,7 @@ use std::{error::Error, io, process::ExitCode};
 use clap::Parser;
 use tokio::runtime::{Builder, Runtime};
 
+use auth::Tokens;
 use command::{Command, CommandLine, Flags};
 use config::{Settled, listing};
 
@@ -61,7 +65,8 @@ fn run(CommandLine { command, flags }: CommandLine) -> Result<(), Box<dyn Error>
     match command.unwrap_or(Command::Serve) {
         Command::Serve => serve(flags)?,
         Command::CheckConfig => {
-            Settled::load(&flags)?;
+            let settled = Settled::load(&flags)?;
+            Tokens::load(&settled.config.auth.jwt)?;
             println!("nothing is wrong");
         }
         Command::DefaultConfig { env: false } => print!("{}", listing::file()),
@@ -70,6 +75,10 @@ fn run(CommandLine { command, flags }: CommandLine) -> Result<(), Box<dyn Error>
         Command::Healthcheck => {
             let settled = Settled::load(&flags)?;
             print!("{}", runtime(1)?.block_on(request::healthcheck(&settled))?);
+        }
+        Command::Token(token) => {
+            let tokens = Tokens::load(&Settled::load(&flags)?.config.auth.jwt)?;
+            println!("{}", tokens.sign(&token.into())?.token);
         }
         Command::Emit(emit) => {
             let settled = Settled::load(&flags)?;

@@ -4,18 +4,20 @@
 
 use std::{sync::Arc, time::Instant};
 
-use dashmap::{DashMap, Entry};
 use prometheus::IntGauge;
-use serde_json::json;
-use socketio::{Args, ConnectError, EventName, Namespace, RoomChange, Socket};
+use serde_json::{Value, json};
+use socketio::{Args, Auth, ConnectError, EventName, Namespace, RoomChange, Socket};
 use tracing::warn;
 
 use crate::{
-    config::{self, Unhandled},
+    auth::{self, Gate, Tokens},
+    config::{self, Slot, Unhandled},
     member::{self, Member},
     metrics::Metrics,
     pace::Pace,
     rooms,
+    seats::{Seat, Seats},
+    slots,
     sockets::Sockets,
 };
 
@@ -27,23 +29,57 @@ struct Space {
     options: config::Namespace,
     sockets: Arc<Sockets>,
     metrics: Arc<Metrics>,
+    gate: Gate,
     seats: Seats,
+    /// Those of each user in each namespace.
+    of_users: Seats,
     pace: Pace,
 }
 
-/// The namespaces of this configuration.
-pub(crate) fn of(config: &config::Config, sockets: &Arc<Sockets>) -> Vec<Namespace> {
-    config.namespaces().iter().flat_map(|options| of_one(config, options, sockets)).collect()
+/// The place of a socket among those of its user.
+struct OfUser(#[expect(dead_code, reason = "only its drop matters")] Seat);
+
+/// Why a client is not let in.
+struct Refused {
+    /// What it counts as.
+    label: &'static str,
+    error: ConnectError,
+    /// Whether it loses its connection instead of being told, so that it comes back as somebody new.
+    is_cut: bool,
 }
 
-fn of_one(config: &config::Config, options: &config::Namespace, sockets: &Arc<Sockets>) -> Vec<Namespace> {
+impl Refused {
+    fn new(code: &'static str, message: &str) -> Self {
+        Self { label: code, error: ConnectError::new(message).with_data(json!({ "code": code })), is_cut: false }
+    }
+}
+
+impl From<auth::Refused> for Refused {
+    fn from(refused: auth::Refused) -> Self {
+        Self { label: refused.label(), error: refused.into(), is_cut: refused == auth::Refused::Stranger }
+    }
+}
+
+/// The namespaces of this configuration.
+pub(crate) fn of(config: &config::Config, sockets: &Arc<Sockets>, tokens: &Tokens) -> Vec<Namespace> {
+    config.namespaces().iter().flat_map(|options| of_one(config, options, sockets, tokens)).collect()
+}
+
+fn of_one(
+    config: &config::Config,
+    options: &config::Namespace,
+    sockets: &Arc<Sockets>,
+    tokens: &Tokens,
+) -> Vec<Namespace> {
     let metrics = sockets.metrics.clone();
     let (taken, seats) = metrics.of_namespace(&options.name.0);
     let space = Arc::new(Space {
         options: options.clone(),
         sockets: sockets.clone(),
         metrics,
-        seats: Seats { taken: Arc::default(), max: options.max_connections, gauge: seats },
+        gate: Gate::new(options.auth.unwrap_or(config.auth.mode), tokens.clone(), options),
+        seats: Seats::new(options.max_connections, Some(seats)),
+        of_users: Seats::new(options.max_per_user, None),
         pace: Pace::default(),
     });
     let namespaces = match options.name.0.strip_suffix('*') {
@@ -60,9 +96,9 @@ impl Space {
     fn serve(self: &Arc<Self>, namespace: Namespace, rooms: IntGauge) -> Namespace {
         let [connecting, leaving, counting, handling] = [(); 4].map(|()| self.clone());
         namespace
-            .on_connect(move |socket: Socket| {
+            .on_connect(move |socket: Socket, Auth(auth): Auth<Value>| {
                 let space = connecting.clone();
-                async move { space.connect(&socket).await }
+                async move { space.connect(&socket, &auth).await }
             })
             // Behind this the next client may come, even if this one comes back and is recovered.
             .on_disconnecting(move |socket: Socket| {
@@ -84,26 +120,37 @@ impl Space {
             })
     }
 
-    /// A client asks to join.
-    async fn connect(&self, socket: &Socket) -> Result<(), ConnectError> {
+    /// A client asks to join that has sent this with its CONNECT.
+    async fn connect(&self, socket: &Socket, auth: &Value) -> Result<(), ConnectError> {
         self.sockets.insert(socket);
-        let joined = self.join(socket).await;
-        if joined.is_err() {
+        let joined = self.join(socket, auth).await;
+        self.metrics
+            .connect(&self.options.name.0, joined.as_ref().map_or_else(|refused| refused.label, |()| "accepted"));
+        joined.map_err(|refused| {
             self.leave(socket);
-        }
-        self.metrics.connect(&self.options.name.0, if joined.is_ok() { "accepted" } else { "limit" });
-        joined
+            if refused.is_cut {
+                socket.close();
+            }
+            refused.error
+        })
     }
 
-    /// Gives the socket its seat and its rooms.
-    async fn join(&self, socket: &Socket) -> Result<(), ConnectError> {
-        let full = || ConnectError::new("Too many connections").with_data(json!({ "code": "limit" }));
-        socket.set(Some(self.seats.take(socket.namespace_name()).ok_or_else(full)?));
-        Member::of(socket);
-        let handshake = socket.handshake();
-        let query =
-            |name: &str| handshake.params().find(|(other, _)| other == name).map(|(_, value)| value.into_owned());
-        for room in self.options.auto_join.iter().filter_map(|room| room.fill(socket.id().as_str(), query)) {
+    /// Gives the socket its user, its seat and its rooms.
+    async fn join(&self, socket: &Socket, auth: &Value) -> Result<(), Refused> {
+        self.gate.check(socket, auth)?;
+        let namespace = socket.namespace_name();
+        let full = || Refused::new("limit", "Too many connections");
+        socket.set(Some(self.seats.take(namespace).ok_or_else(full)?));
+        let user = Member::of(socket).user();
+        if self.options.require_user && user.is_none() {
+            return Err(Refused::new("unauthorized", "User required"));
+        }
+        if let Some(user) = user.filter(|_| self.of_users.are_bounded()) {
+            let full = || Refused::new("limit", "Too many connections of this user");
+            socket.set(Some(OfUser(self.of_users.take(&format!("{namespace}\n{user}")).ok_or_else(full)?)));
+        }
+        let value = |slot: &Slot| slots::fill(slot, socket);
+        for room in self.options.auto_join.iter().filter_map(|room| room.fill(value)) {
             // A room whose name is too long, or one too many, is one that cannot be filled.
             let _left_out = socket.join(room);
         }
@@ -113,6 +160,8 @@ impl Space {
     /// It leaves, or is refused.
     fn leave(&self, socket: &Socket) {
         socket.set(None::<Seat>);
+        socket.set(None::<OfUser>);
+        Gate::forget(socket);
         self.sockets.remove(socket);
     }
 
@@ -142,46 +191,6 @@ impl Space {
             let error = json!({ "message": message, "event": event, "code": code });
             // A client that has gone meanwhile needs no word.
             let _gone = socket.emit(&self.options.error_event, &error);
-        }
-    }
-}
-
-/// How many are in each namespace, those included who are about to be let in.
-struct Seats {
-    taken: Arc<DashMap<String, usize>>,
-    /// Most in one; 0 is no bound.
-    max: usize,
-    gauge: IntGauge,
-}
-
-impl Seats {
-    /// One of them; `None` when all are taken.
-    fn take(&self, namespace: &str) -> Option<Seat> {
-        let mut taken = self.taken.entry(namespace.to_owned()).or_default();
-        if self.max > 0 && *taken >= self.max {
-            return None;
-        }
-        *taken += 1;
-        self.gauge.inc();
-        Some(Seat { taken: self.taken.clone(), namespace: namespace.into(), gauge: self.gauge.clone() })
-    }
-}
-
-/// A place in a namespace, from before its client is let in; given up when it is dropped.
-struct Seat {
-    taken: Arc<DashMap<String, usize>>,
-    namespace: Box<str>,
-    gauge: IntGauge,
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        self.gauge.dec();
-        if let Entry::Occupied(mut taken) = self.taken.entry(self.namespace.to_string()) {
-            *taken.get_mut() -= 1;
-            if *taken.get() == 0 {
-                taken.remove();
-            }
         }
     }
 }

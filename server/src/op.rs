@@ -195,19 +195,7 @@ impl Op {
         if json.trim_ascii_start().first() == Some(&b'[') {
             return Err(OpError::field("", "an op is an object"));
         }
-        let mut reader = serde_json::Deserializer::from_slice(json);
-        let fields = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-            let field = error.path().to_string();
-            let error = error.into_inner();
-            match error.is_data() {
-                true => {
-                    OpError::Field { field: field.trim_start_matches('.').replace('?', ""), message: plain(&error) }
-                }
-                false => OpError::Syntax(error),
-            }
-        })?;
-        reader.end().map_err(OpError::Syntax)?;
-        Self::of(fields, default)
+        Self::of(parse(json)?, default)
     }
 
     fn of(mut fields: Fields<'_>, default: Option<&'static str>) -> Result<Self, OpError> {
@@ -234,6 +222,21 @@ impl Op {
             None => Ok(Self { namespace, action }),
         }
     }
+}
+
+/// Reads a body, and tells by its fields what is wrong with it.
+pub(crate) fn parse<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, OpError> {
+    let mut reader = serde_json::Deserializer::from_slice(json);
+    let parsed = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        let field = error.path().to_string();
+        let error = error.into_inner();
+        match error.is_data() {
+            true => OpError::Field { field: field.trim_start_matches('.').replace('?', ""), message: plain(&error) },
+            false => OpError::Syntax(error),
+        }
+    })?;
+    reader.end().map_err(OpError::Syntax)?;
+    Ok(parsed)
 }
 
 /// What serde says, without the position, which the field tells better.

@@ -3,6 +3,7 @@
 //! Who calls it: `serve`, once.
 
 use std::{
+    collections::BTreeSet,
     future,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
@@ -12,6 +13,7 @@ use engineio::{Cors, Denied, Http, Origins, PerMessageDeflate, Serve};
 use socketio::{Bucket, Config, EventRate, Hooks, Limits, OnExcess, Recovery, RecoveryMode};
 
 use crate::{
+    auth,
     config::{self, AllowedOrigin, Mode},
     journal,
     metrics::Metrics,
@@ -33,7 +35,8 @@ pub(crate) fn socketio(config: &config::Config, files: u64, metrics: &Arc<Metric
     let observed = metrics.clone();
     Config {
         engine: engineio(config, files),
-        http: admission(http(&config.engine, &config.cors, metrics), config.limits.connect_rate),
+        http: admission(http(&config.engine, &config.cors, metrics), config.limits.connect_rate)
+            .kept_headers(kept_headers(config)),
         connect_timeout: config.engine.connect_timeout,
         limits: Limits {
             max_rooms: max_rooms_per_socket,
@@ -129,6 +132,12 @@ fn event_rate(limits: &config::Limits) -> Option<EventRate> {
         config::Excess::Disconnect => OnExcess::Close,
     };
     (per_second > 0).then_some(EventRate { per_second, burst, on_excess })
+}
+
+/// Headers of handshakes that somebody asks for later.
+fn kept_headers(config: &config::Config) -> BTreeSet<String> {
+    let sources = if config.wants_tokens() { &config.auth.jwt.sources[..] } else { &[] };
+    auth::headers(sources).map(Into::into).collect()
 }
 
 fn recovery(recovery: &config::Recovery) -> Option<Recovery> {

@@ -16,9 +16,10 @@ use crate::{
     admin::Admin,
     announce,
     api::Api,
+    auth::{KeyError, Tokens},
     bundle::{Bundle, BundleError},
     command::Flags,
-    config::{Config, Listen, Settled},
+    config::{Config, Jwt, Listen, Settled},
     deny::Deny,
     front::Front,
     journal::Journal,
@@ -46,6 +47,7 @@ pub(crate) enum ServeError {
     Bind(BindError),
     Bundle(BundleError),
     Tls(TlsError),
+    Keys(KeyError),
     Signals(io::Error),
 }
 
@@ -55,6 +57,7 @@ impl fmt::Display for ServeError {
             Self::Bind(error) => error.fmt(f),
             Self::Bundle(error) => error.fmt(f),
             Self::Tls(error) => error.fmt(f),
+            Self::Keys(error) => error.fmt(f),
             Self::Signals(error) => write!(f, "cannot watch for signals: {error}"),
         }
     }
@@ -76,13 +79,14 @@ pub(crate) async fn serve(settled: Settled, flags: Flags) -> Result<(), ServeErr
         (Some(cert), Some(key)) => Some(Tls::load(cert.clone(), key.clone()).map_err(ServeError::Tls)?),
         _ => None,
     };
+    let tokens = Tokens::load(&config.auth.jwt).map_err(ServeError::Keys)?;
     let metrics = Arc::new(Metrics::new(&config.metrics.event_labels));
     let sockets = Arc::new(Sockets::new(config.namespaces(), metrics.clone()));
-    let spaces = if *is_playground { vec![playground::namespace()] } else { namespaces::of(config, &sockets) };
+    let spaces = if *is_playground { vec![playground::namespace()] } else { namespaces::of(config, &sockets, &tokens) };
     let io = SocketIo::new(options::socketio(config, files, &metrics), spaces);
     sockets.open(io.clone());
     let admin = Admin {
-        api: Api { sockets, max_body: config.api.max_body.0 },
+        api: Api { sockets: sockets.clone(), tokens: tokens.clone(), max_body: config.api.max_body.0 },
         keyring: Keyring::new(&config.api.keys.0),
         metrics: config.metrics.enabled.then(|| metrics.clone()),
         prefix: config.admin.prefix.0.as_str().into(),
@@ -111,7 +115,13 @@ pub(crate) async fn serve(settled: Settled, flags: Flags) -> Result<(), ServeErr
     if let Some(tls) = tls.clone() {
         tokio::spawn(tls.watch());
     }
-    let reloaded = Reloaded { flags, config: config.clone(), keyring: admin.keyring.clone(), journal, tls };
+    tokio::spawn(tokens.clone().run(move |id| {
+        // Without its client being told, which is to come back with a new token.
+        if let Some(socket) = sockets.get(id.as_str()) {
+            socket.close();
+        }
+    }));
+    let reloaded = Reloaded { flags, config: config.clone(), keyring: admin.keyring.clone(), tokens, journal, tls };
     tokio::spawn(reloaded.on(hangup));
     supervisor::ready();
 
@@ -211,11 +221,12 @@ fn reached(stage: &watch::Sender<bool>) -> impl Future<Output = ()> + Send + use
     }
 }
 
-/// What SIGHUP has read again: certificates, API keys, how much is logged.
+/// What SIGHUP has read again: certificates, keys of API and tokens, how much is logged.
 struct Reloaded {
     flags: Flags,
     config: Config,
     keyring: Keyring,
+    tokens: Tokens,
     journal: Journal,
     tls: Option<Tls>,
 }
@@ -238,6 +249,12 @@ impl Reloaded {
         if !new.api.keys.0.is_empty() {
             self.keyring.replace(&new.api.keys.0);
             self.config.api.keys = new.api.keys.clone();
+        }
+        // The headers that clients may have their token in are chosen at the start.
+        let jwt = Jwt { sources: self.config.auth.jwt.sources.clone(), ..new.auth.jwt.clone() };
+        match self.tokens.replace(&jwt) {
+            Ok(()) => self.config.auth.jwt = jwt,
+            Err(error) => error!("the keys of tokens stay as they were: {error}"),
         }
         self.journal.set(new.log.level);
         self.config.log.level = new.log.level;

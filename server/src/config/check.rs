@@ -2,12 +2,17 @@
 //! What it is not: the check of single values, which their kinds make.
 //! Who calls it: `config`, when all sources are read.
 
-use std::{collections::HashSet, fmt};
+use std::{collections::HashSet, fmt, time::Duration};
+
+use jsonwebtoken::{Algorithm, AlgorithmFamily};
 
 use super::{
-    keys::Config,
+    keys::{Auth, Config},
     word::{AllowedOrigin, Listen, Upstream},
 };
+
+/// Clocks of machines that are set at all are not more than this apart.
+const MAX_LEEWAY: Duration = Duration::from_secs(3600);
 
 /// Options that cannot be together.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +37,14 @@ pub(crate) enum Conflict {
     /// Presence is of rooms.
     PresenceOfAll(usize),
     EmptyKey(usize),
+    /// Tokens are asked for, and nothing says what makes them good.
+    NoTokenKey,
+    NoTokenSource,
+    /// One for which there is no key.
+    TokenKey(Algorithm),
+    SecretBesidePublicKey,
+    EmptySecret,
+    Leeway,
 }
 
 impl fmt::Display for Conflict {
@@ -67,13 +80,31 @@ impl fmt::Display for Conflict {
             Self::RoomWithoutName(index) => write!(f, "room[{index}]: there is no match, which rooms it is about"),
             Self::PresenceOfAll(index) => write!(f, "room[{index}]: \"@all\" is no room that somebody could be in"),
             Self::EmptyKey(index) => write!(f, "api.keys[{index}]: the key is empty"),
+            Self::NoTokenKey => f.write_str(
+                "auth.mode: tokens are wanted, so set auth.jwt.secret, or auth.jwt.public_key_file and \
+                 auth.jwt.algorithms",
+            ),
+            Self::NoTokenSource => f.write_str("auth.jwt.sources: there must be one"),
+            Self::TokenKey(algorithm) if algorithm.family() == AlgorithmFamily::Hmac => write!(
+                f,
+                "auth.jwt.algorithms: {algorithm:?} is by auth.jwt.secret, and never by a public key, which everybody \
+                 may know"
+            ),
+            Self::TokenKey(algorithm) => {
+                write!(f, "auth.jwt.algorithms: {algorithm:?} is by auth.jwt.public_key_file, and not by a secret")
+            }
+            Self::SecretBesidePublicKey => {
+                f.write_str("auth.jwt.secret and auth.jwt.public_key_file: there must be one of them, or none")
+            }
+            Self::EmptySecret => f.write_str("auth.jwt.secret: it is empty"),
+            Self::Leeway => write!(f, "auth.jwt.leeway: it must be {} minutes at most", MAX_LEEWAY.as_secs() / 60),
         }
     }
 }
 
 /// All conflicts.
 pub(super) fn conflicts(config: &Config, is_playground: bool) -> Vec<Conflict> {
-    let Config { server, admin, api, engine, cors, namespace, .. } = config;
+    let Config { server, admin, api, engine, auth, cors, namespace, .. } = config;
     let mut found = Vec::new();
     let mut refuse = |is_wrong: bool, conflict: Conflict| {
         if is_wrong {
@@ -110,6 +141,7 @@ pub(super) fn conflicts(config: &Config, is_playground: bool) -> Vec<Conflict> {
         ("engine.max_payload", engine.max_payload.0 == 0),
         ("proxy.timeout", config.proxy.timeout.is_zero()),
         ("proxy.connect_timeout", config.proxy.connect_timeout.is_zero()),
+        ("auth.jwt.max_ttl", auth.jwt.max_ttl.as_secs() == 0),
         ("server.header_timeout", server.header_timeout.is_zero()),
         ("limits.send_queue_bytes", config.limits.send_queue_bytes.0 == 0),
         ("limits.send_queue_messages", config.limits.send_queue_messages == 0),
@@ -124,6 +156,7 @@ pub(super) fn conflicts(config: &Config, is_playground: bool) -> Vec<Conflict> {
     refuse(is_mixed, Conflict::OriginsMixed);
     let is_for_all = cors.origins.contains(&AllowedOrigin::Any) && cors.credentials;
     refuse(is_for_all, Conflict::CredentialsForAll);
+    of_tokens(auth, config.wants_tokens(), &mut refuse);
     for (index, room) in config.room.0.iter().enumerate() {
         refuse(room.r#match.is_empty(), Conflict::RoomWithoutName(index));
         refuse(room.presence && room.r#match == "@all", Conflict::PresenceOfAll(index));
@@ -146,6 +179,21 @@ fn is_at(listen: &Listen, upstream: &Upstream) -> bool {
         (Listen::Unix(path), Upstream::Unix(other)) => path == other,
         _ => false,
     }
+}
+
+/// Those of keys of tokens, which clients need if `are_wanted`.
+fn of_tokens(Auth { jwt, .. }: &Auth, are_wanted: bool, refuse: &mut impl FnMut(bool, Conflict)) {
+    let (has_secret, has_public_key) = (!jwt.secret.is_empty(), !jwt.public_key_file.is_empty());
+    refuse(are_wanted && !has_secret && !has_public_key, Conflict::NoTokenKey);
+    refuse(are_wanted && jwt.sources.is_empty(), Conflict::NoTokenSource);
+    refuse(has_secret && has_public_key, Conflict::SecretBesidePublicKey);
+    for algorithm in &jwt.algorithms {
+        let is_by_secret = algorithm.family() == AlgorithmFamily::Hmac;
+        let has_other = if is_by_secret { has_public_key } else { has_secret };
+        refuse(has_other && has_secret != has_public_key, Conflict::TokenKey(*algorithm));
+    }
+    refuse(jwt.secret.iter().any(|secret| secret.0.is_empty()), Conflict::EmptySecret);
+    refuse(jwt.leeway > MAX_LEEWAY, Conflict::Leeway);
 }
 
 /// Two listeners on any free port have two ports.

@@ -6,15 +6,17 @@ use std::{path::PathBuf, sync::LazyLock, time::Duration};
 
 use engineio::Transport;
 use ipnet::IpNet;
+use jsonwebtoken::Algorithm;
 
 use super::{
     kind::{Item, Scalar, Secret, Size, Tables, quoted},
     setting::{self, At, Key, Outcome, Section, Setting, section},
     template::Template,
+    token::TokenSource,
     value::Value,
     word::{
-        AllowedOrigin, CookieName, Excess, Format, Kept, Level, Listen, Mode, NamespaceName, Prefix, Replay, Scope,
-        Unhandled, Upstream, UrlPath,
+        AllowedOrigin, AuthMode, CookieName, Excess, Format, Kept, Level, Listen, Mode, NamespaceName, Prefix, Replay,
+        Scope, Unhandled, Upstream, UrlPath,
     },
 };
 
@@ -29,6 +31,8 @@ section! {
         api: Api = Api::default(),
         /// The transport.
         engine: Engine = Engine::default(),
+        /// Who clients are.
+        auth: Auth = Auth::default(),
         /// Pages of other origins.
         cors: Cors = Cors::default(),
         /// What clients may bring, or make the server keep.
@@ -146,6 +150,40 @@ section! {
 }
 
 section! {
+    /// Who clients are.
+    Auth {
+        /// "jwt" lets in who has a valid token, "jwt_optional" those without one, too, "none" looks at no tokens.
+        mode: AuthMode = AuthMode::None,
+        /// JSON Web Tokens (JWT). All but the sources is read again on SIGHUP.
+        jwt: Jwt = Jwt::default(),
+    }
+}
+
+section! {
+    /// JSON Web Tokens.
+    Jwt {
+        /// How tokens may be signed: HS256, HS384, HS512 by the secret; RS256, RS384, RS512, PS256, PS384, PS512,
+        /// ES256, ES384, EdDSA by the owner of a public key.
+        algorithms: Vec<Algorithm> = vec![Algorithm::HS256],
+        /// The secret of HS algorithms, or a list: the first one signs, all are good for tokens that clients bring.
+        secret: Vec<Secret> = vec![],
+        /// Public keys for the other algorithms (PEM), one file or a list.
+        public_key_file: Vec<PathBuf> = vec![],
+        /// What tokens must name as their issuer (iss); "" is anything.
+        issuer: String = String::new(),
+        /// What tokens must name as their audience (aud), alone or among others; "" is anything.
+        audience: String = String::new(),
+        /// How far the clocks of others may be wrong.
+        leeway: Duration = Duration::from_secs(30),
+        /// Where clients may have their token, the first one counts: auth.NAME of their CONNECT, query.NAME,
+        /// header.NAME, cookie.NAME.
+        sources: Vec<TokenSource> = TokenSource::usual(),
+        /// Longest life of tokens that this server signs.
+        max_ttl: Duration = Duration::from_secs(24 * 3600),
+    }
+}
+
+section! {
     /// Pages of other origins.
     Cors {
         /// Whose pages may connect, one or a list; of WebSockets, too. "*" is everybody's.
@@ -254,8 +292,14 @@ section! {
     Namespace {
         /// Its name; one that ends with "*" means all that begin so and have no entry of their own, "*" all.
         name: NamespaceName = NamespaceName("/".into()),
+        /// Who may join: as auth.mode says it, or "inherit".
+        auth: Option<AuthMode> = None,
         /// Sockets in it, or in each that is meant; one more is refused with connect_error. 0 is no limit.
         max_connections: usize = 0,
+        /// Whether who is nobody's, by token and backend, is refused.
+        require_user: bool = false,
+        /// Sockets of one user in it; one more is refused. 0 is no limit.
+        max_per_user: usize = 0,
         /// Rooms that each socket is in from the start; one whose place cannot be filled is left out.
         auto_join: Vec<Template> = vec![],
         /// What becomes of events that nobody handles: "report" counts all and logs one each second, "error" tells the
@@ -316,6 +360,11 @@ impl Config {
             [] => std::slice::from_ref(&DEFAULT),
             configured => configured,
         }
+    }
+
+    /// Whether clients need a token, or may have one.
+    pub(crate) fn wants_tokens(&self) -> bool {
+        self.namespaces().iter().any(|space| space.auth.unwrap_or(self.auth.mode) != AuthMode::None)
     }
 }
 

@@ -63,6 +63,10 @@ impl<T: Scalar> Setting for Vec<T> {
             None => outcome.problems.push(at.expected(self.kind())),
         }
     }
+
+    fn is_secret(&self) -> bool {
+        T::IS_SECRET
+    }
 }
 
 /// A list of tables.
@@ -171,17 +175,7 @@ impl Scalar for Duration {
     const KIND: &'static str = "a time such as \"250ms\", \"25s\", \"5m\" or \"2h\"; a bare number is seconds";
 
     fn read(value: &Value) -> Option<Self> {
-        let text = value.number().or(value.text())?;
-        let unit = text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
-        let seconds = match unit {
-            "ms" => 0.001,
-            "" | "s" => 1.0,
-            "m" => 60.0,
-            "h" => 3600.0,
-            _ => return None,
-        };
-        let number: f64 = text[..text.len() - unit.len()].parse().ok()?;
-        Self::try_from_secs_f64(number * seconds).ok()
+        time(value.number().or(value.text())?)
     }
 
     fn shown(&self) -> String {
@@ -193,6 +187,20 @@ impl Scalar for Duration {
             () => format!("\"{seconds}s\""),
         }
     }
+}
+
+/// A time as a text.
+pub(crate) fn time(text: &str) -> Option<Duration> {
+    let unit = text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
+    let seconds = match unit {
+        "ms" => 0.001,
+        "" | "s" => 1.0,
+        "m" => 60.0,
+        "h" => 3600.0,
+        _ => return None,
+    };
+    let number: f64 = text[..text.len() - unit.len()].parse().ok()?;
+    Duration::try_from_secs_f64(number * seconds).ok()
 }
 
 /// A number of bytes.
@@ -239,6 +247,18 @@ impl Scalar for Option<PathBuf> {
 
     fn shown(&self) -> String {
         quoted(&self.as_deref().unwrap_or("".as_ref()).to_string_lossy())
+    }
+}
+
+impl Scalar for PathBuf {
+    const KIND: &'static str = "a path";
+
+    fn read(value: &Value) -> Option<Self> {
+        value.text().filter(|text| !text.is_empty()).map(Into::into)
+    }
+
+    fn shown(&self) -> String {
+        quoted(&self.to_string_lossy())
     }
 }
 

@@ -20,40 +20,50 @@ pub(crate) fn file() -> String {
         "# All options with their defaults. Times are \"250ms\", \"25s\", \"5m\", \"2h\" or seconds; sizes are bytes,\n\
          # \"1kB\", \"1KiB\", \"1MB\" or \"1MiB\".\n",
     );
-    for Key { name, doc, setting } in Setting::keys(&config).unwrap_or_default() {
-        text.push('\n');
-        comment(&mut text, "", doc);
-        if let Some(item) = setting.item() {
-            let _infallible = writeln!(text, "# [[{name}]]");
-            lines(&mut text, &*item, "# ");
-        } else {
-            let _infallible = writeln!(text, "[{name}]");
-            lines(&mut text, setting, "");
-        }
+    for key in Setting::keys(&config).unwrap_or_default() {
+        table(&mut text, "", "", key);
     }
     text
+}
+
+/// A table with its keys, and then the tables in it.
+fn table(text: &mut String, path: &str, before: &str, Key { name, doc, setting }: Key<'_>) {
+    let path = format!("{path}{name}");
+    let item = setting.item();
+    let (before, open, close) = if item.is_some() { ("# ", "[[", "]]") } else { (before, "[", "]") };
+    text.push('\n');
+    comment(text, if item.is_some() { "" } else { before }, doc);
+    let _infallible = writeln!(text, "{before}{open}{path}{close}");
+    let keys = item.as_deref().unwrap_or(setting).keys().unwrap_or_default();
+    let (tables, values): (Vec<_>, Vec<_>) = keys.into_iter().partition(|key| key.setting.keys().is_some());
+    for Key { name, doc, setting } in values {
+        comment(text, before, doc);
+        let _infallible = writeln!(text, "{before}{name} = {}", setting.shown());
+    }
+    for key in tables {
+        table(text, &format!("{path}."), before, key);
+    }
 }
 
 /// Lines for an environment, which mean the same as none.
 pub(crate) fn environment() -> String {
     let config = Config::default();
     let mut text = String::new();
-    for Key { name: section, setting, doc } in Setting::keys(&config).unwrap_or_default() {
-        for Key { name, doc, setting } in setting.keys().unwrap_or(vec![Key { name: "", doc, setting }]) {
-            let path = if name.is_empty() { section.to_owned() } else { format!("{section}.{name}") };
-            comment(&mut text, "", doc);
-            let shown = setting.shown();
-            let value = serde_json::from_str::<String>(&shown).unwrap_or(shown);
-            let _infallible = writeln!(text, "{}={value}", variable(&path));
-        }
-    }
+    variables(&mut text, "", Setting::keys(&config).unwrap_or_default());
     text
 }
 
-fn lines(text: &mut String, section: &dyn Setting, before: &str) {
-    for Key { name, doc, setting } in section.keys().unwrap_or_default() {
-        comment(text, before, doc);
-        let _infallible = writeln!(text, "{before}{name} = {}", setting.shown());
+fn variables(text: &mut String, before: &str, keys: Vec<Key<'_>>) {
+    for Key { name, doc, setting } in keys {
+        let path = format!("{before}{name}");
+        if let Some(keys) = setting.keys() {
+            variables(text, &format!("{path}."), keys);
+            continue;
+        }
+        comment(text, "", doc);
+        let shown = setting.shown();
+        let value = serde_json::from_str::<String>(&shown).unwrap_or(shown);
+        let _infallible = writeln!(text, "{}={value}", variable(&path));
     }
 }
 

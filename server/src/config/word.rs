@@ -281,6 +281,15 @@ words! {
 }
 
 words! {
+    /// Whether clients need a token.
+    AuthMode: "\"none\", \"jwt\" or \"jwt_optional\"" {
+        None = "none",
+        Jwt = "jwt",
+        JwtOptional = "jwt_optional",
+    }
+}
+
+words! {
     /// What becomes of an event that nobody handles.
     Unhandled: "\"report\", \"error\" or \"ignore\"" {
         /// It is counted and logged.
