@@ -1,0 +1,128 @@
+"""What it is: one hook of the server while it is handled: what it says, and what its handler wants in return.
+What it is not: HTTP, signatures, or the handlers.
+Who calls it: `bridge` makes it; `manager` and `server` ask for the one that is handled just now.
+"""
+
+import asyncio
+import contextvars
+import threading
+
+from . import binary
+from .environ import Environ
+
+_current = contextvars.ContextVar("socketio_server_hook", default=None)
+
+
+class HookError(Exception):
+    """The body of a hook is not as the server writes it."""
+
+
+def current():
+    """The hook that is handled here, or in whose name something goes on that its handler started."""
+    return _current.get()
+
+
+def within(hook, function):
+    """The function as it is called elsewhere, with the request of this hook."""
+    if hook is None:
+        return function
+
+    def called(*args):
+        token = _current.set(hook)
+        try:
+            result = function(*args)
+        finally:
+            _current.reset(token)
+        return _continued(hook, result) if asyncio.iscoroutine(result) else result
+
+    return called
+
+
+async def _continued(hook, coroutine):
+    token = _current.set(hook)
+    try:
+        return await coroutine
+    finally:
+        _current.reset(token)
+
+
+def _runner():
+    """The task or thread that runs."""
+    try:
+        return asyncio.current_task() or threading.get_ident()
+    except RuntimeError:
+        return threading.get_ident()
+
+
+class Hook:
+    """`json` is the application's module for it."""
+
+    def __init__(self, json, body, extras=(), is_async=False):
+        try:
+            data = json.loads(body.decode())
+            self.json = json
+            self.type = data["type"]
+            self.namespace = data["namespace"]
+            self.sid = data["sid"]
+            self.session = data.get("session")
+            self.rooms = [self.sid] + [room for room in data.get("rooms") or [] if room != self.sid]
+            self.auth = data.get("auth")
+            self.event = data.get("event")
+            self.args = data.get("args") or []
+            self.reason = data.get("reason")
+            self.wants_ack = bool(data.get("wants_ack"))
+            attachments = binary.decode(data.get("attachments") or [])
+            if attachments:
+                self.args = binary.put_back(self.args, attachments)
+            names = (self.type, self.namespace, self.sid) + ((self.event,) if self.type == "event" else ())
+            if not all(isinstance(name, str) for name in names) or not isinstance(self.args, list):
+                raise ValueError("a name is no text")
+            self.environ = Environ(data.get("request") or {}, extras, is_async)
+        except (ValueError, TypeError, LookupError, AttributeError) as error:
+            raise HookError(str(error)) from None
+        if self.type == "connect" and data.get("recovered"):
+            self.environ["socketio_server.recovered"] = True
+        self.is_open = True
+        self.has_failed = False
+        # Whether messages go by the link, because they have to be there before something else.
+        self.is_direct = False
+        self._runner = None
+        self._messages = []
+        self._token = None
+
+    def __enter__(self):
+        self._runner = _runner()
+        self._token = _current.set(self)
+        return self
+
+    def __exit__(self, *_):
+        self.is_open = False
+        _current.reset(self._token)
+
+    @property
+    def is_ours(self):
+        """Whether what runs is the handler itself, and not something that it started."""
+        return _runner() == self._runner
+
+    def is_of(self, sid, namespace):
+        return sid == self.sid and (namespace or "/") == self.namespace
+
+    def add(self, message):
+        """Takes a message for the answer."""
+        self.note(message)
+        self._messages.append(message)
+
+    def note(self, message):
+        """Keeps the rooms of this socket as they will be."""
+        fields = message.fields
+        room = fields.get("room")
+        is_own = message.namespace == self.namespace and fields.get("sid", self.sid) == self.sid
+        if message.method == "enter_room" and is_own and room not in self.rooms:
+            self.rooms.append(room)
+        elif message.method in ("leave_room", "close_room") and is_own and room in self.rooms:
+            self.rooms.remove(room)
+
+    def take(self):
+        """The messages taken so far, which the answer has no longer."""
+        messages, self._messages = self._messages, []
+        return messages

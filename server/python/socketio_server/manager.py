@@ -1,0 +1,173 @@
+"""What it is: the client managers that python-socketio's servers get: they know no client, and pass on what is wanted
+of the server, by the answer to the hook that is handled just now or otherwise by a link.
+What it is not: the handling of hooks (`bridge`).
+Who calls it: python-socketio; `attach` puts them in place. In processes that only emit, applications do.
+"""
+
+import asyncio
+import json
+import logging
+
+from socketio.async_pubsub_manager import AsyncPubSubManager
+from socketio.pubsub_manager import PubSubManager
+
+from . import hook as hooks
+from .api import Api
+from .link import ApiLink
+from .message import Message, names_of
+
+log = logging.getLogger("socketio_server")
+
+
+class _Passing:
+    """What both managers have in common: where a message goes."""
+
+    server = None
+
+    @property
+    def _json(self):
+        return self.server.packet_class.json if self.server else json
+
+    def _messages(self, event, data, namespace, room, skip_sid):
+        """The message of an emit, unless it is for nobody."""
+        rooms = names_of(room)
+        if rooms == []:
+            return []
+        return [Message.emit(self._json, event, data, namespace, rooms, names_of(skip_sid) or [])]
+
+    def _pass_on(self, message):
+        """Yields what is to be sent by the link: nothing, if the hook's answer takes it."""
+        hook = hooks.current()
+        if hook is None or not hook.is_open:
+            yield message
+        elif hook.is_ours and (not hook.is_direct or self.link.is_down):
+            hook.add(message)
+        else:
+            yield from self._directly(hook)
+            hook.note(message)
+            yield message
+
+    def _directly(self, hook):
+        """Yields what the hook has taken so far. From now on its handler's messages go by the link, too."""
+        if hook is not None and hook.is_open:
+            hook.is_direct = True
+            yield from hook.take()
+
+    def _other(self, data):
+        """The message that python-socketio made of a join, leave, end of a room or disconnect."""
+        fields = {key: data[key] for key in ("sid", "room") if key in data}
+        if "room" in fields:
+            fields["room"] = str(fields["room"])
+        return Message(self._json, data["method"], data["namespace"], **fields)
+
+
+class Manager(_Passing, PubSubManager):
+    """For `socketio.Server`, and for processes without one: `Manager("http://127.0.0.1:8001", key).emit(...)`."""
+
+    name = "socketio-server"
+
+    def __init__(self, api="http://127.0.0.1:8001", api_key=None, link=None):
+        super().__init__(write_only=True)
+        self.link = link or ApiLink(api if isinstance(api, Api) else Api(api, api_key), self.host_id)
+
+    def emit(self, event, data=None, namespace=None, room=None, skip_sid=None, callback=None, to=None, **kwargs):
+        room = room if to is None else to
+        if callback is not None and room is None:
+            raise ValueError("Cannot use callback without a room set.")
+        for message in self._messages(event, data, namespace, room, skip_sid):
+            if callback is None:
+                self._send(message)
+            else:
+                self._ask(message, callback)
+
+    def _ask(self, message, callback):
+        hook = hooks.current()
+        for earlier in self._directly(hook):
+            self.link.send(earlier)
+        self.link.ask(message, hooks.within(hook, callback))
+
+    def _send(self, message):
+        for due in self._pass_on(message):
+            self.link.send(due)
+
+    def _publish(self, data):
+        self._send(self._other(data))
+
+    def _handle_disconnect(self, message):
+        """No client is here."""
+
+    def _handle_close_room(self, message):
+        """No room is here."""
+
+    def go_direct(self):
+        """What the handler emitted so far gets to the server before what it is about to start does."""
+        if not self.link.is_down:
+            for message in self._directly(hooks.current()):
+                self.link.send(message)
+
+
+class AsyncManager(_Passing, AsyncPubSubManager):
+    """For `socketio.AsyncServer`, and for asyncio processes without one."""
+
+    name = "socketio-server"
+
+    def __init__(self, api="http://127.0.0.1:8001", api_key=None, link=None):
+        super().__init__(write_only=True)
+        self.link = link or ApiLink(api if isinstance(api, Api) else Api(api, api_key), self.host_id)
+
+    async def emit(self, event, data=None, namespace=None, room=None, skip_sid=None, callback=None, to=None, **kwargs):
+        room = room if to is None else to
+        if callback is not None and room is None:
+            raise ValueError("Cannot use callback without a room set.")
+        for message in self._messages(event, data, namespace, room, skip_sid):
+            if callback is None:
+                await self._send(message)
+            else:
+                await self._ask(message, callback)
+
+    async def _ask(self, message, callback):
+        hook = hooks.current()
+        for earlier in self._directly(hook):
+            await _finished(self.link.send(earlier))
+        await _finished(self.link.ask(message, self._on_loop(hooks.within(hook, callback))))
+
+    def _on_loop(self, callback):
+        """The callback as other threads may call it: it runs on the loop of now."""
+        loop = asyncio.get_running_loop()
+
+        async def run(*args):
+            try:
+                await _finished(callback(*args))
+            except Exception:
+                log.exception("a callback failed")
+
+        def called(*args):
+            try:
+                is_here = asyncio.get_running_loop() is loop
+            except RuntimeError:
+                is_here = False
+            if is_here:
+                return run(*args)
+            if not loop.is_closed():
+                asyncio.run_coroutine_threadsafe(run(*args), loop)
+            return None
+
+        return called
+
+    async def _send(self, message):
+        for due in self._pass_on(message):
+            await _finished(self.link.send(due))
+
+    async def _publish(self, data):
+        await self._send(self._other(data))
+
+    async def _handle_disconnect(self, message):
+        """No client is here."""
+
+    async def _handle_close_room(self, message):
+        """No room is here."""
+
+
+async def _finished(result):
+    """The result, awaited if it has to be."""
+    return await result if asyncio.iscoroutine(result) or asyncio.isfuture(result) else result

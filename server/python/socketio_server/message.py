@@ -1,0 +1,89 @@
+"""What it is: what an application wants of the server, said in two forms: as an action in the answer to a hook,
+and as a message of python-socketio's queues, which `POST /api/v1/pubsub` takes.
+What it is not: how either gets there.
+Who calls it: `manager` makes them, `hook` and `link` write them.
+"""
+
+from . import binary
+
+
+class Message:
+    """One emit, join, leave, end of a room, or disconnect.
+
+    What is emitted becomes JSON here, once: later changes do not matter, and what is no JSON fails where it is
+    emitted, as it does without a queue.
+    """
+
+    def __init__(self, json, method, namespace, **fields):
+        self.json = json
+        self.method = method
+        self.namespace = namespace or "/"
+        self.fields = fields
+        self.data = None
+        self.arguments = None
+        self.attachments = []
+
+    @classmethod
+    def emit(cls, json, event, data, namespace, rooms, skipped):
+        """`rooms` is `None` for everybody, `skipped` a list of sids."""
+        message = cls(json, "emit", namespace, event=event, rooms=rooms, skipped=skipped)
+        message.data = data
+        arguments = binary.take_out(arguments_of(data), message.attachments)
+        message.arguments = json.dumps(arguments, separators=(",", ":"))
+        return message
+
+    def action(self):
+        """The JSON of the action."""
+        fields = self.fields
+        if self.method == "emit":
+            action = {"op": "emit", "namespace": self.namespace, "event": fields["event"]}
+            if fields["rooms"] is not None:
+                action["to"] = {"rooms": fields["rooms"]}
+            if fields["skipped"]:
+                action["except"] = {"sids": fields["skipped"]}
+            if self.attachments:
+                action["attachments"] = binary.encode(self.attachments)
+            return self._with_arguments(action, "args", self.arguments)
+        if self.method == "close_room":
+            action = {"op": "close_room", "room": fields["room"]}
+        elif self.method == "disconnect":
+            action = {"op": "disconnect", "target": {"sids": [fields["sid"]]}}
+        else:
+            names = {"enter_room": "join", "leave_room": "leave"}
+            action = {"op": names[self.method], "target": {"sids": [fields["sid"]]}, "rooms": [fields["room"]]}
+        action["namespace"] = self.namespace
+        return self.json.dumps(action, separators=(",", ":"))
+
+    def published(self, host_id, callback=None):
+        """The JSON of the message; `callback` is the number of the question, when an answer is wanted."""
+        message = {"method": self.method, "namespace": self.namespace, "host_id": host_id}
+        if self.method != "emit":
+            return self.json.dumps({**message, **self.fields}, separators=(",", ":"))
+        rooms = self.fields["rooms"]
+        room = rooms[0] if rooms and len(rooms) == 1 else rooms
+        message.update(event=self.fields["event"], room=room, skip_sid=self.fields["skipped"] or None)
+        message["binary"] = bool(self.attachments)
+        message["callback"] = None if callback is None else [room, self.namespace, callback]
+        data = self.arguments
+        if self.attachments:
+            data = "[%s,%s]" % (data, self.json.dumps(binary.encode(self.attachments))[1:-1])
+        return self._with_arguments(message, "data", data)
+
+    def _with_arguments(self, fields, name, arguments):
+        return '%s,"%s":%s}' % (self.json.dumps(fields, separators=(",", ":"))[:-1], name, arguments)
+
+
+def arguments_of(data):
+    """What python-socketio sends of what it is given: a tuple is several arguments, and `None` is no argument."""
+    if isinstance(data, tuple):
+        return list(data)
+    return [] if data is None else [data]
+
+
+def names_of(rooms):
+    """A list of the names in a room, a list of rooms, or `None`. A name is a text to the server, if it was a number."""
+    if rooms is None:
+        return None
+    if isinstance(rooms, (list, tuple, set, frozenset)):
+        return [str(room) for room in rooms if room not in (None, "")]
+    return [str(rooms)] if rooms != "" else []
