@@ -90,7 +90,7 @@ const OPTIONS: &[Spoken] = &[
 ];
 
 /// The same of what is in lists of tables.
-const LISTS: &[(&str, &[Spoken])] = &[("namespace", OF_NAMESPACES), ("room", OF_ROOMS)];
+const LISTS: &[(&str, &[Spoken])] = &[("namespace", OF_NAMESPACES), ("namespace.rule", OF_RULES), ("room", OF_ROOMS)];
 
 const OF_NAMESPACES: &[Spoken] = &[
     ("name", "\"/chat\"", "\"chat\""),
@@ -101,6 +101,17 @@ const OF_NAMESPACES: &[Spoken] = &[
     ("auto_join", "[\"all\",\"user:{user}\",\"{sid}\",\"{query.a}-{claim.b.c}\"]", "\"{users}\""),
     ("unhandled", "\"error\"", "\"shout\""),
     ("error_event", "\"\"", "7"),
+];
+
+const OF_RULES: &[Spoken] = &[
+    ("on", "\"task_*\"", "7"),
+    ("check", "\"role:admin\"", "\"role:\""),
+    ("leave", "[\"room:*\",\"{0}\"]", "\"{room}\""),
+    ("join", "[\"news\",\"{0.a.1}:{user}:{sid}:{query.b}:{claim.c}\"]", "\"{}\""),
+    ("reply", "{\"event\":\"e\",\"data\":{\"a\":[1,-1.5,true,\"{0.b}\"]}}", "{\"event\":\"connect\"}"),
+    ("ack", "[\"{0}\"]", "{\"a\":null}"),
+    ("relay", "{\"room\":\"{0.room}\",\"members_only\":false}", "{\"members_only\":false}"),
+    ("forward", "false", "7"),
 ];
 
 const OF_ROOMS: &[Spoken] = &[
@@ -182,14 +193,18 @@ async fn every_option_takes_right_values_and_refuses_wrong_ones_by_name() {
     }
     for (list, (name, right, wrong)) in LISTS.iter().flat_map(|(list, rows)| rows.iter().map(move |row| (list, row))) {
         let _row = Row(name);
+        let (list, inner) = list.split_once('.').unwrap_or((list, ""));
         let variable = format!("SOCKETIO_{}", list.to_uppercase());
+        let key = if inner.is_empty() { format!("{list}[0].{name}") } else { format!("{list}[0].{inner}[0].{name}") };
         for (value, code) in [(right, 0), (wrong, 1)] {
+            let item = format!("{{\"{name}\":{value}}}");
+            let item = if inner.is_empty() { item } else { format!("{{\"{inner}\":[{item}]}}") };
             let mut command = command(BINARY, &["check-config"]);
-            command.env(&variable, format!("[{{\"{name}\":{value}}}]"));
+            command.env(&variable, format!("[{item}]"));
             let output = within(command.output()).await.expect("the binary runs");
             let error = String::from_utf8_lossy(&output.stderr);
             assert_eq!(output.status.code(), Some(code), "{error}");
-            assert_eq!(error.contains(&format!("variable {variable}: {list}[0].{name} must be ")), code == 1);
+            assert_eq!(error.contains(&format!("variable {variable}: {key} must be ")), code == 1);
         }
     }
 }

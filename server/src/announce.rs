@@ -60,6 +60,11 @@ fn warnings(config: &Config, files: u64) -> impl Iterator<Item = &'static str> {
             config.auth.jwt.secret.iter().any(|secret| secret.0.len() < SHORT_SECRET),
             "auth.jwt.secret has less than 32 bytes, and may be guessed",
         ),
+        (
+            config.has_daring_rule(),
+            "a rule with check = \"open\" joins rooms that clients name, in a namespace that has tokens: whoever knows \
+             a name hears what is for its room",
+        ),
         (config.cors.origins.contains(&AllowedOrigin::Any), "pages of all origins are let in"),
         (files < FEW_FILES, "the limit on open files is low, and so is that on connections"),
         (config.limits.max_connections as u64 >= files, "limits.max_connections is more than open files allow"),

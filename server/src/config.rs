@@ -3,9 +3,11 @@
 //! Who calls it: `main`, once, and on SIGHUP; everything else in the binary reads its own part.
 
 mod check;
+mod data;
 mod keys;
 mod kind;
 pub(crate) mod listing;
+mod rule;
 mod setting;
 mod source;
 mod template;
@@ -19,6 +21,7 @@ use crate::command::Flags;
 
 pub(crate) use keys::*;
 pub(crate) use kind::{Secret, time};
+pub(crate) use rule::{Check, Content};
 pub(crate) use template::Slot;
 pub(crate) use token::TokenSource;
 pub(crate) use word::*;

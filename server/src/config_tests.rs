@@ -46,7 +46,8 @@ fn the_listing_means_the_same_as_nothing() {
         .collect::<Vec<_>>()
         .join("\n");
     let settled = with_file("uncommented", &uncommented, &[]).expect("valid");
-    assert_eq!(settled.config.namespace.0, [Namespace::default()]);
+    let rule = kind::Tables(vec![Rule::default()]);
+    assert_eq!(settled.config.namespace.0, [Namespace { rule, ..Namespace::default() }]);
     assert_eq!(settled.config.room.0, [Room::default()]);
     let environment = listing::environment();
     let lines = environment.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once('='));

@@ -28,6 +28,7 @@ mod playground;
 mod proxies;
 mod request;
 mod rooms;
+mod rules;
 mod seats;
 mod serve;
 mod slots;

@@ -6,18 +6,19 @@ use std::{sync::Arc, time::Instant};
 
 use prometheus::IntGauge;
 use serde_json::{Value, json};
-use socketio::{Args, Auth, ConnectError, EventName, Namespace, RoomChange, Socket};
+use socketio::{Ack, Args, Auth, ConnectError, EventName, Namespace, RoomChange, Socket};
 use tracing::warn;
 
 use crate::{
     auth::{self, Gate, Tokens},
-    config::{self, Slot, Unhandled},
+    config::{self, Unhandled},
     member::{self, Member},
     metrics::Metrics,
     pace::Pace,
     rooms,
+    rules::{self, Happened, Rules},
     seats::{Seat, Seats},
-    slots,
+    slots::Values,
     sockets::Sockets,
 };
 
@@ -30,6 +31,7 @@ struct Space {
     sockets: Arc<Sockets>,
     metrics: Arc<Metrics>,
     gate: Gate,
+    rules: Rules,
     seats: Seats,
     /// Those of each user in each namespace.
     of_users: Seats,
@@ -78,6 +80,7 @@ fn of_one(
         sockets: sockets.clone(),
         metrics,
         gate: Gate::new(options.auth.unwrap_or(config.auth.mode), tokens.clone(), options),
+        rules: Rules::new(&options.rule.0),
         seats: Seats::new(options.max_connections, Some(seats)),
         of_users: Seats::new(options.max_per_user, None),
         pace: Pace::default(),
@@ -109,8 +112,8 @@ impl Space {
                 counting.metrics.event(&counting.options.name.0, &event);
                 async {}
             })
-            .on_fallback(move |socket: Socket, event: EventName, args: Args| {
-                handling.handle(&socket, &event, &args);
+            .on_fallback(move |socket: Socket, event: EventName, args: Args, ack: Ack| {
+                handling.handle(&Happened { socket: &socket, event: &event, args: &args }, ack);
                 async {}
             })
             .on_room(move |_, change| match change {
@@ -149,8 +152,9 @@ impl Space {
             let full = || Refused::new("limit", "Too many connections of this user");
             socket.set(Some(OfUser(self.of_users.take(&format!("{namespace}\n{user}")).ok_or_else(full)?)));
         }
-        let value = |slot: &Slot| slots::fill(slot, socket);
-        for room in self.options.auto_join.iter().filter_map(|room| room.fill(value)) {
+        let values = Values::new(socket, None);
+        let rooms = self.options.auto_join.iter().filter_map(|room| room.0.fill(|slot| values.text(slot)).ok());
+        for room in rooms {
             // A room whose name is too long, or one too many, is one that cannot be filled.
             let _left_out = socket.join(room);
         }
@@ -166,7 +170,14 @@ impl Space {
     }
 
     /// A client emitted an event.
-    fn handle(&self, socket: &Socket, event: &str, _args: &Args) {
+    fn handle(&self, happened: &Happened<'_>, ack: Ack) {
+        let Happened { socket, event, .. } = *happened;
+        if let Some(rule) = self.rules.find(event) {
+            if let Err(error) = rules::carry_out(rule, happened, ack, &self.sockets) {
+                self.tell_error(socket, event, error.code(), &error.to_string());
+            }
+            return;
+        }
         self.metrics.unhandled(&self.options.name.0);
         self.report(socket, event);
     }

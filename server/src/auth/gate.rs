@@ -57,7 +57,7 @@ impl From<Refused> for ConnectError {
 impl Gate {
     pub(crate) fn new(mode: AuthMode, tokens: Tokens, options: &config::Namespace) -> Self {
         let claim = |slot: &Slot| if let Slot::Claim(way) = slot { way.first().cloned() } else { None };
-        let wanted = options.auto_join.iter().flat_map(|room| room.slots().filter_map(claim)).collect();
+        let wanted = options.slots().into_iter().filter_map(claim).collect();
         Self { mode, tokens, wanted }
     }
 

@@ -8,6 +8,7 @@ use jsonwebtoken::{Algorithm, AlgorithmFamily};
 
 use super::{
     keys::{Auth, Config},
+    rule::Check,
     word::{AllowedOrigin, Listen, Upstream},
 };
 
@@ -45,6 +46,8 @@ pub(crate) enum Conflict {
     SecretBesidePublicKey,
     EmptySecret,
     Leeway,
+    /// A rule that asks or tells an application, where there is none.
+    RuleWithoutBackend(String),
 }
 
 impl fmt::Display for Conflict {
@@ -97,6 +100,7 @@ impl fmt::Display for Conflict {
                 f.write_str("auth.jwt.secret and auth.jwt.public_key_file: there must be one of them, or none")
             }
             Self::EmptySecret => f.write_str("auth.jwt.secret: it is empty"),
+            Self::RuleWithoutBackend(path) => write!(f, "{path}: there is no application that could be asked or told"),
             Self::Leeway => write!(f, "auth.jwt.leeway: it must be {} minutes at most", MAX_LEEWAY.as_secs() / 60),
         }
     }
@@ -165,6 +169,11 @@ pub(super) fn conflicts(config: &Config, is_playground: bool) -> Vec<Conflict> {
     for namespace in &namespace.0 {
         let name = &namespace.name.0;
         refuse(!names.insert(name), Conflict::NamespaceTwice(name.clone()));
+        for (index, rule) in namespace.rule.0.iter().enumerate() {
+            let path = |key| format!("namespace {name}: rule[{index}].{key}");
+            refuse(rule.check == Check::Backend, Conflict::RuleWithoutBackend(path("check")));
+            refuse(rule.forward, Conflict::RuleWithoutBackend(path("forward")));
+        }
     }
     found
 }

@@ -9,9 +9,11 @@ use ipnet::IpNet;
 use jsonwebtoken::Algorithm;
 
 use super::{
+    data::Data,
     kind::{Item, Scalar, Secret, Size, Tables, quoted},
+    rule::{Check, Content, Relay, Reply},
     setting::{self, At, Key, Outcome, Section, Setting, section},
-    template::Template,
+    template::{FirstRoom, Slot, Template},
     token::TokenSource,
     value::Value,
     word::{
@@ -301,13 +303,61 @@ section! {
         /// Sockets of one user in it; one more is refused. 0 is no limit.
         max_per_user: usize = 0,
         /// Rooms that each socket is in from the start; one whose place cannot be filled is left out.
-        auto_join: Vec<Template> = vec![],
+        auto_join: Vec<FirstRoom> = vec![],
         /// What becomes of events that nobody handles: "report" counts all and logs one each second, "error" tells the
         /// client, too, "ignore" only counts.
         unhandled: Unhandled = Unhandled::Report,
         /// Name of the event that tells a client of an error; "" tells nothing.
         error_event: String = "error".into(),
+        /// What becomes of some events without an application; the first rule counts whose name matches.
+        rule: Tables<Rule> = Tables::default(),
     }
+}
+
+section! {
+    /// What becomes of some events without an application.
+    Rule {
+        /// Name of the events; a glob.
+        on: String = "*".into(),
+        /// Who may have it: "open" is everybody, "user" who is somebody, "role:NAME" whose token has the role, "claims"
+        /// whose token allows it, "backend" whom the application allows it.
+        check: Check = Check::Open,
+        /// Rooms that the socket leaves; globs, and in names what may stand in those of join.
+        leave: Vec<Template> = vec![],
+        /// Rooms that it joins, in the same step; {0.FIELD} is of the first argument, and what is missing is an error.
+        join: Vec<Template> = vec![],
+        /// An event for the client: a table with event, its name, and data, its argument, or echo, which is true for
+        /// the arguments that came; {} is none.
+        reply: Option<Reply> = None,
+        /// The argument of the ack, if the client wants one; "" is none.
+        ack: Option<Data> = None,
+        /// Sends the event on to the others in a room: a table with room, and with members_only, which is false to let
+        /// those do it, too, who are not in it; {} is none.
+        relay: Option<Relay> = None,
+        /// Whether the application is told, too.
+        forward: bool = false,
+    }
+}
+
+impl Namespace {
+    /// All slots in it.
+    pub(crate) fn slots(&self) -> Vec<&Slot> {
+        let mut slots: Vec<_> = self.auto_join.iter().flat_map(|room| room.0.slots()).collect();
+        for rule in &self.rule.0 {
+            let rooms = rule.leave.iter().chain(&rule.join).chain(rule.relay.iter().map(|relay| &relay.room));
+            slots.extend(rooms.flat_map(Template::slots));
+            let reply = rule.reply.iter().filter_map(|reply| match &reply.content {
+                Content::One(data) => Some(data),
+                Content::None | Content::Echo => None,
+            });
+            slots.extend(reply.chain(&rule.ack).flat_map(Data::slots));
+        }
+        slots
+    }
+}
+
+impl Item for Rule {
+    const KIND: &'static str = "a list of tables with on, and more";
 }
 
 section! {
@@ -364,7 +414,19 @@ impl Config {
 
     /// Whether clients need a token, or may have one.
     pub(crate) fn wants_tokens(&self) -> bool {
-        self.namespaces().iter().any(|space| space.auth.unwrap_or(self.auth.mode) != AuthMode::None)
+        self.namespaces().iter().any(|space| self.has_tokens(space))
+    }
+
+    fn has_tokens(&self, space: &Namespace) -> bool {
+        space.auth.unwrap_or(self.auth.mode) != AuthMode::None
+    }
+
+    /// Whether clients may have a room by its name alone where they are somebody.
+    pub(crate) fn has_daring_rule(&self) -> bool {
+        let is_of_client = |slot: &Slot| matches!(slot, Slot::Arg(..) | Slot::Query(_));
+        let is_daring =
+            |rule: &Rule| rule.check == Check::Open && rule.join.iter().any(|room| room.slots().any(is_of_client));
+        self.namespaces().iter().any(|space| self.has_tokens(space) && space.rule.0.iter().any(is_daring))
     }
 }
 

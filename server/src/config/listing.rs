@@ -30,12 +30,15 @@ pub(crate) fn file() -> String {
 fn table(text: &mut String, path: &str, before: &str, Key { name, doc, setting }: Key<'_>) {
     let path = format!("{path}{name}");
     let item = setting.item();
-    let (before, open, close) = if item.is_some() { ("# ", "[[", "]]") } else { (before, "[", "]") };
+    text.push_str(before.trim_end());
     text.push('\n');
-    comment(text, if item.is_some() { "" } else { before }, doc);
+    comment(text, before, doc);
+    let (before, open, close) = if item.is_some() { ("# ", "[[", "]]") } else { (before, "[", "]") };
     let _infallible = writeln!(text, "{before}{open}{path}{close}");
     let keys = item.as_deref().unwrap_or(setting).keys().unwrap_or_default();
-    let (tables, values): (Vec<_>, Vec<_>) = keys.into_iter().partition(|key| key.setting.keys().is_some());
+    // A list of tables is a value elsewhere, as its default is short.
+    let is_table = |key: &Key<'_>| key.setting.keys().is_some() || (item.is_some() && key.setting.item().is_some());
+    let (tables, values): (Vec<_>, Vec<_>) = keys.into_iter().partition(is_table);
     for Key { name, doc, setting } in values {
         comment(text, before, doc);
         let _infallible = writeln!(text, "{before}{name} = {}", setting.shown());

@@ -1,13 +1,13 @@
-//! What it is: names of rooms with slots in them that are filled for each socket.
-//! What it is not: a language; what is missing leaves the whole name out.
-//! Who calls it: `keys`, for `auto_join`; `slots` fills them.
+//! What it is: texts with slots in them that are filled for each socket, or each event.
+//! What it is not: a language; what is missing leaves the whole text out.
+//! Who calls it: `keys`, for names of rooms; `data`, for texts in answers; `slots` fills them.
 
 use super::{
     kind::{Scalar, quoted},
     value::Value,
 };
 
-/// A text with slots such as `{query.session_id}` and `{sid}`.
+/// A text with slots such as `{query.session_id}` and `{0.task_id}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Template(Vec<Part>);
 
@@ -27,11 +27,32 @@ pub(crate) enum Slot {
     Query(String),
     /// A claim of the token, and the way into it.
     Claim(Vec<String>),
+    /// An argument of the event by its number, and the way into it.
+    Arg(usize, Vec<String>),
 }
 
 impl Template {
-    /// The text with its slots filled; `None` when something is missing.
-    pub(crate) fn fill(&self, value: impl Fn(&Slot) -> Option<String>) -> Option<String> {
+    /// Reads a text; control characters are nowhere in it.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let (mut rest, mut parts) = (text, Vec::new());
+        while let Some((before, slot)) = rest.split_once('{') {
+            let (slot, after) = slot.split_once('}')?;
+            parts.push(Part::Text(before.to_owned()));
+            parts.push(Part::Slot(Slot::read(slot)?));
+            rest = after;
+        }
+        parts.push(Part::Text(rest.to_owned()));
+        let is_plain = |part: &Part| !matches!(part, Part::Text(text) if text.contains('}'));
+        let is_right = parts.iter().all(is_plain) && !text.contains(char::is_control);
+        parts.retain(|part| *part != Part::Text(String::new()));
+        is_right.then_some(Self(parts))
+    }
+
+    /// The text with its slots filled.
+    ///
+    /// # Errors
+    /// What `value` says of a slot that it cannot fill.
+    pub(crate) fn fill<E>(&self, value: impl Fn(&Slot) -> Result<String, E>) -> Result<String, E> {
         let mut filled = String::new();
         for part in &self.0 {
             match part {
@@ -39,7 +60,7 @@ impl Template {
                 Part::Slot(slot) => filled.push_str(&value(slot)?),
             }
         }
-        Some(filled)
+        Ok(filled)
     }
 
     /// The slots in it.
@@ -49,56 +70,88 @@ impl Template {
             Part::Slot(slot) => Some(slot),
         })
     }
-}
 
-impl Slot {
-    fn read(text: &str) -> Option<Self> {
-        match text.split_once('.') {
-            None if text == "sid" => Some(Self::Id),
-            None if text == "user" => Some(Self::User),
-            Some(("query", name)) if !name.is_empty() => Some(Self::Query(name.to_owned())),
-            Some(("claim", way)) => {
-                let way: Vec<_> = way.split('.').map(str::to_owned).collect();
-                way.iter().all(|name| !name.is_empty()).then_some(Self::Claim(way))
-            }
+    /// The slot that it is, if it is nothing else.
+    pub(crate) fn only_slot(&self) -> Option<&Slot> {
+        match &self.0[..] {
+            [Part::Slot(slot)] => Some(slot),
             _ => None,
         }
     }
 
-    fn shown(&self) -> String {
-        match self {
-            Self::Id => "sid".into(),
-            Self::User => "user".into(),
-            Self::Query(name) => format!("query.{name}"),
-            Self::Claim(way) => format!("claim.{}", way.join(".")),
+    /// As it was written.
+    pub(super) fn text(&self) -> String {
+        let shown = |part: &Part| match part {
+            Part::Text(text) => text.clone(),
+            Part::Slot(slot) => format!("{{{slot}}}"),
+        };
+        self.0.iter().map(shown).collect()
+    }
+}
+
+impl Slot {
+    fn read(text: &str) -> Option<Self> {
+        let (first, way) = text.split_once('.').map_or((text, None), |(first, way)| (first, Some(way)));
+        let names = way.into_iter().flat_map(|way| way.split('.')).map(str::to_owned).collect::<Vec<_>>();
+        if names.iter().any(String::is_empty) {
+            return None;
+        }
+        match (first, way) {
+            ("sid", None) => Some(Self::Id),
+            ("user", None) => Some(Self::User),
+            ("query", Some(name)) => Some(Self::Query(name.to_owned())),
+            ("claim", Some(_)) => Some(Self::Claim(names)),
+            (number, _) if number.bytes().all(|byte| byte.is_ascii_digit()) => {
+                number.parse().ok().map(|number| Self::Arg(number, names))
+            }
+            _ => None,
         }
     }
 }
 
+impl std::fmt::Display for Slot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Id => f.write_str("sid"),
+            Self::User => f.write_str("user"),
+            Self::Query(name) => write!(f, "query.{name}"),
+            Self::Claim(way) => write!(f, "claim.{}", way.join(".")),
+            Self::Arg(number, way) => {
+                write!(f, "{number}")?;
+                way.iter().try_for_each(|name| write!(f, ".{name}"))
+            }
+        }
+    }
+}
+
+/// The name of a room, made of an event.
 impl Scalar for Template {
-    const KIND: &'static str = "the name of a room, in which {user}, {sid}, {query.NAME} and {claim.NAME} may stand";
+    const KIND: &'static str =
+        "the name of a room, in which {0.FIELD}, {user}, {sid}, {query.NAME} and {claim.NAME} may stand";
 
     fn read(value: &Value) -> Option<Self> {
-        let mut rest = value.text()?;
-        let mut parts = Vec::new();
-        while let Some((before, slot)) = rest.split_once('{') {
-            let (slot, after) = slot.split_once('}')?;
-            parts.push(Part::Text(before.to_owned()));
-            parts.push(Part::Slot(Slot::read(slot)?));
-            rest = after;
-        }
-        parts.push(Part::Text(rest.to_owned()));
-        let is_whole = parts.iter().all(|part| !matches!(part, Part::Text(text) if text.contains('}')));
-        parts.retain(|part| *part != Part::Text(String::new()));
-        (!parts.is_empty() && is_whole).then_some(Self(parts))
+        Self::parse(value.text()?).filter(|template| !template.0.is_empty())
     }
 
     fn shown(&self) -> String {
-        let shown = |part: &Part| match part {
-            Part::Text(text) => text.clone(),
-            Part::Slot(slot) => format!("{{{}}}", slot.shown()),
-        };
-        quoted(&self.0.iter().map(shown).collect::<String>())
+        quoted(&self.text())
+    }
+}
+
+/// The name of a room that is joined before there are events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FirstRoom(pub(crate) Template);
+
+impl Scalar for FirstRoom {
+    const KIND: &'static str = "the name of a room, in which {user}, {sid}, {query.NAME} and {claim.NAME} may stand";
+
+    fn read(value: &Value) -> Option<Self> {
+        let is_of_event = |slot: &Slot| matches!(slot, Slot::Arg(..));
+        Template::read(value).filter(|template| !template.slots().any(is_of_event)).map(Self)
+    }
+
+    fn shown(&self) -> String {
+        self.0.shown()
     }
 }
 
@@ -111,27 +164,46 @@ mod tests {
     }
 
     #[test]
-    fn slots_are_filled_or_the_name_is_left_out() {
-        let value = |slot: &Slot| match slot.shown().as_str() {
-            "sid" => Some("S".to_owned()),
-            "query.id" | "claim.a.0" => Some("7".to_owned()),
-            _ => None,
+    fn slots_are_filled_or_the_text_is_left_out() {
+        let value = |slot: &Slot| match slot.to_string().as_str() {
+            "sid" => Ok("S".to_owned()),
+            "query.id" | "claim.a.0" | "0" | "12.a.b" => Ok("7".to_owned()),
+            _ => Err(()),
         };
         for (template, room) in [
             ("news", Some("news")),
             ("user:{query.id}", Some("user:7")),
             ("{query.id}-{sid}-x", Some("7-S-x")),
             ("{claim.a.0}", Some("7")),
+            ("{0}{12.a.b}", Some("77")),
             ("user:{query.nobody}", None),
             ("{sid}{user}", None),
+            ("{1}", None),
         ] {
             let read = read(template).expect(template);
-            assert_eq!(read.fill(value).as_deref(), room, "{template}");
+            assert_eq!(read.fill(value).ok().as_deref(), room, "{template}");
             assert_eq!(read.shown(), quoted(template));
         }
-        for wrong in ["", "{", "a}", "a}{sid}", "{}", "{query.}", "{claim}", "{claim.a..b}", "{users}", "{sid", "{0.a}"]
-        {
+        for wrong in [
+            "",
+            "{",
+            "a}",
+            "a}{sid}",
+            "{}",
+            "{query.}",
+            "{query}",
+            "{claim}",
+            "{claim.a..b}",
+            "{users}",
+            "{sid",
+            "{-1}",
+            "{0.}",
+            "{sid.a}",
+            "a\u{1}",
+            "{99999999999999999999}",
+        ] {
             assert_eq!(read(wrong), None, "{wrong}");
         }
+        assert_eq!(FirstRoom::read(&Value::Text("{0.a}".into())), None);
     }
 }

@@ -1,0 +1,230 @@
+//! What it is: what becomes of events by rules, without an application.
+//! What it is not: their declaration (`config`), nor what becomes of events without a rule (`namespaces`).
+//! Who calls it: `namespaces`, for each event that is nobody else's.
+
+use std::fmt;
+
+use serde_json::Value;
+use socketio::{Ack, Args, EmitError, Glob, JoinError, Room, Socket};
+
+use crate::{
+    auth::Pass,
+    config::{self, Check, Content, Slot},
+    member::{self, Member},
+    slots::{Unfilled, Values},
+    sockets::Sockets,
+};
+
+/// What emits of rules count as.
+const SOURCE: &str = "rule";
+
+/// What is emitted to a whole namespace goes by this name, so it is none of a room.
+const EVERYBODY: &str = "@all";
+
+/// The rules of one entry of namespaces.
+pub(crate) struct Rules(Vec<(Glob, config::Rule)>);
+
+/// An event of a client.
+pub(crate) struct Happened<'a> {
+    pub(crate) socket: &'a Socket,
+    pub(crate) event: &'a str,
+    pub(crate) args: &'a Args,
+}
+
+/// Why a rule was not carried out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum RuleError {
+    /// Something that the rule is made of is not there, or of no use.
+    Unfilled(Slot),
+    /// The name of a room is none, or is not for clients to choose.
+    Room,
+    TooManyRooms,
+    /// The client has no user.
+    Unauthorized,
+    /// The client may not.
+    Forbidden,
+    NotMember,
+    Gone,
+}
+
+impl RuleError {
+    /// For the client's code.
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Self::Unfilled(_) | Self::Room => "invalid_argument",
+            Self::TooManyRooms => "limit",
+            Self::Unauthorized => "unauthorized",
+            Self::Forbidden | Self::NotMember => "forbidden",
+            Self::Gone => "gone",
+        }
+    }
+}
+
+/// For the client's developer.
+impl fmt::Display for RuleError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unfilled(slot) => write!(f, "{slot} must be a text or a number"),
+            Self::Room => f.write_str("the room is not possible"),
+            Self::TooManyRooms => f.write_str("too many rooms"),
+            Self::Unauthorized => f.write_str("log in first"),
+            Self::Forbidden => f.write_str("not allowed"),
+            Self::NotMember => f.write_str("join the room first"),
+            Self::Gone => f.write_str("the socket has left"),
+        }
+    }
+}
+
+impl From<Unfilled> for RuleError {
+    fn from(Unfilled(slot): Unfilled) -> Self {
+        Self::Unfilled(slot)
+    }
+}
+
+impl From<JoinError> for RuleError {
+    fn from(error: JoinError) -> Self {
+        match error {
+            JoinError::TooManyRooms => Self::TooManyRooms,
+            JoinError::Disconnected => Self::Gone,
+            _ => Self::Room,
+        }
+    }
+}
+
+/// A rule with everything filled in, so that nothing of it can fail halfway but for rooms.
+struct Filled<'a> {
+    rule: &'a config::Rule,
+    leave: Vec<Glob>,
+    join: Vec<String>,
+    reply: Option<(&'a str, Option<Value>)>,
+    ack: Option<Value>,
+    relay: Option<(String, bool)>,
+}
+
+impl Rules {
+    pub(crate) fn new(rules: &[config::Rule]) -> Self {
+        Self(rules.iter().map(|rule| (Glob::new(&rule.on), rule.clone())).collect())
+    }
+
+    /// The first rule that is for events of this name.
+    pub(crate) fn find(&self, event: &str) -> Option<&config::Rule> {
+        self.0.iter().find(|(glob, _)| glob.matches(event)).map(|(_, rule)| rule)
+    }
+}
+
+/// Does what a rule says: check, leave and join in one step, reply, ack, relay.
+///
+/// # Errors
+/// [`RuleError`]; the client gets neither reply nor ack then.
+pub(crate) fn carry_out(
+    rule: &config::Rule,
+    happened: &Happened<'_>,
+    ack: Ack,
+    sockets: &Sockets,
+) -> Result<(), RuleError> {
+    check(&rule.check, happened.socket)?;
+    let filled = Filled::new(rule, happened, sockets)?;
+    filled.check(happened)?;
+    filled.act(happened, ack, sockets)
+}
+
+/// Whether this client may have it, whatever it says.
+fn check(check: &Check, socket: &Socket) -> Result<(), RuleError> {
+    let pass = || socket.get::<Pass>();
+    match check {
+        Check::Open => Ok(()),
+        Check::User if Member::of(socket).user().is_some() => Ok(()),
+        Check::User => Err(RuleError::Unauthorized),
+        Check::Role(role) if pass().is_some_and(|pass| pass.has_role(role)) => Ok(()),
+        Check::Claims if pass().is_some() => Ok(()),
+        // The check of the configuration lets no rule ask an application.
+        Check::Role(_) | Check::Claims | Check::Backend => Err(RuleError::Forbidden),
+    }
+}
+
+impl<'a> Filled<'a> {
+    fn new(rule: &'a config::Rule, happened: &Happened<'_>, sockets: &Sockets) -> Result<Self, RuleError> {
+        let values = Values::new(happened.socket, Some(happened.args));
+        let text = |slot: &Slot| values.text(slot);
+        let value = |slot: &Slot| values.value(slot);
+        // A star that a client says is no star.
+        let without_star = |slot: &Slot| {
+            values.text(slot).and_then(|text| match text.contains('*') {
+                true => Err(Unfilled(slot.clone())),
+                false => Ok(text),
+            })
+        };
+        let leave = rule.leave.iter().map(|name| name.fill(without_star).map(|name| Glob::new(&name)));
+        let join = rule.join.iter().map(|name| Ok(name.fill(text)?)).collect::<Result<Vec<_>, RuleError>>()?;
+        let reply = rule.reply.as_ref().map(|reply| {
+            let data = match &reply.content {
+                Content::One(data) => Some(data.fill(&value)?),
+                Content::None | Content::Echo => None,
+            };
+            Ok::<_, Unfilled>((reply.event.as_str(), data))
+        });
+        let relay = rule.relay.as_ref().map(|relay| Ok::<_, Unfilled>((relay.room.fill(text)?, relay.members_only)));
+        let filled = Self {
+            rule,
+            leave: leave.collect::<Result<_, Unfilled>>()?,
+            join,
+            reply: reply.transpose()?,
+            ack: rule.ack.as_ref().map(|data| data.fill(&value)).transpose()?,
+            relay: relay.transpose()?,
+        };
+        let rooms = filled.join.iter().chain(filled.relay.iter().map(|(room, _)| room));
+        let id = happened.socket.id();
+        // The room of another socket is for what is meant for that one alone.
+        let is_taken = |room: &String| room == EVERYBODY || (room != id.as_str() && sockets.get(room).is_some());
+        if rooms.into_iter().any(is_taken) { Err(RuleError::Room) } else { Ok(filled) }
+    }
+
+    /// Whether this client may have it with what it says.
+    fn check(&self, Happened { socket, event, .. }: &Happened<'_>) -> Result<(), RuleError> {
+        if let Some((room, true)) = &self.relay
+            && !self.join.contains(room)
+            && !socket.rooms().iter().any(|joined| joined.as_str() == room)
+        {
+            return Err(RuleError::NotMember);
+        }
+        if self.rule.check != Check::Claims {
+            return Ok(());
+        }
+        let pass = socket.get::<Pass>().ok_or(RuleError::Forbidden)?;
+        let relayed = self.relay.iter().filter(|(_, members_only)| !members_only).map(|(room, _)| room);
+        let has_rooms = self.join.iter().chain(relayed).all(|room| pass.may_join(room));
+        let has_event = !self.join.is_empty() || pass.may_emit(event);
+        if has_rooms && has_event { Ok(()) } else { Err(RuleError::Forbidden) }
+    }
+
+    fn act(self, happened: &Happened<'_>, ack: Ack, sockets: &Sockets) -> Result<(), RuleError> {
+        let Happened { socket, event, args } = *happened;
+        if !self.join.is_empty() || !self.leave.is_empty() {
+            let leaves = |room: &Room| {
+                let name = room.as_str();
+                !member::is_of_user(name) && self.leave.iter().any(|glob| glob.matches(name))
+            };
+            socket.move_to_all(&self.join, leaves)?;
+        }
+        if let Some((name, data)) = self.reply {
+            let sent = match (data, &self.rule.reply) {
+                (Some(data), _) => socket.emit(name, &(data,)),
+                (None, Some(reply)) if reply.content == Content::Echo => socket.emit(name, args),
+                (None, _) => socket.emit(name, &()),
+            };
+            sent.map_err(|_| RuleError::Gone)?;
+            sockets.metrics.emitted(SOURCE, 1);
+        }
+        if let Some(data) = self.ack {
+            ack.send(&(data,)).map_err(|_| RuleError::Gone)?;
+        }
+        if let Some((room, _)) = self.relay {
+            match socket.to(room).emit(event, args) {
+                Ok(recipients) => sockets.metrics.emitted(SOURCE, recipients),
+                Err(EmitError::ReservedEvent) => return Err(RuleError::Forbidden),
+                Err(_) => return Err(RuleError::Gone),
+            }
+        }
+        Ok(())
+    }
+}
