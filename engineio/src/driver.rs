@@ -24,7 +24,7 @@ use crate::{
     reason::{CloseReason, TransportFault},
     session::Transmit,
     sessions::Registration,
-    socket::{Opening, Socket, wake},
+    socket::{Opening, wake},
     websocket::{self, Received},
 };
 
@@ -33,12 +33,11 @@ const TURN: usize = 64;
 
 /// Runs one session. Dropped, it ends the session without a word to the client.
 pub struct Driver {
-    socket: Socket,
     config: Arc<Config>,
     io: Io,
     /// Events that wait for the application's next turn, oldest first.
     waiting: VecDeque<Event>,
-    /// Keeps the session known to its engine for as long as it is driven.
+    /// Has the session, and keeps it known to its engine for as long as it is driven.
     registration: Registration,
 }
 
@@ -76,8 +75,8 @@ enum Step {
 }
 
 impl Driver {
-    pub(crate) fn new(socket: Socket, config: Arc<Config>, registration: Registration) -> Self {
-        Self { socket, config, io: Io::None, waiting: VecDeque::new(), registration }
+    pub(crate) fn new(config: Arc<Config>, registration: Registration) -> Self {
+        Self { config, io: Io::None, waiting: VecDeque::new(), registration }
     }
 
     /// Runs the session to its end and tells why it ended.
@@ -98,7 +97,7 @@ impl Driver {
     /// Leaves out [`Event::Flush`] and [`Event::Drain`]: for an application that does not ask for them, as to tell them
     /// takes one more turn of the driver for each GET that is answered.
     pub fn without_flushes(self) -> Self {
-        self.socket.lock().session.outbox.forget_left();
+        self.registration.socket.lock().session.outbox.forget_left();
         self
     }
 
@@ -127,7 +126,7 @@ impl Driver {
         mut timer: Pin<&mut Sleep>,
         on_event: &mut impl FnMut(Event),
     ) -> Poll<CloseReason> {
-        self.socket.lock().driver_awake();
+        self.registration.socket.lock().driver_awake();
         let (mut written, mut asked) = (false, Asked::default());
         loop {
             let opened = self.poll_open(cx);
@@ -138,7 +137,7 @@ impl Driver {
             let held = self.tell(events, on_event);
             // Told after that look, in which the session heard that the WebSocket took everything.
             if written || matches!(step, Step::End(_)) {
-                self.socket.notify_written();
+                self.registration.socket.notify_written();
             }
             written = self.poll_write(cx);
             match step {
@@ -155,7 +154,7 @@ impl Driver {
     /// Hands over events, those that waited first, until the turn is over or the application holds them back; of a
     /// session that has ended there is nobody to hold back. Says whether they are held back.
     fn tell(&mut self, mut events: impl Iterator<Item = Event>, on_event: &mut impl FnMut(Event)) -> bool {
-        let socket = &self.socket;
+        let socket = &self.registration.socket;
         let is_held = || socket.is_held() && socket.closed().is_none();
         for _ in 0..TURN {
             if is_held() {
@@ -184,20 +183,20 @@ impl Driver {
 
     /// Whether what comes may be handed over: what waits is older than it.
     fn may_read(&self) -> bool {
-        self.waiting.is_empty() && !self.socket.is_held()
+        self.waiting.is_empty() && !self.registration.socket.is_held()
     }
 
     /// Reads the WebSocket once, unless so much waits to be written that the client should read first.
     fn poll_read(&mut self, cx: &mut Context<'_>, asked: &mut Asked, on_event: &mut impl FnMut(Event)) -> bool {
         let Io::Open(io) = &mut self.io else { return false };
-        let (socket, waiting) = (&self.socket, &mut self.waiting);
+        let (socket, waiting) = (&self.registration.socket, &mut self.waiting);
         if asked.websocket {
             return false;
         }
         if !io.queue.is_empty() && socket.lock().session.outbox_bytes() >= self.config.max_outbox_bytes / 2 {
             return false;
         }
-        let (now, revision) = (Instant::now(), self.socket.encoding().revision);
+        let (now, revision) = (Instant::now(), self.registration.socket.encoding().revision);
         let received = io.poll_read(cx, now, |unit| {
             let packet = Packet::decode(unit, revision);
             let (earlier, event, wants_more) = socket.update(|inner| {
@@ -263,8 +262,8 @@ impl Driver {
     ) -> (impl Iterator<Item = Event> + use<>, Step) {
         let elapsed = !asked.timer && timer.as_mut().poll(cx).is_ready();
         asked.timer = !elapsed;
-        let mut inner = self.socket.lock();
-        let held = self.socket.is_held();
+        let mut inner = self.registration.socket.lock();
+        let held = self.registration.socket.is_held();
         let late = match &mut self.io {
             Io::Open(io) => io.deadline(held),
             Io::None | Io::Opening(_) => None,
@@ -327,12 +326,12 @@ impl Driver {
 
     /// The WebSocket broke or was closed by the client.
     fn lose(&mut self, cx: &mut Context<'_>, fault: Option<TransportFault>) {
-        self.socket.update(|inner| {
+        self.registration.socket.update(|inner| {
             inner.driver_awake();
             inner.session.handle_lost(Transport::WebSocket, fault);
         });
         // Of a session that ended, `look` closes the WebSocket with the code of its reason.
-        if self.socket.closed().is_none() {
+        if self.registration.socket.closed().is_none() {
             self.drop_io(cx, fault.and_then(|fault| CloseReason::TransportError(fault).close_code()));
         }
     }
@@ -364,15 +363,15 @@ impl<F: FnMut(Event)> Future for Running<F> {
 
 impl fmt::Debug for Driver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Driver").field("socket", &self.socket).finish_non_exhaustive()
+        f.debug_struct("Driver").field("socket", &self.registration.socket).finish_non_exhaustive()
     }
 }
 
 impl Drop for Driver {
     /// Whoever still holds the session, or waits for it in a GET, learns that it is over.
     fn drop(&mut self) {
-        self.socket.close_for(CloseReason::Shutdown);
-        self.socket.notify_written();
+        self.registration.socket.close_for(CloseReason::Shutdown);
+        self.registration.socket.notify_written();
     }
 }
 
@@ -387,6 +386,7 @@ mod tests {
     };
 
     use super::*;
+    use crate::socket::Socket;
     use crate::{
         engine::{Arrival, Engine},
         handshake::Handshake,

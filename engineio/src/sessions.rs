@@ -29,7 +29,7 @@ struct Table {
 #[derive(Debug)]
 pub(crate) struct Registration {
     sessions: Sessions,
-    sid: Sid,
+    pub(crate) socket: Socket,
     _admitted: Admitted,
 }
 
@@ -59,7 +59,7 @@ impl Sessions {
             Entry::Occupied(_) => None,
             Entry::Vacant(entry) => {
                 entry.insert(socket.clone());
-                Some(Registration { sessions: self.clone(), sid: socket.sid(), _admitted: admitted })
+                Some(Registration { sessions: self.clone(), socket: socket.clone(), _admitted: admitted })
             }
         }
     }
@@ -91,7 +91,7 @@ impl Sessions {
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        self.sessions.0.by_sid.remove(&self.sid);
+        self.sessions.0.by_sid.remove(&self.socket.sid());
         self.sessions.0.removed.notify_waiters();
     }
 }

@@ -116,14 +116,21 @@ pub(crate) struct Io {
     written: usize,
     /// The answer to the newest ping that came while the client did not read.
     pong: Option<Frame>,
-    /// Compression of what is sent, for messages of a threshold and more.
-    deflate: Option<(Deflate, usize)>,
+    /// In a box, as most have none.
+    compressor: Option<Box<Compressor>>,
     pings: Pings,
     /// When a message that has begun has to be whole.
     deadline: Option<Instant>,
     message_timeout: Duration,
     /// The client's close was answered: nothing may follow.
     closed: bool,
+}
+
+/// Compression of what is sent.
+struct Compressor {
+    deflate: Deflate,
+    /// Bytes of a message from which on it is compressed.
+    threshold: usize,
     /// For as long as it keeps compression contexts.
     _permit: Option<OwnedSemaphorePermit>,
 }
@@ -155,14 +162,16 @@ impl Io {
     /// Takes over a stream on which the handshake is done.
     pub(crate) fn new(upgraded: Upgraded, config: &Config, now: Instant) -> Self {
         let agreed = upgraded.compression.as_ref().map(|compression| compression.agreed);
-        let deflate = agreed.zip(config.per_message_deflate.as_ref()).map(|(agreed, options)| {
+        let compressor = upgraded.compression.zip(config.per_message_deflate.as_ref());
+        let compressor = compressor.map(|(Compression { agreed, permit }, options)| {
             let kind = Kind { bits: agreed.server_bits, level: options.level.min(9) };
-            (Deflate::new(kind, agreed.server_takeover), options.threshold)
+            let deflate = Deflate::new(kind, agreed.server_takeover);
+            Box::new(Compressor { deflate, threshold: options.threshold, _permit: permit })
         });
         Self {
             stream: upgraded.stream,
             reader: Reader::new(config, agreed.as_ref().map_or(Compressed::Never, Compressed::by)),
-            deflate,
+            compressor,
             queue: VecDeque::new(),
             written: 0,
             pong: None,
@@ -170,7 +179,6 @@ impl Io {
             deadline: None,
             message_timeout: config.message_timeout,
             closed: false,
-            _permit: upgraded.compression.and_then(|compression| compression.permit),
         }
     }
 
@@ -276,7 +284,7 @@ impl Io {
 
     /// Compresses what is queued, if that was agreed on; what is compressed already stays.
     fn compress(&mut self) {
-        let Some((deflate, threshold)) = &mut self.deflate else { return };
+        let Some(Compressor { deflate, threshold, .. }) = self.compressor.as_deref_mut() else { return };
         for frame in self.queue.iter_mut().filter(|frame| frame.may_shrink(*threshold)) {
             *frame = match deflate.run(frame.data()) {
                 Some(payload) => frame.compressed(&payload),

@@ -2,7 +2,7 @@
 //! What it is not: a clock. Whoever waits gives up by itself and takes its entry away.
 //! Who calls it: `peer` holds one table per socket.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use tokio::sync::oneshot;
 
@@ -11,7 +11,8 @@ use crate::args::Args;
 /// Answers that are due. Empty, it owns no heap.
 #[derive(Debug, Default)]
 pub(crate) struct Acks {
-    pending: HashMap<u64, oneshot::Sender<Args>>,
+    /// A tree, because an empty one is half as large as a table.
+    pending: BTreeMap<u64, oneshot::Sender<Args>>,
     /// Answers that nobody waits for any more, and that may yet come.
     abandoned: u64,
     /// Answers that came and were never asked for, or came twice.
@@ -48,12 +49,12 @@ impl Acks {
     pub(crate) fn forget(&mut self, id: u64) {
         self.abandoned += u64::from(self.pending.remove(&id).is_some());
         if self.pending.is_empty() {
-            self.pending = HashMap::new();
+            self.pending = BTreeMap::new();
         }
     }
 
     /// The client is gone: all who wait learn it at once.
     pub(crate) fn clear(&mut self) {
-        self.pending = HashMap::new();
+        self.pending = BTreeMap::new();
     }
 }

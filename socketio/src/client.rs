@@ -19,7 +19,6 @@ use crate::{
     error::{ConnectError, DisconnectReason},
     event_rate::{Bucket, OnExcess},
     handler::{self, Ended},
-    hub::Terms,
     limits::Limits,
     namespaces::{Found, Missing, Namespaces},
     parser::{Encoded, Parser},
@@ -38,7 +37,6 @@ pub(crate) struct Client {
     joined: Vec<Joined>,
     /// Counted by connect handlers, too, which may run in other tasks.
     refusals: Arc<AtomicU32>,
-    terms: Terms,
     /// Kept by connect handlers, too.
     deadlines: Arc<Deadlines>,
     /// Set where events are limited in number.
@@ -69,18 +67,13 @@ impl Joined {
 
 impl Client {
     /// A connection that has just been opened. One of revision 3 joins `/` without asking (socket.io-protocol v4).
-    pub(crate) fn new(
-        engine: engineio::Socket,
-        namespaces: Arc<Namespaces>,
-        terms: Terms,
-        connect_timeout: Duration,
-    ) -> Self {
+    pub(crate) fn new(engine: engineio::Socket, namespaces: Arc<Namespaces>, connect_timeout: Duration) -> Self {
         let revision = engine.encoding().revision;
-        let decoder = terms.parser.decoder(revision, &terms.limits);
+        let decoder = namespaces.parser().decoder(revision, &namespaces.settings.terms.limits);
         let deadlines = Arc::new(Deadlines::new(engine.clone(), connect_timeout));
         let (joined, refusals) = (Vec::new(), Arc::default());
-        let bucket = terms.limits.event_rate.map(|_| Box::default());
-        let mut client = Self { engine, namespaces, decoder, joined, refusals, terms, deadlines, bucket };
+        let bucket = namespaces.limits().event_rate.map(|_| Box::default());
+        let mut client = Self { engine, namespaces, decoder, joined, refusals, deadlines, bucket };
         if revision == Revision::V3 {
             client.connect("/", "");
         }
@@ -99,7 +92,7 @@ impl Client {
         let was_partial = self.decoder.awaits().is_some();
         let decoded = self.decoder.push(message);
         match (was_partial, self.decoder.awaits().is_some()) {
-            (false, true) => self.deadlines.begin_packet(self.terms.limits.attachment_timeout),
+            (false, true) => self.deadlines.begin_packet(self.namespaces.limits().attachment_timeout),
             (true, false) => self.deadlines.end_packet(),
             _ => {}
         }
@@ -144,10 +137,10 @@ impl Client {
             }
             // The server closes: this came too late.
             (Body::Event(_), Some(_)) if self.namespaces.settings.tasks.is_closed() => true,
-            (Body::Event(event), Some((at, _))) if !may_emit(&mut self.bucket, &self.terms.limits) => {
+            (Body::Event(event), Some((at, _))) if !may_emit(&mut self.bucket, self.namespaces.limits()) => {
                 self.refuse_event(at, event)
             }
-            (Body::Event(event), Some((_, joined))) => match joined.peer.arrive(event, &self.terms.limits) {
+            (Body::Event(event), Some((_, joined))) => match joined.peer.arrive(event, self.namespaces.limits()) {
                 Arrival::Handle(event) => {
                     let served = joined.served.get().expect("a peer is let in by its namespace");
                     served.handle(&joined.peer, event);
@@ -157,7 +150,7 @@ impl Client {
                 Arrival::TooMany => false,
             },
             (Body::Ack(id, args), Some((_, joined))) => {
-                id.is_none_or(|id| joined.peer.resolve_ack(id, args) <= self.terms.limits.max_unknown_acks)
+                id.is_none_or(|id| joined.peer.resolve_ack(id, args) <= self.namespaces.limits().max_unknown_acks)
             }
             // A second CONNECT, or anything else before the first.
             (Body::Connect(_), Some(_)) | (_, None) => false,
@@ -171,7 +164,7 @@ impl Client {
         if let Some(served) = served.get().filter(|_| peer.is_connected()) {
             served.refuse_event(peer, event);
         }
-        self.terms.limits.event_rate.is_none_or(|rate| rate.on_excess == OnExcess::Drop)
+        self.namespaces.limits().event_rate.is_none_or(|rate| rate.on_excess == OnExcess::Drop)
     }
 
     fn position(&self, namespace: &str) -> Option<usize> {
@@ -186,20 +179,24 @@ impl Client {
         let answer = Answer {
             engine: self.engine.clone(),
             refusals: self.refusals.clone(),
-            parser: self.terms.parser.clone(),
-            max_refusals: self.terms.limits.max_refusals,
+            parser: self.namespaces.parser().clone(),
+            max_refusals: self.namespaces.limits().max_refusals,
             deadlines: self.deadlines.clone(),
             name: name.into(),
         };
-        if auth.len() > self.terms.limits.max_auth {
+        if auth.len() > self.namespaces.limits().max_auth {
             return answer.refuse_for(&ConnectError::new("auth payload too large"));
         }
-        let max = self.terms.limits.max_namespaces;
+        let max = self.namespaces.limits().max_namespaces;
         if self.joined.len() >= max {
             self.joined.retain(|joined| !joined.peer.is_gone());
         }
         if self.joined.len() >= max {
-            return answer.refuse(&Missing::TooMany.refusal(&self.terms.parser, name, self.engine.encoding().revision));
+            return answer.refuse(&Missing::TooMany.refusal(
+                self.namespaces.parser(),
+                name,
+                self.engine.encoding().revision,
+            ));
         }
         let peer = Arc::new(Peer::new(self.engine.clone(), auth));
         let served = Arc::new(OnceLock::new());

@@ -107,7 +107,8 @@ pub trait Decode: fmt::Debug + Send {
 pub struct Decoder {
     revision: Revision,
     limits: Arc<Limits>,
-    partial: Option<Partial>,
+    /// In a box, as most connections never have one.
+    partial: Option<Box<Partial>>,
 }
 
 /// A packet whose attachments are still due.
@@ -139,7 +140,7 @@ impl Decode for Decoder {
                 if due == 0 {
                     return Ok(Some(packet));
                 }
-                self.partial = Some(Partial { packet, due, attachments: Vec::new() });
+                self.partial = Some(Box::new(Partial { packet, due, attachments: Vec::new() }));
                 Ok(None)
             }
             (Message::Binary(data), Some(mut partial)) => {

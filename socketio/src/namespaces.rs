@@ -12,6 +12,7 @@ use crate::{
     delivery::Settings,
     error::ConnectError,
     hub::Hub,
+    limits::Limits,
     namespace::{Handlers, Name, Namespace, OnlyIf},
     parser::{Encoded, Parser},
     pattern::Pattern,
@@ -93,6 +94,15 @@ impl Namespaces {
         fixed.keys().for_each(|path: &String| settings.hooks.new_namespace(path));
         let children = Arc::new(Children::new(settings.terms.limits.max_dynamic_namespaces, cleanup));
         Self { fixed, families, children, settings }
+    }
+
+    /// What a client may bring.
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.settings.terms.limits
+    }
+
+    pub(crate) fn parser(&self) -> &Parser {
+        &self.settings.terms.parser
     }
 
     /// The namespace of this name, if it is there.

@@ -125,7 +125,7 @@ impl SocketIo {
         let settings = Settings {
             hooks: config.hooks,
             error_acks: config.error_acks,
-            terms: terms.clone(),
+            terms,
             tasks: handlers.clone(),
             recovery: config.connection_state_recovery.map(|options| (options, silence)),
             histories: Arc::new(Histories::new(config.max_history_bytes)),
@@ -142,7 +142,7 @@ impl SocketIo {
             }
             let mut observer = joinable.settings.hooks.connection(&socket);
             let span = trace::connection(&socket);
-            let join = || Client::new(socket, joinable.clone(), terms.clone(), connect_timeout);
+            let join = || Client::new(socket, joinable.clone(), connect_timeout);
             let mut client = trace::enter(&span, join);
             let mut running = Some(running.begin());
             let driver = if observer.is_some() { driver } else { driver.without_flushes() };
