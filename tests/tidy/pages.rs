@@ -154,3 +154,13 @@ fn pages_are_linked_to() {
         }
     }
 }
+
+#[test]
+fn the_dashboard_shows_figures_that_are_there() {
+    let (dashboard, metrics) = (read("server/grafana/socketio-server.json"), read("server/src/metrics.rs"));
+    let _valid: serde_json::Value = serde_json::from_str(&dashboard).expect("JSON");
+    let words = dashboard.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').collect::<BTreeSet<_>>();
+    let shown = words.into_iter().filter_map(|word| word.strip_prefix("socketio_"));
+    let unknown = shown.filter(|name| !metrics.contains(&format!("\"{}\", \"", name.trim_end_matches("_bucket"))));
+    none(&unknown.map(str::to_owned).collect::<Vec<_>>(), "server/src/metrics.rs has no such figures");
+}
