@@ -43,6 +43,9 @@ pub(crate) enum Command {
     Emit(Emit),
     /// Print a token for a client, signed with the secret of this configuration
     Token(Token),
+    /// Connect to a Socket.IO server as clients do, through whatever stands between, and say what is to be changed;
+    /// the status is 1 if something does not work
+    Doctor(Doctor),
 }
 
 /// What is to be in a token.
@@ -75,6 +78,31 @@ pub(crate) struct Token {
     /// What the application is told with each event, as JSON
     #[arg(long, value_name = "JSON", default_value = "null", value_parser = json)]
     pub(crate) session: serde_json::Value,
+}
+
+/// Which server to look at, and as whom.
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    /// As clients have it, such as https://chat.example.com; what follows the host is a namespace
+    pub(crate) url: String,
+    /// Path of Socket.IO requests
+    #[arg(long, default_value = "/socket.io/")]
+    pub(crate) path: String,
+    /// Namespace to join
+    #[arg(long)]
+    pub(crate) namespace: Option<String>,
+    /// Origin of other pages that are to connect, such as https://www.example.com
+    #[arg(long, value_name = "URL")]
+    pub(crate) origin: Option<String>,
+    /// Time for an answer
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = time)]
+    pub(crate) timeout: Duration,
+    /// Take any certificate
+    #[arg(long)]
+    pub(crate) insecure: bool,
+    /// Do not wait for a ping
+    #[arg(long)]
+    pub(crate) quick: bool,
 }
 
 /// What to emit, to whom, and by which server.

@@ -102,7 +102,8 @@ pub(crate) struct Line {
     used: Used,
 }
 
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+/// Bytes both ways.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 

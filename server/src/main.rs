@@ -10,6 +10,7 @@ mod command;
 mod config;
 mod connector;
 mod deny;
+mod doctor;
 mod front;
 mod guard;
 mod hop;
@@ -81,6 +82,7 @@ fn run(CommandLine { command, flags }: CommandLine) -> Result<(), Box<dyn Error>
             let tokens = Tokens::load(&Settled::load(&flags)?.config.auth.jwt)?;
             println!("{}", tokens.sign(&token.into())?.token);
         }
+        Command::Doctor(asked) => runtime(1)?.block_on(doctor::doctor(&asked))?,
         Command::Emit(emit) => {
             let settled = Settled::load(&flags)?;
             print!("{}", runtime(1)?.block_on(request::emit(&emit, &settled))?);
