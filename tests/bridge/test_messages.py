@@ -43,6 +43,20 @@ def test_what_a_background_task_emits_comes_after_what_its_handler_did(app, api)
     assert ("accepted", []) in events
 
 
+def test_a_room_whose_name_is_a_glob_is_left_by_a_message_in_order(app, api):
+    start = len(app.process.log)
+    assert app.event("odd-names") == {}
+    message = api.next()
+    assert (message["method"], message["sid"], message["room"]) == ("leave_room", "S", "a*")
+    assert api.events(1) == [("kept", [])]
+    app.process.logged("disconnect is not emitted: clients keep this name", start)
+
+
+def test_what_is_too_much_for_one_answer_goes_by_messages_in_order(app, api):
+    assert app.event("large") == {}
+    assert api.events(3) == [(letter, [letter * 300_000]) for letter in "abc"]
+
+
 def test_call_in_a_handler_waits_for_the_client(app, api):
     assert app.ack("ask", "why?") == ["yes", "why?"]
     assert api.events(2) == [("before", []), ("question", ["why?"])]

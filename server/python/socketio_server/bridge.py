@@ -241,7 +241,10 @@ def _is_own(headers, peer):
     if any(name in headers for name in ("origin", "forwarded", "x-forwarded-for", "x-real-ip", "via")):
         return False
     # Unix sockets have no address.
+    if not peer:
+        return True
     try:
-        return not peer or ipaddress.ip_address(peer).is_loopback
+        address = ipaddress.ip_address(peer)
     except ValueError:
-        return peer == "localhost"
+        return False
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback

@@ -10,6 +10,9 @@ import threading
 from . import binary
 from .environ import Environ
 
+# Bytes of messages in one answer, of which the server reads 1 MiB.
+MAX_MESSAGES = 512 << 10
+
 _current = contextvars.ContextVar("socketio_server_hook", default=None)
 
 
@@ -88,6 +91,9 @@ class Hook:
         self.is_direct = False
         self._runner = None
         self._messages = []
+        self._size = 0
+        # Taken for one step with the messages: what the handler started may run in another thread.
+        self._lock = threading.Lock()
         self._token = None
 
     def __enter__(self):
@@ -104,13 +110,19 @@ class Hook:
         """Whether what runs is the handler itself, and not something that it started."""
         return _runner() == self._runner
 
+    def takes(self, message):
+        """Whether the answer can say it."""
+        return message.has_action and self._size + message.size <= MAX_MESSAGES
+
     def is_of(self, sid, namespace):
         return sid == self.sid and (namespace or "/") == self.namespace
 
     def add(self, message):
         """Takes a message for the answer."""
         self.note(message)
-        self._messages.append(message)
+        with self._lock:
+            self._messages.append(message)
+            self._size += message.size
 
     def note(self, message):
         """Keeps the rooms of this socket as they will be."""
@@ -124,5 +136,6 @@ class Hook:
 
     def take(self):
         """The messages taken so far, which the answer has no longer."""
-        messages, self._messages = self._messages, []
+        with self._lock:
+            messages, self._messages, self._size = self._messages, [], 0
         return messages

@@ -14,7 +14,7 @@ from socketio.pubsub_manager import PubSubManager
 from . import hook as hooks
 from .api import Api
 from .link import ApiLink
-from .message import Message, names_of
+from .message import RESERVED, Message, names_of
 
 log = logging.getLogger("socketio_server")
 
@@ -29,8 +29,11 @@ class _Passing:
         return self.server.packet_class.json if self.server else json
 
     def _messages(self, event, data, namespace, room, skip_sid):
-        """The message of an emit, unless it is for nobody."""
+        """The message of an emit, unless it is for nobody or cannot be sent."""
         rooms = names_of(room)
+        if event in RESERVED:
+            log.error("%s is not emitted: clients keep this name for themselves", event)
+            return []
         if rooms == []:
             return []
         return [Message.emit(self._json, event, data, namespace, rooms, names_of(skip_sid) or [])]
@@ -40,7 +43,7 @@ class _Passing:
         hook = hooks.current()
         if hook is None or not hook.is_open:
             yield message
-        elif hook.is_ours and (not hook.is_direct or self.link.is_down):
+        elif hook.is_ours and hook.takes(message) and (not hook.is_direct or self.link.is_down):
             hook.add(message)
         else:
             yield from self._directly(hook)

@@ -6,6 +6,9 @@ Who calls it: `manager` makes them, `hook` and `link` write them.
 
 from . import binary
 
+# Names of events that clients keep for themselves: the server sends none of them.
+RESERVED = ("connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener")
+
 
 class Message:
     """One emit, join, leave, end of a room, or disconnect.
@@ -31,6 +34,16 @@ class Message:
         arguments = binary.take_out(arguments_of(data), message.attachments)
         message.arguments = json.dumps(arguments, separators=(",", ":"))
         return message
+
+    @property
+    def size(self):
+        """Bytes, about."""
+        return 200 + len(self.arguments or "") + sum(len(attachment) * 4 // 3 for attachment in self.attachments)
+
+    @property
+    def has_action(self):
+        """Whether it can be said as an action, where `*` in a room that is left means any characters."""
+        return self.method != "leave_room" or "*" not in self.fields["room"]
 
     def action(self):
         """The JSON of the action."""

@@ -123,6 +123,19 @@ async def odd(sid):
         session["odd"] = object()
 
 
+@sio.on("odd-names")
+async def odd_names(sid):
+    await sio.leave_room(sid, "a*")
+    await sio.emit("disconnect", 1)
+    await sio.emit("kept", to=sid)
+
+
+@sio.event
+async def large(sid):
+    for letter in "abc":
+        await sio.emit(letter, letter * 300_000, to=sid)
+
+
 @sio.event
 async def quit(sid):
     await sio.disconnect(sid)

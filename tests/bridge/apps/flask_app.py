@@ -112,6 +112,19 @@ def odd():
     session["odd"] = object()
 
 
+@socketio.on("odd-names")
+def odd_names():
+    leave_room("a*")
+    emit("disconnect", 1)
+    emit("kept")
+
+
+@socketio.on("large")
+def large():
+    for letter in "abc":
+        emit(letter, letter * 300_000)
+
+
 @socketio.on("quit")
 def quit():
     disconnect()

@@ -112,6 +112,19 @@ def odd(sid):
         session["odd"] = object()
 
 
+@sio.on("odd-names")
+def odd_names(sid):
+    sio.leave_room(sid, "a*")
+    sio.emit("disconnect", 1)
+    sio.emit("kept", to=sid)
+
+
+@sio.event
+def large(sid):
+    for letter in "abc":
+        sio.emit(letter, letter * 300_000, to=sid)
+
+
 @sio.event
 def quit(sid):
     sio.disconnect(sid)
