@@ -34,7 +34,7 @@ const SOCKETIO: &str = "\
         glob, room_rules + glob id, room_history + glob room_rules, rooms + id, \
         presence + id room_rules rooms
     codecs: args, packet, decoder + args packet, msgpack_reader + decoder, msgpack_writer, \
-        msgpack + args decoder msgpack_reader msgpack_writer packet, parser + args decoder msgpack packet
+        msgpack_json + msgpack_reader, msgpack + args decoder msgpack_reader msgpack_writer packet, parser + args decoder msgpack packet
     state: acks, changes, children, tasks, history, load, marks, target, corks, \
         histories + target, throttle + target, peer + acks load marks, running + peer, \
         recovery + history peer, hub + changes corks histories peer recovery target throttle, \

@@ -175,6 +175,8 @@ mod marks;
 #[cfg(feature = "msgpack")]
 mod msgpack;
 #[cfg(feature = "msgpack")]
+mod msgpack_json;
+#[cfg(feature = "msgpack")]
 mod msgpack_reader;
 #[cfg(feature = "msgpack")]
 mod msgpack_writer;
@@ -231,6 +233,8 @@ pub use hooks::{Cause, Failure, Hooks};
 pub use id::SocketId;
 pub use lanes::Sequential;
 pub use limits::Limits;
+#[cfg(feature = "msgpack")]
+pub use msgpack_json::msgpack_to_json;
 pub use namespace::Namespace;
 pub use operator::SocketOperator;
 pub use packet::{OutgoingPacket, PacketType, RESERVED_EVENTS};

@@ -1,6 +1,6 @@
 //! What it is: MessagePack read token by token, and values of it written as JSON with binary beside it.
 //! What it is not: packets (`msgpack`), nor a tree of values: what is made is text of six times the length at most.
-//! Who calls it: `msgpack`.
+//! Who calls it: `msgpack`, `msgpack_json`.
 
 use std::io::Write;
 
@@ -11,6 +11,9 @@ use crate::{decoder::is_wasteful, error::DecodeError, limits::Limits, value::PLA
 
 /// The type of the extensions by which `notepack.io` writes what MessagePack has no type for.
 const NOTEPACK: i8 = 0;
+
+/// The type of the extension that MessagePack has for times.
+const TIMESTAMP: i8 = -1;
 
 /// The next value, or how the next list or map begins.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -191,6 +194,8 @@ pub(crate) struct Json<'a> {
     attachment_bytes: usize,
     /// Whether there are data that look like a placeholder.
     has_lookalike: bool,
+    /// Whether timestamps are dates; the official clients' parser takes them for extensions that it does not know.
+    has_timestamps: bool,
 }
 
 /// A list or a map whose items are being written: how many are to come.
@@ -202,7 +207,20 @@ struct Open {
 impl<'a> Json<'a> {
     /// Nothing yet; what is binary will be slices of `source`.
     pub(crate) fn new(source: &'a Bytes, limits: &'a Limits) -> Self {
-        Self { source, limits, text: Vec::new(), attachments: Vec::new(), attachment_bytes: 0, has_lookalike: false }
+        Self {
+            source,
+            limits,
+            text: Vec::new(),
+            attachments: Vec::new(),
+            attachment_bytes: 0,
+            has_lookalike: false,
+            has_timestamps: false,
+        }
+    }
+
+    /// Reads timestamps as dates.
+    pub(crate) fn with_timestamps(self) -> Self {
+        Self { has_timestamps: true, ..self }
     }
 
     /// Bytes of text so far.
@@ -302,6 +320,10 @@ impl<'a> Json<'a> {
             Token::Text(value) => self.write(value),
             Token::Date(milliseconds) => self.write(&iso_date(milliseconds)),
             Token::Binary(data) => self.binary(data)?,
+            Token::Extension(TIMESTAMP, data) if self.has_timestamps => {
+                let date = timestamp(data).ok_or(DecodeError::Payload)?;
+                self.write(&iso_date(date));
+            }
             // What `notepack.io` makes of it: a list of both.
             Token::Extension(kind, data) => {
                 self.text.push(b'[');
@@ -332,6 +354,22 @@ impl<'a> Json<'a> {
     fn write<T: serde::Serialize + ?Sized>(&mut self, value: &T) {
         serde_json::to_writer(&mut self.text, value).expect("texts, numbers and nothing are JSON");
     }
+}
+
+/// The milliseconds of a timestamp in any of its three forms (MessagePack, "Timestamp extension type").
+fn timestamp(data: &[u8]) -> Option<i64> {
+    let (seconds, nanoseconds) = match *data {
+        [a, b, c, d] => (u32::from_be_bytes([a, b, c, d]).into(), 0),
+        [a, b, c, d, e, f, g, h] => {
+            let both = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
+            ((both & 0x3_ffff_ffff) as i64, both >> 34)
+        }
+        [a, b, c, d, ref seconds @ ..] => {
+            (i64::from_be_bytes(seconds.try_into().ok()?), u32::from_be_bytes([a, b, c, d]).into())
+        }
+        _ => return None,
+    };
+    Some(seconds.saturating_mul(1000).saturating_add_unsigned(nanoseconds / 1_000_000))
 }
 
 /// What `Date.prototype.toISOString` gives; `None` for what is no date there.
