@@ -13,6 +13,7 @@ use crate::{
     guard,
     keyring::Keyring,
     metrics::Metrics,
+    redis::Redis,
 };
 
 /// Everything that is there, behind the prefix.
@@ -23,6 +24,8 @@ const ROUTES: [&str; 6] = ["/healthz", "/readyz", "/metrics", "/api/v1/emit", "/
 pub(crate) struct Admin {
     pub(crate) api: Api,
     pub(crate) keyring: Keyring,
+    /// `None` where none is configured.
+    pub(crate) redis: Option<Redis>,
     /// `None` when there is nothing to be shown.
     pub(crate) metrics: Option<Arc<Metrics>>,
     pub(crate) prefix: Arc<str>,
@@ -54,6 +57,9 @@ impl Admin {
         whole(match route {
             "/healthz" => text(StatusCode::OK, "ok\n"),
             "/readyz" if self.is_draining() => text(StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
+            "/readyz" if self.redis.as_ref().is_some_and(Redis::is_missed) => {
+                text(StatusCode::SERVICE_UNAVAILABLE, "Redis is away\n")
+            }
             "/readyz" => text(StatusCode::OK, "ready\n"),
             "/metrics" => match &self.metrics {
                 Some(metrics) => text(StatusCode::OK, metrics.text()),

@@ -7,6 +7,7 @@ use std::fmt::Write;
 use crate::{
     config::{AllowedOrigin, Config, Settled, Upstream},
     listeners::Bound,
+    redis::Address,
 };
 
 /// Secrets of fewer bytes are weaker than the algorithms for which they are.
@@ -42,14 +43,18 @@ fn server(config: &Config, clients: &[Bound], operators: &[Bound], files: u64) -
     line("paths", &paths.join(", "));
     let names: Vec<_> = config.namespace.0.iter().map(|namespace| namespace.name.0.as_str()).collect();
     line("namespaces", if names.is_empty() { "/".into() } else { names.join(", ") }.as_str());
-    for warning in warnings(config, files) {
+    let redis = Address::parse(&config.redis.url.0);
+    if let Some(redis) = &redis {
+        line("redis on", &redis.to_string());
+    }
+    for warning in warnings(config, redis.as_ref(), files) {
         line("warning:", warning);
     }
     line("open files", &files.to_string());
     text
 }
 
-fn warnings(config: &Config, files: u64) -> impl Iterator<Item = &'static str> {
+fn warnings(config: &Config, redis: Option<&Address>, files: u64) -> impl Iterator<Item = &'static str> + use<> {
     let warnings = [
         (
             config.api.keys.0.is_empty() && !config.admin.listen.is_empty(),
@@ -66,6 +71,10 @@ fn warnings(config: &Config, files: u64) -> impl Iterator<Item = &'static str> {
              a name hears what is for its room",
         ),
         (config.cors.origins.contains(&AllowedOrigin::Any), "pages of all origins are let in"),
+        (
+            redis.is_some_and(Address::is_open),
+            "Redis is on another machine, without TLS or without a password: who can read or write on the way can emit",
+        ),
         (files < FEW_FILES, "the limit on open files is low, and so is that on connections"),
         (config.limits.max_connections as u64 >= files, "limits.max_connections is more than open files allow"),
     ];

@@ -146,6 +146,10 @@ pub(crate) struct Flags {
     /// admin.listen: address for health, metrics and API
     #[arg(long, global = true, value_name = "ADDRESS")]
     admin_listen: Option<String>,
+    /// redis.url: where applications publish, such as redis://host:6379/0; others see flags, so name a file with a
+    /// password by SOCKETIO_REDIS_URL_FILE instead
+    #[arg(long, global = true, value_name = "URL")]
+    redis: Option<String>,
     /// log.level: error, warn, info, debug or trace
     #[arg(long, global = true, value_name = "LEVEL")]
     log_level: Option<String>,
@@ -163,6 +167,7 @@ impl Flags {
             ("server.serve_client", &self.serve_client, "--serve-client"),
             ("proxy.upstream", &self.upstream, "--upstream"),
             ("admin.listen", &self.admin_listen, "--admin-listen"),
+            ("redis.url", &self.redis, "--redis"),
             ("log.level", &self.log_level, "--log-level"),
         ];
         set.chain(named.into_iter().filter_map(|(path, text, flag)| Some((path, text.as_deref()?, flag))))

@@ -138,6 +138,9 @@ fn mistakes_are_told_with_their_place() {
         ("[auth]\nmode = 'jwt'\n[auth.jwt]\nsecret = 'a'\nsources = []", "auth.jwt.sources: there must be one"),
         ("[auth.jwt]\nleeway = '2h'", "auth.jwt.leeway: it must be 60 minutes at most"),
         ("[auth.jwt]\nmax_ttl = '500ms'", "auth.jwt.max_ttl: it must be more than 0"),
+        ("[redis]\nurl = 'redis'", ":2: redis.url must be \"\", or a URL such as"),
+        ("[redis]\nrequired = true", "redis.required: there is no redis.url"),
+        ("[redis]\nurl = 'redis://'\nnode_key = ''\npython = false", "redis.url: nothing is listened to"),
     ];
     for (index, (text, message)) in rows.into_iter().enumerate() {
         let error = with_file(&format!("mistake-{index}"), text, &[]).expect_err(text).to_string();

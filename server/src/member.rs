@@ -2,7 +2,10 @@
 //! What it is not: the socket.
 //! Who calls it: `namespaces` when a client comes; ops change it; `api` and webhooks show it.
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::{
+    sync::{Arc, Mutex, MutexGuard},
+    time::SystemTime,
+};
 
 use serde_json::value::RawValue;
 use socketio::{JoinError, Room, Socket};
@@ -17,6 +20,7 @@ pub(crate) const MAX_SESSION: usize = 16 << 10;
 /// What is known of a socket. It stays when its client is recovered.
 #[derive(Debug)]
 pub(crate) struct Member {
+    pub(crate) since: SystemTime,
     /// Taken for a few steps.
     state: Mutex<State>,
 }
@@ -45,7 +49,7 @@ impl Member {
         if let Some(member) = socket.get::<Self>() {
             return member;
         }
-        socket.set(Self { state: Mutex::default() });
+        socket.set(Self { since: SystemTime::now(), state: Mutex::default() });
         socket.get::<Self>().expect("just set")
     }
 
@@ -72,6 +76,11 @@ impl Member {
         Ok(())
     }
 
+    /// What its application keeps with it, as JSON.
+    pub(crate) fn session(&self) -> Option<Arc<RawValue>> {
+        self.state().session.clone()
+    }
+
     pub(crate) fn set_session(&self, session: Box<RawValue>) -> Result<(), MemberError> {
         if session.get().len() > MAX_SESSION {
             return Err(MemberError::Session);
@@ -89,4 +98,11 @@ pub(crate) fn room_of(user: &str) -> Room {
 /// Whether a room is that of a user, or another one of ours.
 pub(crate) fn is_of_user(room: &str) -> bool {
     room.starts_with(USER)
+}
+
+/// The rooms of a socket that have names for others.
+pub(crate) fn rooms(socket: &Socket) -> Vec<Room> {
+    let mut rooms = socket.rooms();
+    rooms.retain(|room| !is_of_user(room.as_str()));
+    rooms
 }

@@ -39,6 +39,9 @@ pub(crate) struct Metrics {
     api_duration: HistogramVec,
     proxied: IntCounterVec,
     pub(crate) draining: IntGauge,
+    redis_connected: IntGaugeVec,
+    redis_messages: IntCounterVec,
+    redis_rejected: IntCounterVec,
     /// Names of events that have a label of their own.
     event_labels: HashSet<String>,
 }
@@ -88,6 +91,9 @@ impl Metrics {
             api_duration,
             proxied: counters("proxy_requests_total", "Requests for the application.", &["code"]),
             draining,
+            redis_connected: gauges("redis_connected", "Whether a connection to Redis is there.", &["role"]),
+            redis_messages: counters("redis_messages_total", "Messages that came by Redis.", &["kind"]),
+            redis_rejected: counters("redis_rejected_total", "Those left out, and answers not published.", &["reason"]),
             event_labels: event_labels.iter().cloned().collect(),
             registry: registry.clone(),
         };
@@ -180,6 +186,21 @@ impl Metrics {
     /// A request for the application was answered, by it or in its place.
     pub(crate) fn proxied(&self, status: u16) {
         self.proxied.with_label_values(&[&status.to_string()]).inc();
+    }
+
+    /// Whether a connection to Redis is there; the role is of a closed list.
+    pub(crate) fn redis_connected(&self, role: &str) -> IntGauge {
+        self.redis_connected.with_label_values(&[role])
+    }
+
+    /// A message came by Redis; the kind is of a closed list.
+    pub(crate) fn redis_message(&self, kind: &str) {
+        self.redis_messages.with_label_values(&[kind]).inc();
+    }
+
+    /// It was left out, or an answer was, for a reason of a closed list.
+    pub(crate) fn redis_rejected(&self, reason: &str) {
+        self.redis_rejected.with_label_values(&[reason]).inc();
     }
 
     pub(crate) fn api_request(&self, route: &str, status: u16, seconds: f64) {

@@ -31,12 +31,14 @@ pub(crate) enum Action {
     /// Lets all who are meant join rooms, and leave others in the same step.
     Join {
         target: Audience,
+        except: Audience,
         rooms: Vec<String>,
         leave: Option<Glob>,
     },
     /// Lets them leave rooms, which may be globs.
     Leave {
         target: Audience,
+        except: Audience,
         rooms: Vec<Glob>,
     },
     /// Lets all members leave a room.
@@ -45,6 +47,7 @@ pub(crate) enum Action {
     },
     Disconnect {
         target: Audience,
+        except: Audience,
         /// Closes the connection, so that the client comes back, instead of sending it away.
         transport: bool,
     },
@@ -259,9 +262,9 @@ impl Fields<'_> {
             }
             to.rooms.extend(checked(rooms, "room")?);
         }
-        let except = audience(self.except.take(), "except")?;
+        let except = self.except()?;
         let volatile = self.volatile.take().unwrap_or_default();
-        let manner = Manner { volatile, unkept: !self.history.take().unwrap_or(true) };
+        let manner = Manner { volatile, unkept: !self.history.take().unwrap_or(true), uncompressed: false };
         Ok(Emit { event, args, to, except, manner, id: self.id.take() })
     }
 
@@ -288,13 +291,13 @@ impl Fields<'_> {
             [glob] => Ok(Glob::new(glob)),
             _ => Err(OpError::field("leave", "one name or glob")),
         });
-        Ok(Action::Join { target, rooms, leave: leave.transpose()? })
+        Ok(Action::Join { target, except: self.except()?, rooms, leave: leave.transpose()? })
     }
 
     fn leave(&mut self) -> Result<Action, OpError> {
         let target = self.target()?;
         let rooms = self.rooms_or_room()?.iter().map(|glob| Glob::new(glob)).collect();
-        Ok(Action::Leave { target, rooms })
+        Ok(Action::Leave { target, except: self.except()?, rooms })
     }
 
     fn close_room(&mut self) -> Result<Action, OpError> {
@@ -305,7 +308,8 @@ impl Fields<'_> {
     }
 
     fn disconnect(&mut self) -> Result<Action, OpError> {
-        Ok(Action::Disconnect { target: self.target()?, transport: self.transport.take().unwrap_or_default() })
+        let (target, except) = (self.target()?, self.except()?);
+        Ok(Action::Disconnect { target, except, transport: self.transport.take().unwrap_or_default() })
     }
 
     fn session(&mut self) -> Result<Action, OpError> {
@@ -328,6 +332,10 @@ impl Fields<'_> {
     /// Of whom something is wanted: everybody has to be named.
     fn target(&mut self) -> Result<Audience, OpError> {
         audience(Some(required(self.target.take(), "target")?), "target")
+    }
+
+    fn except(&mut self) -> Result<Audience, OpError> {
+        audience(self.except.take(), "except")
     }
 
     fn rooms_or_room(&mut self) -> Result<Vec<String>, OpError> {
@@ -383,12 +391,16 @@ fn audience(named: Option<Named>, field: &str) -> Result<Audience, OpError> {
     Ok(audience)
 }
 
-/// Names of rooms that are possible: those that begin with control characters are the server's own.
 fn checked(rooms: Vec<String>, field: &str) -> Result<Vec<String>, OpError> {
-    match rooms.iter().any(|room| room.is_empty() || room.starts_with(char::is_control)) {
-        true => Err(OpError::field(field, "a name has at least one character, and begins with no control character")),
-        false => Ok(rooms),
+    match rooms.iter().all(|room| is_room(room)) {
+        false => Err(OpError::field(field, "a name has at least one character, and begins with no control character")),
+        true => Ok(rooms),
     }
+}
+
+/// Whether a room from outside may have this name: those that begin with control characters are the server's own.
+pub(crate) fn is_room(name: &str) -> bool {
+    !name.is_empty() && !name.starts_with(char::is_control)
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ fn ops_are_read_as_they_are_written() {
                 event: "e".into(),
                 args: args("[null]"),
                 to: Audience::room("r"),
-                manner: Manner { volatile: true, unkept: false },
+                manner: Manner { volatile: true, unkept: false, uncompressed: false },
                 id: Some("1".into()),
                 ..Emit::default()
             }),
@@ -46,19 +46,25 @@ fn ops_are_read_as_they_are_written() {
                 args: args("[1,[2]]"),
                 to: Audience { rooms: vec!["b".into(), "a".into()], users: vec!["42".into()], sids: vec![] },
                 except: sid(),
-                manner: Manner { volatile: false, unkept: true },
+                manner: Manner { volatile: false, unkept: true, uncompressed: false },
                 id: None,
             }),
         ),
         (
             r#"{"op":"join","target":{"sids":["S"]},"rooms":["room:inn"],"leave":"room:*"}"#,
             "/",
-            Action::Join { target: sid(), rooms: vec!["room:inn".into()], leave: Some(Glob::new("room:*")) },
+            Action::Join {
+                target: sid(),
+                except: Audience::default(),
+                rooms: vec!["room:inn".into()],
+                leave: Some(Glob::new("room:*")),
+            },
         ),
         (
             r#"{"op":"leave","target":{"users":["42"]},"rooms":"x"}"#,
             "/",
             Action::Leave {
+                except: Audience::default(),
                 target: Audience { users: vec!["42".into()], ..Audience::default() },
                 rooms: vec![Glob::new("x")],
             },
@@ -67,7 +73,7 @@ fn ops_are_read_as_they_are_written() {
         (
             r#"{"op":"disconnect","target":{"sids":"S"},"transport":true}"#,
             "/",
-            Action::Disconnect { target: sid(), transport: true },
+            Action::Disconnect { target: sid(), except: Audience::default(), transport: true },
         ),
         (r#"{"op":"user","sid":"S","user":"42"}"#, "/", Action::User { sid: "S".into(), user: Some("42".into()) }),
         (r#"{"op":"user","sid":"S","user":null}"#, "/", Action::User { sid: "S".into(), user: None }),

@@ -66,21 +66,23 @@ impl Sockets {
         let namespace = &*op.namespace;
         match &op.action {
             Action::Emit(emit) => self.perform_emit(namespace, emit, source),
-            Action::Join { target, rooms, leave } => self.each(namespace, target, |socket| {
+            Action::Join { target, except, rooms, leave } => self.each(namespace, (target, except), |socket| {
                 let leaves = |room: &Room| leave.as_ref().is_some_and(|glob| can_leave(glob, room));
                 socket.move_to_all(rooms, leaves).is_ok()
             }),
-            Action::Leave { target, rooms } => self.each(namespace, target, |socket| {
+            Action::Leave { target, except, rooms } => self.each(namespace, (target, except), |socket| {
                 let joined = socket.rooms();
                 let left = joined.iter().filter(|room| rooms.iter().any(|glob| can_leave(glob, room)));
                 left.inspect(|room| socket.leave(room)).count() > 0
             }),
-            Action::CloseRoom { room } => self.each(namespace, &Audience::room(room), |socket| {
-                let is_in = socket.rooms().iter().any(|joined| joined.as_str() == room);
-                socket.leave(room);
-                is_in
-            }),
-            Action::Disconnect { target, transport } => self.each(namespace, target, |socket| {
+            Action::CloseRoom { room } => {
+                self.each(namespace, (&Audience::room(room), &Audience::default()), |socket| {
+                    let is_in = socket.rooms().iter().any(|joined| joined.as_str() == room);
+                    socket.leave(room);
+                    is_in
+                })
+            }
+            Action::Disconnect { target, except, transport } => self.each(namespace, (target, except), |socket| {
                 if *transport {
                     socket.close()
                 } else {
@@ -111,8 +113,13 @@ impl Sockets {
     }
 
     /// Does something with all who are meant, and counts for whom that changed something.
-    fn each(&self, namespace: &str, target: &Audience, change: impl Fn(&Socket) -> bool) -> Result<Done, PerformError> {
-        let sockets = self.select(namespace, target, &Audience::default())?;
+    fn each(
+        &self,
+        namespace: &str,
+        (target, except): (&Audience, &Audience),
+        change: impl Fn(&Socket) -> bool,
+    ) -> Result<Done, PerformError> {
+        let sockets = self.select(namespace, target, except)?;
         Ok(Done::Changed(sockets.iter().filter(|socket| change(socket)).count()))
     }
 

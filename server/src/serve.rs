@@ -28,6 +28,7 @@ use crate::{
     metrics::Metrics,
     namespaces, options, playground,
     proxies::Proxies,
+    redis::Redis,
     sockets::Sockets,
     supervisor,
     tls::{Tls, TlsError},
@@ -86,6 +87,7 @@ pub(crate) async fn serve(settled: Settled, flags: Flags) -> Result<(), ServeErr
     let io = SocketIo::new(options::socketio(config, files, &metrics), spaces);
     sockets.open(io.clone());
     let admin = Admin {
+        redis: Redis::start(config, &sockets),
         api: Api { sockets: sockets.clone(), tokens: tokens.clone(), max_body: config.api.max_body.0 },
         keyring: Keyring::new(&config.api.keys.0),
         metrics: config.metrics.enabled.then(|| metrics.clone()),

@@ -5,7 +5,7 @@
 use std::sync::{Arc, OnceLock};
 
 use dashmap::{DashMap, Entry};
-use socketio::{Args, Broadcast, EmitError, Socket, SocketId, SocketIo};
+use socketio::{Args, Broadcast, EmitError, Sent, Socket, SocketId, SocketIo};
 
 use crate::{config, member, member::Member, metrics::Metrics};
 
@@ -36,6 +36,8 @@ pub(crate) struct Manner {
     pub(crate) volatile: bool,
     /// Kept by no room.
     pub(crate) unkept: bool,
+    /// Never compressed, whatever the engine's options say.
+    pub(crate) uncompressed: bool,
 }
 
 /// There is no such namespace.
@@ -57,6 +59,10 @@ impl Audience {
 
     pub(crate) fn room(room: impl Into<String>) -> Self {
         Self { rooms: vec![room.into()], ..Self::default() }
+    }
+
+    pub(crate) fn sid(sid: impl Into<String>) -> Self {
+        Self { sids: vec![sid.into()], ..Self::default() }
     }
 
     /// Whether this socket is named, by itself, as its user's or as one in a room.
@@ -174,19 +180,17 @@ impl Sockets {
         let named = self.named(namespace, to);
         let mut sent = 0;
         for socket in named.iter().filter(|socket| except.is_everybody() || !except.names(socket)) {
-            let emitted = if manner.volatile {
-                socket.volatile().emit(event, args).map(|sent| sent == socketio::Sent::Queued)
-            } else {
-                socket.emit(event, args).map(|()| true)
-            };
-            match emitted {
-                Ok(is_sent) => sent += usize::from(is_sent),
+            let operator = socket.compress(!manner.uncompressed);
+            let operator = if manner.volatile { operator.volatile() } else { operator };
+            match operator.emit(event, args) {
+                Ok(outcome) => sent += usize::from(outcome == Sent::Queued),
                 // It has just gone.
                 Err(EmitError::Disconnected) => {}
                 Err(error) => return Err(SendError::Emit(error)),
             }
         }
-        let Some(mut broadcast) = broadcast else { return Ok(sent) };
+        let Some(broadcast) = broadcast else { return Ok(sent) };
+        let mut broadcast = broadcast.compress(!manner.uncompressed);
         for id in named.iter().map(Socket::id) {
             broadcast = broadcast.except(id);
         }

@@ -25,6 +25,11 @@ impl Glob {
         Self { prefix: pieces.next().unwrap_or_default(), pieces: pieces.collect() }
     }
 
+    /// This name alone, even if there is a `*` in it.
+    pub fn exact(name: &str) -> Self {
+        Self { prefix: name.into(), pieces: Vec::new() }
+    }
+
     /// Whether it is one name.
     pub fn is_exact(&self) -> bool {
         self.pieces.is_empty()
@@ -61,6 +66,11 @@ impl Globs {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_name_is_meant_as_it_is() {
+        assert!(Glob::exact("a*").matches("a*") && !Glob::exact("a*").matches("ab"));
+    }
 
     #[test]
     fn names_match_as_a_whole() {

@@ -8,6 +8,7 @@ pub mod frames;
 pub mod http;
 pub mod polling;
 pub mod process;
+pub mod redis;
 pub mod server;
 pub mod socket;
 

@@ -48,6 +48,8 @@ pub(crate) enum Conflict {
     Leeway,
     /// A rule that asks or tells an application, where there is none.
     RuleWithoutBackend(String),
+    RedisNowhere,
+    RedisForNothing,
 }
 
 impl fmt::Display for Conflict {
@@ -82,6 +84,11 @@ impl fmt::Display for Conflict {
             Self::NamespaceTwice(name) => write!(f, "namespace: {name} is there twice"),
             Self::RoomWithoutName(index) => write!(f, "room[{index}]: there is no match, which rooms it is about"),
             Self::PresenceOfAll(index) => write!(f, "room[{index}]: \"@all\" is no room that somebody could be in"),
+            Self::RedisNowhere => f.write_str("redis.required: there is no redis.url"),
+            Self::RedisForNothing => f.write_str(
+                "redis.url: nothing is listened to: set redis.python and redis.python_channels, or redis.node and \
+                 redis.node_key",
+            ),
             Self::EmptyKey(index) => write!(f, "api.keys[{index}]: the key is empty"),
             Self::NoTokenKey => f.write_str(
                 "auth.mode: tokens are wanted, so set auth.jwt.secret, or auth.jwt.public_key_file and \
@@ -147,6 +154,7 @@ pub(super) fn conflicts(config: &Config, is_playground: bool) -> Vec<Conflict> {
         ("proxy.connect_timeout", config.proxy.connect_timeout.is_zero()),
         ("auth.jwt.max_ttl", auth.jwt.max_ttl.as_secs() == 0),
         ("server.header_timeout", server.header_timeout.is_zero()),
+        ("redis.max_message", config.redis.max_message.0 == 0),
         ("limits.send_queue_bytes", config.limits.send_queue_bytes.0 == 0),
         ("limits.send_queue_messages", config.limits.send_queue_messages == 0),
     ] {
@@ -165,6 +173,11 @@ pub(super) fn conflicts(config: &Config, is_playground: bool) -> Vec<Conflict> {
         refuse(room.r#match.is_empty(), Conflict::RoomWithoutName(index));
         refuse(room.presence && room.r#match == "@all", Conflict::PresenceOfAll(index));
     }
+    let redis = &config.redis;
+    let hears_python = redis.python && !redis.python_channels.is_empty();
+    let hears_node = redis.node && !redis.node_key.is_empty();
+    refuse(redis.required && redis.url.0.is_empty(), Conflict::RedisNowhere);
+    refuse(!redis.url.0.is_empty() && !hears_python && !hears_node, Conflict::RedisForNothing);
     let mut names = HashSet::new();
     for namespace in &namespace.0 {
         let name = &namespace.name.0;

@@ -17,8 +17,8 @@ use super::{
     token::TokenSource,
     value::Value,
     word::{
-        AllowedOrigin, AuthMode, CookieName, Excess, Format, Kept, Level, Listen, Mode, NamespaceName, Prefix, Replay,
-        Scope, Unhandled, Upstream, UrlPath,
+        AllowedOrigin, AuthMode, CookieName, Excess, Format, Kept, Level, Listen, Mode, NamespaceName, Prefix,
+        RedisUrl, Replay, Scope, Unhandled, Upstream, UrlPath,
     },
 };
 
@@ -41,6 +41,8 @@ section! {
         limits: Limits = Limits::default(),
         /// The application behind the server, which has what is not the server's own.
         proxy: Proxy = Proxy::default(),
+        /// Where applications, and other servers, publish what clients are to get.
+        redis: Redis = Redis::default(),
         /// Clients that come back after their connection was lost.
         recovery: Recovery = Recovery::default(),
         /// The end of the process.
@@ -241,6 +243,27 @@ section! {
         connect_timeout: Duration = Duration::from_secs(5),
         /// Paths that are never passed on, one or a list, with all below them.
         deny: Vec<UrlPath> = vec![],
+    }
+}
+
+section! {
+    /// Where applications, and other servers, publish what clients are to get.
+    Redis {
+        /// URL, such as redis://user:password@host:6379/0, rediss:// with TLS, unix:///run/redis.sock or
+        /// redis+sentinel://host1:26379,host2:26379/0/service; "" is none.
+        url: RedisUrl = RedisUrl::default(),
+        /// Whether messages of python-socketio and Flask-SocketIO are for clients of this server.
+        python: bool = true,
+        /// Channels on which they come: the default ones of both.
+        python_channels: Vec<String> = vec!["socketio".into(), "flask-socketio".into()],
+        /// Whether those of @socket.io/redis-emitter, and of servers with @socket.io/redis-adapter, are.
+        node: bool = true,
+        /// What their channels begin with (key).
+        node_key: String = "socket.io".into(),
+        /// Size of a message; what is larger is left out.
+        max_message: Size = Size(16 << 20),
+        /// Whether /readyz says 503 when Redis is away for more than 5 seconds.
+        required: bool = false,
     }
 }
 

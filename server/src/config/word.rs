@@ -11,6 +11,7 @@ use super::{
     kind::{Scalar, quoted},
     value::Value,
 };
+use crate::redis::Address;
 
 /// Where to listen.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -212,6 +213,31 @@ impl Scalar for NamespaceName {
 
     fn shown(&self) -> String {
         quoted(&self.0)
+    }
+}
+
+/// Where Redis is; nowhere by default. There may be a password in it.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub(crate) struct RedisUrl(pub(crate) String);
+
+impl fmt::Debug for RedisUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+impl Scalar for RedisUrl {
+    const KIND: &'static str = "\"\", or a URL such as \"redis://host:6379/0\", \"rediss://\", \"unix://\" or \
+                                \"redis+sentinel://host:26379/0/service\"";
+    const IS_SECRET: bool = true;
+
+    fn read(value: &Value) -> Option<Self> {
+        let text = value.text()?;
+        (text.is_empty() || Address::parse(text).is_some()).then(|| Self(text.to_owned()))
+    }
+
+    fn shown(&self) -> String {
+        quoted(if self.0.is_empty() { "" } else { "***" })
     }
 }
 

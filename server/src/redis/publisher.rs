@@ -1,0 +1,152 @@
+//! What it is: what is published by this server: answers to others, each sent as soon as Redis takes it, or dropped.
+//! What it is not: a queue for when Redis is away; what cannot be published then is late for whoever waits for it.
+//! Who calls it: `inbox`.
+
+use std::{sync::Arc, time::Duration};
+
+use redis::{AsyncConnectionConfig, aio::MultiplexedConnection};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    task::JoinSet,
+    time::{Sleep, sleep, timeout},
+};
+
+use super::{
+    address::Address,
+    backoff::Backoff,
+    complaints::Complaints,
+    standing::{Absence, Standing},
+    stream,
+};
+
+/// Time to connect and to log in, and for an answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// So often the connection is tried when there is nothing to publish.
+const PING: Duration = Duration::from_secs(15);
+
+/// Messages, and bytes of them, that may wait for Redis to take them.
+const MAX_WAITING: usize = 4096;
+const MAX_WAITING_BYTES: usize = 64 << 20;
+
+/// Messages that are sent together.
+const BATCH: usize = 64;
+
+/// Publishes. Clones are the same.
+#[derive(Clone)]
+pub(crate) struct Publisher {
+    queue: mpsc::Sender<Publication>,
+    room: Arc<Semaphore>,
+    complaints: Complaints,
+}
+
+struct Publication {
+    channel: String,
+    body: Vec<u8>,
+    _room: OwnedSemaphorePermit,
+}
+
+impl Publisher {
+    /// One with a connection of its own, in a task of its own.
+    pub(crate) fn start(address: Address, standing: Standing, complaints: Complaints) -> Self {
+        let (sender, queue) = mpsc::channel(MAX_WAITING);
+        tokio::spawn(Connection { address, standing, complaints: complaints.clone(), queue }.run());
+        Self { queue: sender, room: Arc::new(Semaphore::new(MAX_WAITING_BYTES)), complaints }
+    }
+
+    /// Publishes a message soon, or not at all.
+    pub(crate) fn publish(&self, channel: &str, body: Vec<u8>) {
+        let permits = u32::try_from(body.len()).unwrap_or(u32::MAX);
+        let room = self.room.clone().try_acquire_many_owned(permits).ok();
+        let publication = room.map(|room| Publication { channel: channel.to_owned(), body, _room: room });
+        if publication.is_none_or(|publication| self.queue.try_send(publication).is_err()) {
+            self.complaints.note("unpublished", channel, "more answers wait for Redis than there is room for");
+        }
+    }
+}
+
+/// The task behind it.
+struct Connection {
+    address: Address,
+    standing: Standing,
+    complaints: Complaints,
+    queue: mpsc::Receiver<Publication>,
+}
+
+impl Connection {
+    async fn run(mut self) {
+        let mut backoff = Backoff::default();
+        while !self.queue.is_closed() {
+            let absence = match timeout(PATIENCE, connect(&self.address)).await {
+                Ok(Ok((connection, mut driver))) => {
+                    self.standing.note_there();
+                    backoff.reset();
+                    tokio::select! {
+                        absence = self.publish(connection) => absence,
+                        _ended = driver.join_next() => Absence::Lost("the connection was closed".into()),
+                    }
+                }
+                Ok(Err(absence)) => absence,
+                Err(_late) => Absence::Silent,
+            };
+            self.standing.note_away(absence);
+            self.drop_for(sleep(backoff.next())).await;
+        }
+    }
+
+    /// Publishes until Redis is away.
+    async fn publish(&mut self, mut connection: MultiplexedConnection) -> Absence {
+        let mut batch = Vec::with_capacity(BATCH);
+        loop {
+            let mut commands = redis::pipe();
+            tokio::select! {
+                count = self.queue.recv_many(&mut batch, BATCH) => {
+                    if count == 0 {
+                        return Absence::Lost("the server ends".into());
+                    }
+                    for Publication { channel, body, .. } in &batch {
+                        commands.publish(channel, body).ignore();
+                    }
+                }
+                () = sleep(PING) => {
+                    commands.cmd("PING").ignore();
+                }
+            }
+            let outcome = commands.query_async::<()>(&mut connection).await;
+            let channel = batch.first().map(|publication| publication.channel.clone()).unwrap_or_default();
+            batch.clear();
+            match outcome.map_err(Absence::from) {
+                Ok(()) => {}
+                // The connection is as good as before.
+                Err(Absence::Refused(why)) => self.complaints.note("unpublished", &channel, why),
+                Err(absence) => return absence,
+            }
+        }
+    }
+
+    /// Drops what is to be published in this time.
+    async fn drop_for(&mut self, time: Sleep) {
+        tokio::pin!(time);
+        loop {
+            tokio::select! {
+                () = &mut time => return,
+                dropped = self.queue.recv() => match dropped {
+                    Some(Publication { channel, .. }) => {
+                        self.complaints.note("unpublished", &channel, "Redis is away");
+                    }
+                    None => return,
+                },
+            }
+        }
+    }
+}
+
+/// A connection that is logged in, and the task that serves it, which ends with the set.
+async fn connect(address: &Address) -> Result<(MultiplexedConnection, JoinSet<()>), Absence> {
+    let stream = stream::open(address).await?;
+    let options = AsyncConnectionConfig::new().set_response_timeout(Some(PATIENCE));
+    let (connection, driver) = MultiplexedConnection::new_with_config(&address.login, stream, options).await?;
+    let mut task = JoinSet::new();
+    task.spawn(driver);
+    Ok((connection, task))
+}
