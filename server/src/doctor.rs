@@ -13,7 +13,7 @@ mod report;
 mod target;
 mod websocket;
 
-use std::{fmt, io, time::Duration};
+use std::{fmt, io};
 
 use engineio::Origin;
 
@@ -23,9 +23,6 @@ use exchange::Client;
 use polling::Opening;
 use report::Report;
 use target::Target;
-
-/// What takes longer than this, and than it should, was held back.
-const LATE: Duration = Duration::from_secs(1);
 
 /// Why nothing was found out, or that something is wrong.
 #[derive(Debug)]

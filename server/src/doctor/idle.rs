@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use hyper::StatusCode;
 
 use super::{
-    LATE, advice,
+    advice,
     exchange::{Client, NoReply},
     polling::{self, Open},
     report::Report,
@@ -47,7 +47,7 @@ pub(super) async fn check(client: &Client, has_polling: bool, websocket: Option<
     }
     for (what, outcome) in [("polling: a GET that waits", by_polling), ("WebSocket: a quiet one", by_websocket)] {
         if let Some((outcome, after)) = outcome {
-            tell(what, &outcome, after, open, report);
+            tell(what, &outcome, (after, client.target.late()), open, report);
         }
     }
 }
@@ -90,9 +90,10 @@ async fn quiet(client: &Client, most: Duration) -> Option<(Outcome, Duration)> {
     }
 }
 
-fn tell(what: &str, outcome: &Outcome, after: Duration, open: &Open, report: &mut Report) {
+/// `after` some time, and what is `late`.
+fn tell(what: &str, outcome: &Outcome, (after, late): (Duration, Duration), open: &Open, report: &mut Report) {
     match outcome {
-        Outcome::Ping if after < open.ping_interval() + LATE => {
+        Outcome::Ping if after < open.ping_interval() + late => {
             report.ok(format_args!("{what} had its ping after {after:.1?}"));
         }
         Outcome::Ping => {

@@ -11,7 +11,7 @@ use hyper::{StatusCode, header};
 use serde::Deserialize;
 
 use super::{
-    LATE, advice,
+    advice,
     exchange::{self, Client, NoReply, Reply},
     report::{Report, short},
 };
@@ -245,7 +245,7 @@ async fn check_delay(client: &Client, open: &Open, report: &mut Report) -> bool 
             report.fail("polling: while a GET waits, a POST is not answered", advice::ONE_AT_A_TIME);
             false
         }
-        (Ok(reply), Ok(_)) if reply.status == StatusCode::OK && delay < LATE => {
+        (Ok(reply), Ok(_)) if reply.status == StatusCode::OK && delay < client.target.late() => {
             report.ok(format_args!("polling: what the server sends comes at once, {} ms behind", delay.as_millis()));
             true
         }

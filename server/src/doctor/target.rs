@@ -98,6 +98,11 @@ impl Target {
         })
     }
 
+    /// What takes longer than this, and than it should, was held back.
+    pub(super) fn late(&self) -> Duration {
+        (self.patience / 10).max(Duration::from_secs(1))
+    }
+
     /// The host, and the port where it is not the usual one.
     pub(super) fn authority(&self) -> String {
         let usual = if self.is_secure() { 443 } else { 80 };

@@ -13,7 +13,7 @@ use tokio_tungstenite::{
 };
 
 use super::{
-    LATE, advice,
+    advice,
     exchange::{Client, NoReply},
     polling::{self, Open},
     report::{Report, short},
@@ -169,13 +169,13 @@ pub(super) async fn check(client: &Client, report: &mut Report) -> Option<Open> 
             return None;
         }
         rounds.push(sent.elapsed());
-        if rounds.iter().any(|round| *round > LATE) {
+        if rounds.iter().any(|round| *round > client.target.late()) {
             break;
         }
     }
     rounds.sort();
     let (median, slowest) = (rounds[rounds.len() / 2], rounds[rounds.len() - 1]);
-    if slowest < LATE {
+    if slowest < client.target.late() {
         report
             .ok(format_args!("WebSocket: open in {opened:.1?}, answers in {median:.1?}, the slowest in {slowest:.1?}"));
     } else {
