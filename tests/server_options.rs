@@ -144,11 +144,13 @@ async fn the_page_of_the_server_has_all_options_as_they_are() {
 }
 
 #[tokio::test]
-async fn the_examples_of_the_page_are_right() {
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/server.md");
-    let page = fs::read_to_string(page).expect("the page");
-    let examples = page.split("```toml\n").skip(1).map(|rest| rest.split("```").next().expect("its end"));
-    for (index, example) in examples.enumerate() {
+async fn the_examples_of_the_pages_are_right() {
+    let pages = ["README.md", "docs/server.md"].map(|page| {
+        let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(page);
+        fs::read_to_string(page).expect("the page")
+    });
+    let pages = pages.iter().flat_map(|page| page.split("```toml\n").skip(1));
+    for (index, example) in pages.map(|rest| rest.split("```").next().expect("its end")).enumerate() {
         let _row = Row(example);
         let file = format!("{}/example-{index}.toml", env!("CARGO_TARGET_TMPDIR"));
         fs::write(&file, example).expect("writable");
