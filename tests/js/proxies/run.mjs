@@ -3,14 +3,14 @@
 // Who calls it: `tests/run proxies`. The last line counts what passed.
 
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { once } from 'node:events'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { io } from 'socket.io-client'
-import { Server, freePort, until } from '../figures/server.mjs'
+import { Server, binary, freePort, until } from '../figures/server.mjs'
 
 const page = readFileSync(new URL('../../../docs/server.md', import.meta.url), 'utf8')
 const folder = mkdtempSync(join(tmpdir(), 'proxies-'))
@@ -66,6 +66,11 @@ const checks = {
     await server.emit({ event: 'news', data: 2 })
     assert.deepEqual(await heard, [2])
     socket.disconnect()
+  },
+  async 'the doctor finds nothing wrong'({ origin }) {
+    const { status, stdout } = spawnSync(binary(), ['doctor', '--quick', origin], { encoding: 'utf8' })
+    assert.equal(status, 0, stdout)
+    assert.ok(!/^(warn|FAIL)/m.test(stdout), stdout)
   },
   async "a page of the proxy's host is of the same origin, others are not"({ origin, port }) {
     for (const [page, status] of [[origin, 101], ['http://elsewhere.example', 403]]) {
