@@ -478,14 +478,14 @@ async fn an_application_that_does_not_answer_is_told_of() {
     // Once the head is there, a body has as long as it takes.
     client.request("GET /stream", "").await;
     let (mut asked, _) = application.asked().await;
-    asked.send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n").await;
+    // The next request has a connection of its own.
+    asked.send("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\n").await;
     assert_eq!(client.head().await.status, 200);
     tokio::time::sleep(Duration::from_millis(2000)).await;
     asked.send("ok").await;
     assert_eq!(client.bytes(2).await, b"ok");
     client.request("POST /broken", "content-length: 0\r\n").await;
-    asked.asked().await;
-    drop(asked);
+    drop(application.asked().await);
     let answer = client.answer().await;
     assert_eq!((answer.status, answer.body.as_str()), (502, "The application gave no answer.\n"));
     let address = application.address;
