@@ -16,6 +16,7 @@ use crate::{
     presence::{Presence, PresenceRules},
     room_history::{HistoryRules, RoomHistory},
     rooms::RoomChange,
+    socket::Socket,
     throttle::{Throttle, ThrottleRules},
 };
 
@@ -24,6 +25,9 @@ pub(crate) type Erased<K> = Arc<dyn Fn(&Event<'_, K>) -> Result<Running<K>, Reje
 
 /// Called with the name of a namespace and what happened to a room of it.
 pub(crate) type OnRoom = Arc<dyn Fn(&str, &RoomChange) + Send + Sync>;
+
+/// Called with a socket that never joined.
+pub(crate) type OnAbandoned = Arc<dyn Fn(&Socket) + Send + Sync>;
 
 /// Decides about a client that asks for this name with this `auth`.
 pub(crate) type OnlyIf = Arc<dyn Fn(&str, &str) -> Option<Pin<Box<dyn Future<Output = bool> + Send>>> + Send + Sync>;
@@ -74,6 +78,7 @@ pub(crate) struct Handlers {
     pub(crate) on_any_outgoing: Option<Erased<Outgoing>>,
     pub(crate) on_fallback: Option<Erased<Message>>,
     pub(crate) on_room: Option<OnRoom>,
+    pub(crate) on_abandoned: Option<OnAbandoned>,
     pub(crate) state: Values,
     pub(crate) history: Arc<HistoryRules>,
     pub(crate) throttle: Arc<ThrottleRules>,
@@ -287,6 +292,17 @@ impl Namespace {
     /// A second handler replaces the first.
     pub fn on_disconnect<A>(mut self, handler: impl Handler<Disconnect, A>) -> Self {
         self.handlers.on_disconnect = Some(erase(handler));
+        self
+    }
+
+    /// Called for each socket whose client went while it was being let in, once the handler that ran for that has let it
+    /// in nevertheless: what a connect handler or a middleware has begun for it elsewhere can be ended here. So of each
+    /// socket that is let in by all handlers it is either this that is called, or the disconnect handlers in the end. A
+    /// second one replaces the first.
+    ///
+    /// A handler that waits for long can ask [`Socket::has_left`](crate::Socket::has_left) whether it still has to.
+    pub fn on_abandoned(mut self, listener: impl Fn(&Socket) + Send + Sync + 'static) -> Self {
+        self.handlers.on_abandoned = Some(Arc::new(listener));
         self
     }
 

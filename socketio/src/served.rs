@@ -77,8 +77,7 @@ impl Served {
         let started = handler::start(&self.0.settings.tasks, || handler(&event));
         let served = self.clone();
         started.then(move |ended| match ended {
-            // Nothing more is called for one that has gone meanwhile.
-            Ended::Returned(_) if socket.peer.is_gone() => {}
+            Ended::Returned(Ok(())) if socket.peer.is_gone() => served.abandon(&socket),
             Ended::Returned(Ok(())) => served.pass(socket, at + 1, joined),
             Ended::Returned(Err(error)) => served.refuse(&socket, error, joined),
             Ended::Rejected(rejection) => {
@@ -93,13 +92,20 @@ impl Served {
     }
 
     fn admit(&self, socket: &Socket, joined: impl FnOnce(Result<(), ConnectError>)) {
-        // A client that is gone meanwhile never joined.
-        if self.0.hub.admit(&socket.peer) {
-            trace::joined(socket.namespace_name(), &socket.id(), socket.revision());
-            joined(Ok(()));
-            while let Some(event) = socket.peer.next_waiting() {
-                self.handle(&socket.peer, event);
-            }
+        if !self.0.hub.admit(&socket.peer) {
+            return self.abandon(socket);
+        }
+        trace::joined(socket.namespace_name(), &socket.id(), socket.revision());
+        joined(Ok(()));
+        while let Some(event) = socket.peer.next_waiting() {
+            self.handle(&socket.peer, event);
+        }
+    }
+
+    /// A client that was to be let in has gone meanwhile: it never joined, and no further handler is called.
+    fn abandon(&self, socket: &Socket) {
+        if let Some(on_abandoned) = &self.0.handlers.on_abandoned {
+            on_abandoned(socket);
         }
     }
 

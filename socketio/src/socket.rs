@@ -51,6 +51,12 @@ impl Socket {
         self.peer.is_connected()
     }
 
+    /// Whether the socket has left its namespace, was refused, or its client went while its connect handler ran. It
+    /// never comes back from that; a client that is recovered has another socket of the same id.
+    pub fn has_left(&self) -> bool {
+        self.peer.is_gone()
+    }
+
     /// Whether the client came back after it had lost its connection, and was recovered: with its id, its rooms and
     /// data, and with what it missed. `false` on its first connection, and without [`Recovery`](crate::Recovery).
     pub fn recovered(&self) -> bool {

@@ -167,6 +167,37 @@ async fn mw_06_i20_a_client_that_leaves_meanwhile_never_joined() {
 }
 
 #[tokio::test]
+async fn who_goes_while_it_is_let_in_is_told_of_once_and_who_is_refused_is_not() {
+    for (admitted, is_told) in [(true, true), (false, false)] {
+        let decision = Decision::default();
+        let (sender, mut told) = Told::new();
+        let (slow, mut left) = telling(slow(&decision));
+        let slow = slow.on_abandoned(move |socket| {
+            let _over = sender.send((socket.id(), socket.has_left(), socket.is_connected()));
+        });
+        let (server, _io) = serve([namespace("/"), slow]).await;
+        let mut client = waiting(&server).await;
+        client.send("41/slow,").await;
+        assert_eq!(heard(&mut client).await, []);
+        // Of one that stays it is not told.
+        let mut other = waiting(&server).await;
+        decision.send_replace(Some(admitted));
+        other.frame().await;
+        if is_told {
+            let (id, has_left, is_connected) = told.next().await;
+            assert_eq!((id.as_str().len(), has_left, is_connected), (20, true, false));
+        }
+        drop((client, other));
+        server.stop().await;
+        told.none();
+        if admitted {
+            left.next().await;
+        }
+        left.none();
+    }
+}
+
+#[tokio::test]
 async fn mw_07_a_socket_is_connected_once_it_is_admitted() {
     let (sender, mut told) = Told::new();
     let during = sender.clone();
