@@ -87,6 +87,7 @@ const OPTIONS: &[Spoken] = &[
     ("recovery.window", "1h", "a"),
     ("recovery.max_bytes", "1GiB", "a"),
     ("recovery.max_sessions", "5", "a"),
+    ("recovery.hook", "false", "a"),
     ("drain.timeout", "1s", "a"),
     ("drain.rate", "0", "a"),
     ("metrics.enabled", "false", "a"),
@@ -97,7 +98,32 @@ const OPTIONS: &[Spoken] = &[
 ];
 
 /// The same of what is in lists of tables.
-const LISTS: &[(&str, &[Spoken])] = &[("namespace", OF_NAMESPACES), ("namespace.rule", OF_RULES), ("room", OF_ROOMS)];
+const LISTS: &[(&str, &[Spoken])] =
+    &[("backend", OF_BACKENDS), ("namespace", OF_NAMESPACES), ("namespace.rule", OF_RULES), ("room", OF_ROOMS)];
+
+const OF_BACKENDS: &[Spoken] = &[
+    ("name", "\"app\"", "7"),
+    ("url", "\"unix:/run/app.sock:/hook\"", "\"127.0.0.1:5000\""),
+    ("namespaces", "[\"/\",\"/game-*\"]", "\"game\""),
+    ("events", "[\"a\",\"b*\"]", "7"),
+    ("connect", "\"always\"", "\"never\""),
+    ("disconnect", "false", "\"no\""),
+    ("secret", "\"whsec_YWJj\"", "7"),
+    ("timeout", "\"500ms\"", "\"long\""),
+    ("connect_timeout", "1", "\"long\""),
+    ("max_in_flight", "1", "\"many\""),
+    ("queue", "1", "-1"),
+    ("queue_per_socket", "1", "-1"),
+    ("queue_bytes", "\"1MB\"", "\"1mb\""),
+    ("ordering", "\"none\"", "\"all\""),
+    ("forward_headers", "[\"Cookie\",\"x-team\"]", "\"webhook-id\""),
+    ("include_request", "false", "\"no\""),
+    ("include_rooms", "false", "\"no\""),
+    ("disconnect_rate", "0", "-1"),
+    ("retries", "2", "-1"),
+    ("breaker_failures", "0", "-1"),
+    ("breaker_pause", "1", "\"long\""),
+];
 
 const OF_NAMESPACES: &[Spoken] = &[
     ("name", "\"/chat\"", "\"chat\""),

@@ -39,10 +39,14 @@ fn server(config: &Config, clients: &[Bound], operators: &[Bound], files: u64) -
     if config.proxy.upstream != Upstream::Nowhere {
         line("all else from", &config.proxy.upstream.to_string());
     }
+    for backend in &config.backend.0 {
+        line("hooks to", &backend.url.to_string());
+    }
     let paths: Vec<_> = config.server.path.iter().map(|path| path.0.as_str()).collect();
     line("paths", &paths.join(", "));
-    let names: Vec<_> = config.namespace.0.iter().map(|namespace| namespace.name.0.as_str()).collect();
-    line("namespaces", if names.is_empty() { "/".into() } else { names.join(", ") }.as_str());
+    let namespaces = config.namespaces();
+    let names: Vec<_> = namespaces.iter().map(|namespace| namespace.name.0.as_str()).collect();
+    line("namespaces", &names.join(", "));
     let redis = Address::parse(&config.redis.url.0);
     if let Some(redis) = &redis {
         line("redis on", &redis.to_string());
@@ -69,6 +73,10 @@ fn warnings(config: &Config, redis: Option<&Address>, files: u64) -> impl Iterat
             config.has_daring_rule(),
             "a rule with check = \"open\" joins rooms that clients name, in a namespace that has tokens: whoever knows \
              a name hears what is for its room",
+        ),
+        (
+            config.backend.0.iter().any(|backend| backend.secret.0.is_empty() && !backend.url.is_local()),
+            "a backend elsewhere has no secret: it cannot tell the hooks of this server from those of others",
         ),
         (config.cors.origins.contains(&AllowedOrigin::Any), "pages of all origins are let in"),
         (

@@ -143,6 +143,9 @@ pub(crate) struct Flags {
     /// proxy.upstream: the application that has all other requests, such as http://127.0.0.1:5000
     #[arg(long, global = true, value_name = "URL")]
     upstream: Option<String>,
+    /// backend: the application that is told what clients do, such as http://127.0.0.1:5000/_socketio
+    #[arg(long, global = true, value_name = "URL")]
+    backend: Option<String>,
     /// admin.listen: address for health, metrics and API
     #[arg(long, global = true, value_name = "ADDRESS")]
     admin_listen: Option<String>,
@@ -166,6 +169,7 @@ impl Flags {
             ("server.listen", &self.listen, "--listen"),
             ("server.serve_client", &self.serve_client, "--serve-client"),
             ("proxy.upstream", &self.upstream, "--upstream"),
+            ("backend", &self.backend, "--backend"),
             ("admin.listen", &self.admin_listen, "--admin-listen"),
             ("redis.url", &self.redis, "--redis"),
             ("log.level", &self.log_level, "--log-level"),

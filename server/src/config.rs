@@ -4,6 +4,7 @@
 
 mod check;
 mod data;
+mod hook;
 mod keys;
 mod kind;
 pub(crate) mod listing;
@@ -19,6 +20,7 @@ use std::{env, ffi::OsString, fmt, io, path::PathBuf};
 
 use crate::command::Flags;
 
+pub(crate) use hook::*;
 pub(crate) use keys::*;
 pub(crate) use kind::{Secret, time};
 pub(crate) use rule::{Check, Content};

@@ -48,6 +48,7 @@ fn the_listing_means_the_same_as_nothing() {
     let settled = with_file("uncommented", &uncommented, &[]).expect("valid");
     let rule = kind::Tables(vec![Rule::default()]);
     assert_eq!(settled.config.namespace.0, [Namespace { rule, ..Namespace::default() }]);
+    assert_eq!(settled.config.backend.0, [Backend::default()]);
     assert_eq!(settled.config.room.0, [Room::default()]);
     let environment = listing::environment();
     let lines = environment.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once('='));
@@ -125,6 +126,15 @@ fn mistakes_are_told_with_their_place() {
         ("[proxy]\nupstream = 'http://user:secret@127.0.0.1:5000'", ":2: proxy.upstream must be \"\", a URL"),
         ("[proxy]\nupstream = 'http://127.0.0.1:5000/?a'", ":2: proxy.upstream must be \"\", a URL"),
         ("[proxy]\nupstream = 'http://:5000'", ":2: proxy.upstream must be \"\", a URL"),
+        ("[[backend]]\n[[backend]]\nurl = 'http://a/b'", "backend: default is there twice"),
+        (
+            "[proxy]\nupstream = 'http://a'\n[[backend]]\nurl = 'http://a/'",
+            "backend[0].url: it is all of proxy.upstream",
+        ),
+        ("[[backend]]\nurl = 'http://localhost:8000/x'", "backend[0].url: 127.0.0.1:8000 is server.listen"),
+        ("[[backend]]\nsecret = 'whsec_?'", "backend[0].secret: behind whsec_"),
+        ("[[backend]]\nsecret = 'whsec_'", "backend[0].secret: behind whsec_"),
+        ("[[backend]]\ntimeout = 0", "backend.timeout: it must be more than 0"),
         ("[api]\nkeys = ['']", "api.keys[0]: the key is empty"),
         ("[auth]\nmode = 'jwt'", "auth.mode: tokens are wanted, so set auth.jwt.secret"),
         ("[[namespace]]\nauth = 'jwt_optional'", "auth.mode: tokens are wanted"),
@@ -184,4 +194,27 @@ fn times_and_sizes_have_units() {
     for wrong in ["-1", "1.5", "'1mb'", "''", "'99999999999999999999'", "'9999999999999999GiB'"] {
         with_file("wrong_size", &format!("[engine]\nmax_payload = {wrong}"), &[]).expect_err(wrong);
     }
+}
+
+#[test]
+fn namespaces_are_those_that_a_backend_decides_about() {
+    let names = |text: &str| -> Vec<_> {
+        let settled = with_file("backend", text, &[]).expect(text);
+        settled.config.namespaces().iter().map(|namespace| namespace.name.0.clone()).collect()
+    };
+    for (text, expected) in [
+        ("[[backend]]", &["*"][..]),
+        ("[[backend]]\nconnect = false", &["/"]),
+        ("[[backend]]\nnamespaces = ['/a', '/b-*']\n[[backend]]\nname = 'x'\nnamespaces = '/a'", &["/a", "/b-*"]),
+        ("[[backend]]\n[[namespace]]\nname = '/c'", &["/c"]),
+    ] {
+        assert_eq!(names(text), expected, "{text}");
+    }
+    let settled = settle(&["--backend", "http://app:5000/hook"], &[]).expect("valid");
+    assert_eq!(settled.config.backend.0[0].url.to_string(), "http://app:5000/hook");
+    let file = std::env::temp_dir().join(format!("socketio-server-{}-hooks", std::process::id()));
+    std::fs::write(&file, "s3cret\n").expect("writable");
+    let settled = with_file("secret", &format!("[[backend]]\nsecret_file = {:?}", file.display().to_string()), &[]);
+    assert_eq!(settled.expect("valid").config.backend.0[0].secret.0, "s3cret");
+    std::fs::remove_file(&file).expect("it is there");
 }

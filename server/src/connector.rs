@@ -1,6 +1,6 @@
-//! What it is: connections to the application, by TCP or by a Unix socket.
+//! What it is: connections to applications, by TCP, with TLS or without, or by a Unix socket.
 //! What it is not: what is sent on them, nor the pool that keeps them.
-//! Who calls it: the HTTP client of `upstream`.
+//! Who calls it: the HTTP clients of `upstream` and `backend`.
 
 use std::{
     io::{self, IoSlice},
@@ -27,19 +27,29 @@ use tokio::{
     net::{TcpStream, UnixStream},
     time::timeout,
 };
+use tokio_rustls::{TlsConnector, rustls::pki_types::ServerName};
 use tower_service::Service;
 
-/// Where the application listens.
+/// Where an application listens.
 #[derive(Debug, Clone)]
 pub(crate) enum Target {
     Tcp { host: String, port: u16 },
     Unix(PathBuf),
 }
 
+/// Whom TLS connections trust, and which name the other side has to prove.
+#[derive(Clone)]
+pub(crate) struct Tls {
+    pub(crate) connector: TlsConnector,
+    pub(crate) name: ServerName<'static>,
+}
+
 /// Opens connections.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Connector {
     pub(crate) target: Arc<Target>,
+    /// Set where TCP connections speak TLS.
+    pub(crate) tls: Option<Tls>,
     /// Time that it may take.
     pub(crate) patience: Duration,
 }
@@ -51,7 +61,10 @@ impl Connector {
                 Target::Tcp { host, port } => {
                     let stream = TcpStream::connect((host.as_str(), *port)).await?;
                     stream.set_nodelay(true)?;
-                    Box::new(stream)
+                    match self.tls {
+                        Some(Tls { connector, name }) => Box::new(connector.connect(name, stream).await?),
+                        None => Box::new(stream),
+                    }
                 }
                 Target::Unix(path) => Box::new(UnixStream::connect(path).await?),
             })

@@ -54,14 +54,14 @@ impl Front {
         }
         match self.place(request.uri().path()) {
             Place::SocketIo(path) => {
-                self.proxies.apply(&mut request);
+                self.proxies.apply(&mut request, is_secure);
                 if let Some(path) = path {
                     *request.uri_mut() = moved(request.uri(), path);
                 }
                 whole(self.io.answer(request).await)
             }
             Place::Admin(admin) => {
-                self.proxies.apply(&mut request);
+                self.proxies.apply(&mut request, is_secure);
                 admin.answer(request).await
             }
             Place::Elsewhere => {

@@ -3,7 +3,10 @@
 //! Who calls it: `namespaces` when a client comes; ops change it; `api` and webhooks show it.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicU64, Ordering},
+    },
     time::SystemTime,
 };
 
@@ -23,6 +26,8 @@ pub(crate) struct Member {
     pub(crate) since: SystemTime,
     /// Taken for a few steps.
     state: Mutex<State>,
+    /// How much backends were told of it.
+    seq: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -38,6 +43,8 @@ pub(crate) enum MemberError {
     User,
     /// The session has more than [`MAX_SESSION`] bytes.
     Session,
+    /// The name of the room is too long, or is the id of another socket.
+    Room,
     /// It is in too many rooms already.
     TooManyRooms,
     Gone,
@@ -49,7 +56,7 @@ impl Member {
         if let Some(member) = socket.get::<Self>() {
             return member;
         }
-        socket.set(Self { since: SystemTime::now(), state: Mutex::default() });
+        socket.set(Self { since: SystemTime::now(), state: Mutex::default(), seq: AtomicU64::new(0) });
         socket.get::<Self>().expect("just set")
     }
 
@@ -63,14 +70,13 @@ impl Member {
 
     /// Says whose socket it is; nobody's with `None`.
     pub(crate) fn set_user(&self, socket: &Socket, user: Option<&str>) -> Result<(), MemberError> {
-        if user.is_some_and(|user| user.is_empty() || user.contains(char::is_control)) {
+        if user.is_some_and(|user| !can_be_user(user)) {
             return Err(MemberError::User);
         }
         let room = user.map(room_of);
         socket.move_to_all(&room, |room| is_of_user(room.as_str())).map_err(|error| match error {
             JoinError::NameTooLong => MemberError::User,
-            JoinError::TooManyRooms => MemberError::TooManyRooms,
-            _ => MemberError::Gone,
+            error => error.into(),
         })?;
         self.state().user = user.map(Into::into);
         Ok(())
@@ -81,6 +87,11 @@ impl Member {
         self.state().session.clone()
     }
 
+    /// The number of what a backend is told next: 1 is the first one.
+    pub(crate) fn next_seq(&self) -> u64 {
+        self.seq.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
     pub(crate) fn set_session(&self, session: Box<RawValue>) -> Result<(), MemberError> {
         if session.get().len() > MAX_SESSION {
             return Err(MemberError::Session);
@@ -88,6 +99,21 @@ impl Member {
         self.state().session = (session.get() != "null").then(|| session.into());
         Ok(())
     }
+}
+
+impl From<JoinError> for MemberError {
+    fn from(error: JoinError) -> Self {
+        match error {
+            JoinError::NameTooLong | JoinError::OtherSocket => Self::Room,
+            JoinError::TooManyRooms => Self::TooManyRooms,
+            _ => Self::Gone,
+        }
+    }
+}
+
+/// Whether a user can have this name, unless it is too long.
+pub(crate) fn can_be_user(name: &str) -> bool {
+    !name.is_empty() && !name.contains(char::is_control)
 }
 
 /// The room of all sockets of a user.

@@ -38,6 +38,11 @@ pub(crate) struct Metrics {
     api_requests: IntCounterVec,
     api_duration: HistogramVec,
     proxied: IntCounterVec,
+    hooks: IntCounterVec,
+    hook_duration: HistogramVec,
+    hooks_in_flight: IntGaugeVec,
+    hooks_waiting: IntGaugeVec,
+    hooks_dropped: IntCounterVec,
     pub(crate) draining: IntGauge,
     redis_connected: IntGaugeVec,
     redis_messages: IntCounterVec,
@@ -65,9 +70,11 @@ impl Metrics {
             known(Box::new(counter.clone()));
             counter
         };
-        let api_duration = HistogramOpts::new("api_duration_seconds", "Time that requests of the API took.");
-        let api_duration = HistogramVec::new(api_duration, &["route"]).expect("valid names");
-        known(Box::new(api_duration.clone()));
+        let histograms = |name, help, labels: &[&str]| {
+            let histograms = HistogramVec::new(HistogramOpts::new(name, help), labels).expect("valid names");
+            known(Box::new(histograms.clone()));
+            histograms
+        };
         let draining = IntGauge::new("draining", "Whether the server closes its connections.").expect("a valid name");
         known(Box::new(draining.clone()));
         let metrics = Self {
@@ -88,8 +95,13 @@ impl Metrics {
             emits: counters("emits_total", "Events emitted.", &["source"]),
             deliveries: counter("deliveries_total", "Recipients of these, in all."),
             api_requests: counters("api_requests_total", "Requests of the API.", &["route", "code"]),
-            api_duration,
+            api_duration: histograms("api_duration_seconds", "Time that requests of the API took.", &["route"]),
             proxied: counters("proxy_requests_total", "Requests for the application.", &["code"]),
+            hooks: counters("backend_requests_total", "Hooks that went to backends.", &["backend", "type", "code"]),
+            hook_duration: histograms("backend_duration_seconds", "Time that these took.", &["backend", "type"]),
+            hooks_in_flight: gauges("backend_in_flight", "Hooks that backends have now.", &["backend"]),
+            hooks_waiting: gauges("backend_queue", "Hooks that wait now.", &["backend"]),
+            hooks_dropped: counters("backend_dropped_total", "Hooks that came to nothing.", &["backend", "reason"]),
             draining,
             redis_connected: gauges("redis_connected", "Whether a connection to Redis is there.", &["role"]),
             redis_messages: counters("redis_messages_total", "Messages that came by Redis.", &["kind"]),
@@ -105,7 +117,9 @@ impl Metrics {
             metrics.opened.with_label_values(&[transport.name()]);
             metrics.bytes_received.with_label_values(&[transport.name()]);
         }
-        metrics.emits.with_label_values(&["api"]);
+        for source in ["api", "hook"] {
+            metrics.emits.with_label_values(&[source]);
+        }
         metrics
     }
 
@@ -201,6 +215,22 @@ impl Metrics {
     /// It was left out, or an answer was, for a reason of a closed list.
     pub(crate) fn redis_rejected(&self, reason: &str) {
         self.redis_rejected.with_label_values(&[reason]).inc();
+    }
+
+    /// How many hooks wait for a backend, and how many it has.
+    pub(crate) fn of_backend(&self, name: &str) -> (IntGauge, IntGauge) {
+        (self.hooks_waiting.with_label_values(&[name]), self.hooks_in_flight.with_label_values(&[name]))
+    }
+
+    /// A hook went to a backend; the code is a status, or of a closed list.
+    pub(crate) fn hook(&self, backend: &str, kind: &str, code: &str, seconds: f64) {
+        self.hooks.with_label_values(&[backend, kind, code]).inc();
+        self.hook_duration.with_label_values(&[backend, kind]).observe(seconds);
+    }
+
+    /// A hook came to nothing, for a reason of a closed list.
+    pub(crate) fn hook_dropped(&self, backend: &str, reason: &str) {
+        self.hooks_dropped.with_label_values(&[backend, reason]).inc();
     }
 
     pub(crate) fn api_request(&self, route: &str, status: u16, seconds: f64) {

@@ -5,12 +5,15 @@
 use std::{sync::Arc, time::Instant};
 
 use prometheus::IntGauge;
-use serde_json::{Value, json};
-use socketio::{Ack, Args, Auth, ConnectError, EventName, Namespace, RoomChange, Socket};
+use serde_json::{Value, json, value::RawValue};
+use socketio::{
+    Ack, Args, Auth, CloseReason, ConnectError, DisconnectReason, EmitError, EventName, Namespace, RoomChange, Socket,
+};
 use tracing::warn;
 
 use crate::{
-    auth::{self, Gate, Tokens},
+    auth::{self, Gate, Pass, Tokens},
+    backend::{self, Answer, Backends, Reply, Told},
     config::{self, Unhandled},
     member::{self, Member},
     metrics::Metrics,
@@ -30,6 +33,7 @@ struct Space {
     options: config::Namespace,
     sockets: Arc<Sockets>,
     metrics: Arc<Metrics>,
+    backends: Arc<Backends>,
     gate: Gate,
     rules: Rules,
     seats: Seats,
@@ -46,7 +50,7 @@ struct Refused {
     /// What it counts as.
     label: &'static str,
     error: ConnectError,
-    /// Whether it loses its connection instead of being told, so that it comes back as somebody new.
+    /// Whether it loses its connection instead of being told, so that it comes back by itself.
     is_cut: bool,
 }
 
@@ -62,16 +66,32 @@ impl From<auth::Refused> for Refused {
     }
 }
 
+impl From<backend::Refused> for Refused {
+    fn from(refused: backend::Refused) -> Self {
+        match refused {
+            backend::Refused::Rejected(error) => Self { label: "rejected", error, is_cut: false },
+            backend::Refused::Unanswered => {
+                Self { label: "unanswered", error: ConnectError::new("Backend unavailable"), is_cut: true }
+            }
+        }
+    }
+}
+
 /// The namespaces of this configuration.
-pub(crate) fn of(config: &config::Config, sockets: &Arc<Sockets>, tokens: &Tokens) -> Vec<Namespace> {
-    config.namespaces().iter().flat_map(|options| of_one(config, options, sockets, tokens)).collect()
+pub(crate) fn of(
+    config: &config::Config,
+    sockets: &Arc<Sockets>,
+    tokens: &Tokens,
+    backends: &Arc<Backends>,
+) -> Vec<Namespace> {
+    config.namespaces().iter().flat_map(|options| of_one(config, options, sockets, (tokens, backends))).collect()
 }
 
 fn of_one(
     config: &config::Config,
     options: &config::Namespace,
     sockets: &Arc<Sockets>,
-    tokens: &Tokens,
+    (tokens, backends): (&Tokens, &Arc<Backends>),
 ) -> Vec<Namespace> {
     let metrics = sockets.metrics.clone();
     let (taken, seats) = metrics.of_namespace(&options.name.0);
@@ -79,6 +99,7 @@ fn of_one(
         options: options.clone(),
         sockets: sockets.clone(),
         metrics,
+        backends: backends.clone(),
         gate: Gate::new(options.auth.unwrap_or(config.auth.mode), tokens.clone(), options),
         rules: Rules::new(&options.rule.0),
         seats: Seats::new(options.max_connections, Some(seats)),
@@ -97,15 +118,18 @@ fn of_one(
 
 impl Space {
     fn serve(self: &Arc<Self>, namespace: Namespace, rooms: IntGauge) -> Namespace {
-        let [connecting, leaving, counting, handling] = [(); 4].map(|()| self.clone());
+        let [connecting, abandoning, leaving, counting, handling] = [(); 5].map(|()| self.clone());
         namespace
-            .on_connect(move |socket: Socket, Auth(auth): Auth<Value>| {
+            .on_connect(move |socket: Socket, Auth(auth): Auth<Box<RawValue>>| {
                 let space = connecting.clone();
-                async move { space.connect(&socket, &auth).await }
+                async move { space.connect(&socket, auth).await }
+            })
+            .on_abandoned(move |socket| {
+                abandoning.leave(socket, DisconnectReason::Closed(CloseReason::TransportClose));
             })
             // Behind this the next client may come, even if this one comes back and is recovered.
-            .on_disconnecting(move |socket: Socket| {
-                leaving.leave(&socket);
+            .on_disconnecting(move |socket: Socket, reason: DisconnectReason| {
+                leaving.leave(&socket, reason);
                 async {}
             })
             .on_any(move |_: Socket, event: EventName| {
@@ -113,8 +137,12 @@ impl Space {
                 async {}
             })
             .on_fallback(move |socket: Socket, event: EventName, args: Args, ack: Ack| {
-                handling.handle(&Happened { socket: &socket, event: &event, args: &args }, ack);
-                async {}
+                let handled = handling.handle(socket, event, &args, ack);
+                async move {
+                    if let Some(handled) = handled {
+                        handled.await;
+                    }
+                }
             })
             .on_room(move |_, change| match change {
                 RoomChange::Create(room) if !member::is_of_user(room.as_str()) => rooms.inc(),
@@ -124,13 +152,17 @@ impl Space {
     }
 
     /// A client asks to join that has sent this with its CONNECT.
-    async fn connect(&self, socket: &Socket, auth: &Value) -> Result<(), ConnectError> {
+    async fn connect(&self, socket: &Socket, auth: Box<RawValue>) -> Result<(), ConnectError> {
         self.sockets.insert(socket);
         let joined = self.join(socket, auth).await;
         self.metrics
             .connect(&self.options.name.0, joined.as_ref().map_or_else(|refused| refused.label, |()| "accepted"));
         joined.map_err(|refused| {
-            self.leave(socket);
+            let reason = match refused.is_cut {
+                true => DisconnectReason::Closed(CloseReason::ForcedClose),
+                false => DisconnectReason::ServerNamespaceDisconnect,
+            };
+            self.leave(socket, reason);
             if refused.is_cut {
                 socket.close();
             }
@@ -139,11 +171,13 @@ impl Space {
     }
 
     /// Gives the socket its user, its seat and its rooms.
-    async fn join(&self, socket: &Socket, auth: &Value) -> Result<(), Refused> {
-        self.gate.check(socket, auth)?;
+    async fn join(&self, socket: &Socket, auth: Box<RawValue>) -> Result<(), Refused> {
+        let parsed: Value = serde_json::from_str(auth.get()).unwrap_or_default();
+        self.gate.check(socket, &parsed)?;
         let namespace = socket.namespace_name();
         let full = || Refused::new("limit", "Too many connections");
         socket.set(Some(self.seats.take(namespace).ok_or_else(full)?));
+        self.backends.connect(socket, auth, socket.get::<Pass>().is_some()).await?;
         let user = Member::of(socket).user();
         if self.options.require_user && user.is_none() {
             return Err(Refused::new("unauthorized", "User required"));
@@ -162,28 +196,70 @@ impl Space {
     }
 
     /// It leaves, or is refused.
-    fn leave(&self, socket: &Socket) {
+    fn leave(&self, socket: &Socket, reason: DisconnectReason) {
+        self.backends.leave(socket, reason);
         socket.set(None::<Seat>);
         socket.set(None::<OfUser>);
         Gate::forget(socket);
         self.sockets.remove(socket);
     }
 
-    /// A client emitted an event.
-    fn handle(&self, happened: &Happened<'_>, ack: Ack) {
-        let Happened { socket, event, .. } = *happened;
-        if let Some(rule) = self.rules.find(event) {
-            if let Err(error) = rules::carry_out(rule, happened, ack, &self.sockets) {
-                self.tell_error(socket, event, error.code(), &error.to_string());
+    /// A client emitted an event: what waits for a backend, if anything does. It has its place in the order of events
+    /// already.
+    fn handle(
+        self: &Arc<Self>,
+        socket: Socket,
+        event: EventName,
+        args: &Args,
+        ack: Ack,
+    ) -> Option<impl Future<Output = ()> + Send + use<>> {
+        if let Some(rule) = self.rules.find(&event) {
+            let happened = Happened { socket: &socket, event: &event, args };
+            if let Err(error) = rules::carry_out(rule, &happened, ack, &self.sockets) {
+                self.tell_error(&socket, &event, error.code(), &error.to_string(), None);
             }
-            return;
+            return None;
         }
-        self.metrics.unhandled(&self.options.name.0);
-        self.report(socket, event);
+        let Some(asked) = self.backends.ask(&socket, &event, args, ack.is_wanted()) else {
+            self.report(&socket, &event);
+            return None;
+        };
+        let space = self.clone();
+        Some(async move {
+            let asked = asked.await;
+            match &asked.reply {
+                Ok(Reply::Done(answer)) => space.settle(&socket, &event, answer, ack),
+                Ok(Reply::NotFound) => space.report(&socket, &event),
+                Ok(Reply::Refused(told)) => space.tell_rejected(&socket, &event, told),
+                Err(why) => space.tell_error(&socket, &event, why.code(), "backend unavailable", None),
+            }
+        })
+    }
+
+    /// A backend has answered to an event.
+    fn settle(&self, socket: &Socket, event: &str, answer: &Answer, ack: Ack) {
+        self.backends.carry_out(socket, answer);
+        if let Some(args) = &answer.ack {
+            match ack.send(args) {
+                // A client that has gone meanwhile needs no answer.
+                Ok(()) | Err(EmitError::Disconnected) => {}
+                Err(error) if self.pace.is_due(Instant::now()) => {
+                    warn!(namespace = socket.namespace_name(), %error, "an ack of a backend cannot be sent");
+                }
+                Err(_) => {}
+            }
+        }
+        if let Some(told) = &answer.error {
+            self.tell_rejected(socket, event, told);
+        }
+        if answer.disconnect {
+            socket.disconnect();
+        }
     }
 
     /// Nobody handles this event.
     fn report(&self, socket: &Socket, event: &str) {
+        self.metrics.unhandled(&self.options.name.0);
         if self.options.unhandled == Unhandled::Ignore {
             return;
         }
@@ -192,14 +268,23 @@ impl Space {
             warn!(namespace = socket.namespace_name(), event = shown.as_str(), "nobody handles this event");
         }
         if self.options.unhandled == Unhandled::Error {
-            self.tell_error(socket, event, "unhandled", "nobody handles this event");
+            self.tell_error(socket, event, "unhandled", "nobody handles this event", None);
         }
     }
 
+    /// Tells a client that its event was rejected.
+    fn tell_rejected(&self, socket: &Socket, event: &str, told: &Told) {
+        let message = told.message.as_deref().unwrap_or("Event rejected by server");
+        self.tell_error(socket, event, "rejected", message, told.data.as_ref());
+    }
+
     /// Tells a client what is wrong with its event, where it is to be told.
-    fn tell_error(&self, socket: &Socket, event: &str, code: &str, message: &str) {
+    fn tell_error(&self, socket: &Socket, event: &str, code: &str, message: &str, data: Option<&Value>) {
         if !self.options.error_event.is_empty() {
-            let error = json!({ "message": message, "event": event, "code": code });
+            let mut error = json!({ "message": message, "event": event, "code": code });
+            if let Some(data) = data {
+                error["data"] = data.clone();
+            }
             // A client that has gone meanwhile needs no word.
             let _gone = socket.emit(&self.options.error_event, &error);
         }

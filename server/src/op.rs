@@ -157,7 +157,7 @@ struct Named {
 }
 
 /// A value, which may be `null`.
-fn present<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'a RawValue>, D::Error> {
+pub(crate) fn present<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'a RawValue>, D::Error> {
     Deserialize::deserialize(deserializer).map(Some)
 }
 
@@ -195,18 +195,27 @@ fn names<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String
 impl Op {
     /// Reads an op. Without `op` in it, it is this one.
     pub(crate) fn read(json: &[u8], default: Option<&'static str>) -> Result<Self, OpError> {
+        Self::of(Self::fields(json)?, default, "/")
+    }
+
+    /// Reads an op, which names itself. Without `namespace` in it, it is for this one.
+    pub(crate) fn read_in(namespace: &str, json: &[u8]) -> Result<Self, OpError> {
+        Self::of(Self::fields(json)?, None, namespace)
+    }
+
+    fn fields(json: &[u8]) -> Result<Fields<'_>, OpError> {
         if json.trim_ascii_start().first() == Some(&b'[') {
             return Err(OpError::field("", "an op is an object"));
         }
-        Self::of(parse(json)?, default)
+        parse(json)
     }
 
-    fn of(mut fields: Fields<'_>, default: Option<&'static str>) -> Result<Self, OpError> {
+    fn of(mut fields: Fields<'_>, default: Option<&'static str>, namespace: &str) -> Result<Self, OpError> {
         let name = fields.op.take().or(default.map(Into::into)).ok_or_else(|| OpError::field("op", "there is none"))?;
         if default.is_some_and(|default| default != name) {
             return Err(OpError::field("op", "another one than that of the path"));
         }
-        let namespace = fields.namespace.take().unwrap_or_else(|| "/".into());
+        let namespace = fields.namespace.take().unwrap_or_else(|| namespace.into());
         let action = match &*name {
             "emit" => fields.emit().map(Action::Emit),
             "join" => fields.join(),
@@ -391,7 +400,8 @@ fn audience(named: Option<Named>, field: &str) -> Result<Audience, OpError> {
     Ok(audience)
 }
 
-fn checked(rooms: Vec<String>, field: &str) -> Result<Vec<String>, OpError> {
+/// Names of rooms that are possible.
+pub(crate) fn checked(rooms: Vec<String>, field: &str) -> Result<Vec<String>, OpError> {
     match rooms.iter().all(|room| is_room(room)) {
         false => Err(OpError::field(field, "a name has at least one character, and begins with no control character")),
         true => Ok(rooms),

@@ -14,6 +14,7 @@ use socketio::{Bucket, Config, EventRate, Hooks, Limits, OnExcess, Recovery, Rec
 
 use crate::{
     auth,
+    backend::HEADERS,
     config::{self, AllowedOrigin, Mode},
     journal,
     metrics::Metrics,
@@ -137,7 +138,10 @@ fn event_rate(limits: &config::Limits) -> Option<EventRate> {
 /// Headers of handshakes that somebody asks for later.
 fn kept_headers(config: &config::Config) -> BTreeSet<String> {
     let sources = if config.wants_tokens() { &config.auth.jwt.sources[..] } else { &[] };
-    auth::headers(sources).map(Into::into).collect()
+    let backends = &config.backend.0;
+    let forwarded = backends.iter().flat_map(|backend| backend.forward_headers.iter().map(|name| name.0.as_str()));
+    let of_backends = forwarded.chain(backends.iter().flat_map(|_| HEADERS));
+    auth::headers(sources).chain(of_backends).map(Into::into).collect()
 }
 
 fn recovery(recovery: &config::Recovery) -> Option<Recovery> {

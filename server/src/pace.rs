@@ -1,6 +1,6 @@
 //! What it is: how often the log has a line of what clients decide the frequency of.
 //! What it is not: a count; metrics count all.
-//! Who calls it: `namespaces` and `upstream`, before such a line.
+//! Who calls it: `namespaces`, `upstream` and `backend`, before such a line.
 
 use std::{
     sync::Mutex,

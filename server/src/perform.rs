@@ -39,6 +39,7 @@ impl fmt::Display for PerformError {
             Self::Emit(error) => error.fmt(f),
             Self::Member(MemberError::User) => f.write_str("the name of the user is not possible"),
             Self::Member(MemberError::Session) => write!(f, "a session has {} bytes at most", member::MAX_SESSION),
+            Self::Member(MemberError::Room) => f.write_str("the name of the room is not possible"),
             Self::Member(MemberError::TooManyRooms) => f.write_str("the socket is in too many rooms"),
             Self::Member(MemberError::Gone) => f.write_str("the socket has left"),
         }

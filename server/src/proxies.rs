@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use engineio::RemoteAddr;
 use hyper::{
     HeaderMap, Request,
-    header::{self, HeaderName, HeaderValue},
+    header::{self, Entry, HeaderName, HeaderValue},
 };
 use ipnet::IpNet;
 
@@ -27,9 +27,17 @@ pub(crate) struct Proxies(pub(crate) Vec<IpNet>);
 
 impl Proxies {
     /// Puts the client's address and the host that it asked for in place of the proxy's, if the proxy is trusted. A
-    /// peer by Unix socket is, once any is.
-    pub(crate) fn apply<B>(&self, request: &mut Request<B>) {
-        if !self.believes(peer(request)) {
+    /// peer by Unix socket is, once any is. Says in a header whether the client came by TLS, as the proxy does or as
+    /// it is.
+    pub(crate) fn apply<B>(&self, request: &mut Request<B>, is_secure: bool) {
+        let is_believed = self.believes(peer(request));
+        let scheme = HeaderValue::from_static(if is_secure { "https" } else { "http" });
+        match request.headers_mut().entry(FORWARDED_PROTO) {
+            Entry::Occupied(_) if is_believed => {}
+            Entry::Occupied(mut entry) => drop(entry.insert_mult(scheme)),
+            Entry::Vacant(entry) => drop(entry.insert(scheme)),
+        }
+        if !is_believed {
             return;
         }
         if let Some(client) = self.client(request) {
@@ -113,7 +121,7 @@ mod tests {
         }
         let mut request = request.body(()).expect("valid");
         request.extensions_mut().insert(RemoteAddr(SocketAddr::new(peer.parse().expect("an address"), 9)));
-        proxies.apply(&mut request);
+        proxies.apply(&mut request, false);
         let remote = request.extensions().get::<RemoteAddr>().expect("still there").0.ip();
         (remote.to_string(), request.headers()["host"].to_str().expect("ASCII").to_owned())
     }

@@ -49,7 +49,8 @@ impl Redis {
         let complaints = Complaints::new(metrics.clone());
         let standing = |role, is_logged| Standing::new(address.to_string(), metrics.redis_connected(role), is_logged);
         let publisher = Publisher::start(address.clone(), standing("publisher", false), complaints.clone());
-        let namespaces: Vec<_> = config.namespaces().iter().map(|namespace| &*namespace.name.0).collect();
+        let namespaces = config.namespaces();
+        let namespaces: Vec<_> = namespaces.iter().map(|namespace| &*namespace.name.0).collect();
         let python = if redis.python { &redis.python_channels[..] } else { &[] };
         let node_key = redis.node.then_some(&*redis.node_key);
         let max_message = redis.max_message.0;

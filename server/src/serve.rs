@@ -17,6 +17,7 @@ use crate::{
     announce,
     api::Api,
     auth::{KeyError, Tokens},
+    backend::{BackendError, Backends},
     bundle::{Bundle, BundleError},
     command::Flags,
     config::{Config, Jwt, Listen, Settled},
@@ -49,6 +50,7 @@ pub(crate) enum ServeError {
     Bundle(BundleError),
     Tls(TlsError),
     Keys(KeyError),
+    Backend(BackendError),
     Signals(io::Error),
 }
 
@@ -59,6 +61,7 @@ impl fmt::Display for ServeError {
             Self::Bundle(error) => error.fmt(f),
             Self::Tls(error) => error.fmt(f),
             Self::Keys(error) => error.fmt(f),
+            Self::Backend(error) => error.fmt(f),
             Self::Signals(error) => write!(f, "cannot watch for signals: {error}"),
         }
     }
@@ -82,8 +85,12 @@ pub(crate) async fn serve(settled: Settled, flags: Flags) -> Result<(), ServeErr
     };
     let tokens = Tokens::load(&config.auth.jwt).map_err(ServeError::Keys)?;
     let metrics = Arc::new(Metrics::new(&config.metrics.event_labels));
-    let sockets = Arc::new(Sockets::new(config.namespaces(), metrics.clone()));
-    let spaces = if *is_playground { vec![playground::namespace()] } else { namespaces::of(config, &sockets, &tokens) };
+    let sockets = Arc::new(Sockets::new(&config.namespaces(), metrics.clone()));
+    let backends = Backends::new(config, &sockets).map_err(ServeError::Backend)?;
+    let spaces = match is_playground {
+        true => vec![playground::namespace()],
+        false => namespaces::of(config, &sockets, &tokens, &backends),
+    };
     let io = SocketIo::new(options::socketio(config, files, &metrics), spaces);
     sockets.open(io.clone());
     let admin = Admin {
@@ -103,7 +110,9 @@ pub(crate) async fn serve(settled: Settled, flags: Flags) -> Result<(), ServeErr
     let clients = listeners::bind(&config.server.listen, tls.as_ref()).map_err(ServeError::Bind)?;
     let operators = listeners::bind(&apart, None).map_err(ServeError::Bind)?;
     announce::started(&settled, &clients, &operators, files);
-    let denied = Deny::new(config.proxy.deny.iter().map(|path| &*path.0));
+    let of_backends = config.backend.0.iter().filter(|backend| backend.url.is_behind(&config.proxy.upstream));
+    let denied = config.proxy.deny.iter().map(|path| &*path.0).chain(of_backends.map(|backend| backend.url.path()));
+    let denied = Deny::new(denied);
     let front = Front {
         io: io.clone(),
         bundle,
@@ -142,12 +151,14 @@ pub(crate) async fn serve(settled: Settled, flags: Flags) -> Result<(), ServeErr
         info!(connections = io.clients_count(), "closing");
         let closed = async {
             stop.accepting.send_replace(true);
+            backends.close();
             io.close_over(spread(io.clients_count(), drain.rate, drain.timeout)).await;
+            backends.flushed().await;
             stop.answering.send_replace(true);
             std::future::pending::<()>().await;
         };
         if tokio::time::timeout(drain.timeout, closed).await.is_err() {
-            warn!(connections = io.clients_count(), "cut off");
+            warn!(connections = io.clients_count(), disconnect_hooks = backends.unflushed(), "cut off");
         }
     };
     tokio::select! {

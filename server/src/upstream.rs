@@ -94,7 +94,7 @@ impl Upstream {
                 (Target::Unix(path.clone()), Authority::from_static("localhost"), String::new())
             }
         };
-        let connector = Connector { target: Arc::new(target), patience: config.connect_timeout };
+        let connector = Connector { target: Arc::new(target), tls: None, patience: config.connect_timeout };
         let client = Client::builder(TokioExecutor::new())
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())

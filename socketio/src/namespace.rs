@@ -295,10 +295,10 @@ impl Namespace {
         self
     }
 
-    /// Called for each socket whose client went while it was being let in, once the handler that ran for that has let it
-    /// in nevertheless: what a connect handler or a middleware has begun for it elsewhere can be ended here. So of each
-    /// socket that is let in by all handlers it is either this that is called, or the disconnect handlers in the end. A
-    /// second one replaces the first.
+    /// Called for each socket whose client went while it was being let in, once the handler that ran for that has let
+    /// it in nevertheless: what a connect handler or a middleware has begun for it elsewhere can be ended here. So of
+    /// each socket that is let in by all handlers it is either this that is called, or the disconnect handlers in the
+    /// end. A second one replaces the first.
     ///
     /// A handler that waits for long can ask [`Socket::has_left`](crate::Socket::has_left) whether it still has to.
     pub fn on_abandoned(mut self, listener: impl Fn(&Socket) + Send + Sync + 'static) -> Self {

@@ -107,6 +107,20 @@ impl Connection {
         })
     }
 
+    /// Reads the head of the next request, if there is one before the connection ends, for as long as it takes.
+    pub async fn next_asked(&mut self) -> Option<Head> {
+        if self.unread.is_empty() && !self.fill().await {
+            return None;
+        }
+        let (line, headers) = self.read_lines().await;
+        Some(Head { line, headers })
+    }
+
+    /// Writes these bytes, to who may have gone. Says whether it has not.
+    pub async fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
+        self.stream.write_all(bytes.as_ref()).await.is_ok()
+    }
+
     /// Reads so many bytes.
     #[track_caller]
     pub fn bytes(&mut self, count: usize) -> impl Future<Output = Vec<u8>> {

@@ -3,6 +3,7 @@
 //! Nothing in here knows what is right. It is the tests that spell out the bytes.
 
 pub mod application;
+pub mod backend;
 pub mod example;
 pub mod frames;
 pub mod http;

@@ -7,10 +7,11 @@ use std::{collections::HashSet, fmt, time::Duration};
 use jsonwebtoken::{Algorithm, AlgorithmFamily};
 
 use super::{
-    keys::{Auth, Config},
+    keys::{Auth, Backend, Config},
     rule::Check,
     word::{AllowedOrigin, Listen, Upstream},
 };
+use crate::backend::key;
 
 /// Clocks of machines that are set at all are not more than this apart.
 const MAX_LEEWAY: Duration = Duration::from_secs(3600);
@@ -38,6 +39,12 @@ pub(crate) enum Conflict {
     /// Presence is of rooms.
     PresenceOfAll(usize),
     EmptyKey(usize),
+    BackendTwice(String),
+    /// The whole application would be kept from its users.
+    BackendAtRoot(usize),
+    BackendIsServer(usize, Listen),
+    /// It begins with `whsec_`, and does not go on in base64.
+    BackendSecret(usize),
     /// Tokens are asked for, and nothing says what makes them good.
     NoTokenKey,
     NoTokenSource,
@@ -90,6 +97,16 @@ impl fmt::Display for Conflict {
                  redis.node_key",
             ),
             Self::EmptyKey(index) => write!(f, "api.keys[{index}]: the key is empty"),
+            Self::BackendTwice(name) => write!(f, "backend: {name} is there twice; set names"),
+            Self::BackendAtRoot(index) => write!(
+                f,
+                "backend[{index}].url: it is all of proxy.upstream, and nothing is passed on to what takes hooks: give \
+                 it a path of its own"
+            ),
+            Self::BackendIsServer(index, listen) => write!(f, "backend[{index}].url: {listen} is server.listen, too"),
+            Self::BackendSecret(index) => {
+                write!(f, "backend[{index}].secret: behind whsec_ it goes on in base64, and is not empty")
+            }
             Self::NoTokenKey => f.write_str(
                 "auth.mode: tokens are wanted, so set auth.jwt.secret, or auth.jwt.public_key_file and \
                  auth.jwt.algorithms",
@@ -178,6 +195,7 @@ pub(super) fn conflicts(config: &Config, is_playground: bool) -> Vec<Conflict> {
     let hears_node = redis.node && !redis.node_key.is_empty();
     refuse(redis.required && redis.url.0.is_empty(), Conflict::RedisNowhere);
     refuse(!redis.url.0.is_empty() && !hears_python && !hears_node, Conflict::RedisForNothing);
+    of_backends(config, &mut refuse);
     let mut names = HashSet::new();
     for namespace in &namespace.0 {
         let name = &namespace.name.0;
@@ -200,6 +218,32 @@ fn is_at(listen: &Listen, upstream: &Upstream) -> bool {
         }
         (Listen::Unix(path), Upstream::Unix(other)) => path == other,
         _ => false,
+    }
+}
+
+/// Those of backends.
+fn of_backends(config: &Config, refuse: &mut impl FnMut(bool, Conflict)) {
+    let backends = &config.backend.0;
+    for (index, Backend { name, url, secret, .. }) in backends.iter().enumerate() {
+        let is_twice = backends[..index].iter().any(|other| other.name == *name);
+        refuse(is_twice, Conflict::BackendTwice(name.clone()));
+        refuse(url.path() == "/" && url.is_behind(&config.proxy.upstream), Conflict::BackendAtRoot(index));
+        let is_server = |listen: &&Listen| url.as_upstream().is_some_and(|upstream| is_at(listen, &upstream));
+        for listen in config.server.listen.iter().filter(is_server) {
+            refuse(true, Conflict::BackendIsServer(index, listen.clone()));
+        }
+        let is_secret = secret.0.is_empty() || key(&secret.0).is_some_and(|key| !key.is_empty());
+        refuse(!is_secret, Conflict::BackendSecret(index));
+    }
+    for (key, is_zero) in [
+        ("backend.timeout", backends.iter().any(|backend| backend.timeout.is_zero())),
+        ("backend.connect_timeout", backends.iter().any(|backend| backend.connect_timeout.is_zero())),
+        ("backend.max_in_flight", backends.iter().any(|backend| backend.max_in_flight == 0)),
+        ("backend.queue", backends.iter().any(|backend| backend.queue == 0)),
+        ("backend.queue_per_socket", backends.iter().any(|backend| backend.queue_per_socket == 0)),
+        ("backend.queue_bytes", backends.iter().any(|backend| backend.queue_bytes.0 == 0)),
+    ] {
+        refuse(is_zero, Conflict::Zero(key));
     }
 }
 

@@ -2,7 +2,7 @@
 //! What it is not: what follows from several of them together (`check`).
 //! Who calls it: `config` fills them; everything in the binary reads its own.
 
-use std::{path::PathBuf, sync::LazyLock, time::Duration};
+use std::{borrow::Cow, path::PathBuf, time::Duration};
 
 use engineio::Transport;
 use ipnet::IpNet;
@@ -10,6 +10,7 @@ use jsonwebtoken::Algorithm;
 
 use super::{
     data::Data,
+    hook::{About, BackendUrl, HeaderName},
     kind::{Item, Scalar, Secret, Size, Tables, quoted},
     rule::{Check, Content, Relay, Reply},
     setting::{self, At, Key, Outcome, Section, Setting, section},
@@ -17,8 +18,8 @@ use super::{
     token::TokenSource,
     value::Value,
     word::{
-        AllowedOrigin, AuthMode, CookieName, Excess, Format, Kept, Level, Listen, Mode, NamespaceName, Prefix,
-        RedisUrl, Replay, Scope, Unhandled, Upstream, UrlPath,
+        AllowedOrigin, AuthMode, CookieName, Excess, Format, Kept, Level, Listen, Mode, NamespaceName, Ordering,
+        Prefix, RedisUrl, Replay, Scope, Unhandled, Upstream, UrlPath,
     },
 };
 
@@ -51,7 +52,10 @@ section! {
         metrics: Metrics = Metrics::default(),
         /// What is written to standard error.
         log: Log = Log::default(),
-        /// A namespace that clients may join; with none at all there is "/".
+        /// An application that is told by HTTP what clients do, and answers what is to be done.
+        backend: Tables<Backend> = Tables::default(),
+        /// A namespace that clients may join. With none at all there are those that backends are asked about, or else
+        /// "/".
         namespace: Tables<Namespace> = Tables::default(),
         /// What becomes of events that are emitted to some rooms. Of several entries for a room, the first one counts
         /// for each of history, throttle and presence.
@@ -278,6 +282,8 @@ section! {
         max_bytes: Size = Size(16 << 20),
         /// Sockets that each namespace keeps while they are away.
         max_sessions: usize = 10_000,
+        /// Whether backends are asked about clients that come back.
+        hook: bool = true,
     }
 }
 
@@ -309,6 +315,57 @@ section! {
         level: Level = Level::Info,
         /// Lines for people, or for programs.
         format: Format = Format::Text,
+    }
+}
+
+section! {
+    /// An application that is told by HTTP what clients do, and answers what is to be done.
+    Backend {
+        /// Its name, for metrics and log; each has another one.
+        name: String = "default".into(),
+        /// Where it takes hooks: http://, https://, or unix:/path/to/socket:/path.
+        url: BackendUrl = BackendUrl::default(),
+        /// Namespaces that it is for, one or a list: names, or their beginning and a "*". Of several backends the first
+        /// one counts.
+        namespaces: Vec<NamespaceName> = vec![NamespaceName("*".into())],
+        /// Events that it is for; globs. Of several backends the first one counts.
+        events: Vec<String> = vec!["*".into()],
+        /// Whether it is asked about clients that want to join: true leaves out those with a valid token, "always" does
+        /// not.
+        connect: About = About::Strangers,
+        /// Whether it is told of sockets that have left.
+        disconnect: bool = true,
+        /// What hooks are signed with (Standard Webhooks): "whsec_" and base64, or any text; "" is no signature.
+        secret: Secret = Secret::default(),
+        /// Time for its answer.
+        timeout: Duration = Duration::from_secs(5),
+        /// The part of that time in which there must be a connection.
+        connect_timeout: Duration = Duration::from_secs(2),
+        /// Hooks that it has at a time.
+        max_in_flight: usize = 64,
+        /// Events that wait for that, and disconnects as many; an event beyond it fails. Sockets take turns.
+        queue: usize = 10_000,
+        /// Events of one socket that wait.
+        queue_per_socket: usize = 100,
+        /// Bytes of all that wait.
+        queue_bytes: Size = Size(64 << 20),
+        /// "socket" has of each socket one hook at a time, in order; with "none" events overtake each other.
+        ordering: Ordering = Ordering::Socket,
+        /// Headers of clients that hooks have.
+        forward_headers: Vec<HeaderName> = HeaderName::usual(),
+        /// Whether hooks of events and disconnects have the client's request; those of connects have it always.
+        include_request: bool = true,
+        /// Whether they have the rooms of the socket.
+        include_rooms: bool = true,
+        /// Disconnect hooks in a second; 0 is no bound.
+        disconnect_rate: usize = 200,
+        /// How often an event goes again that was not answered in time, or by a status from 500 on.
+        retries: usize = 0,
+        /// Failures in a row behind which the backend has a pause: it cannot be reached, does not answer in time, or
+        /// answers 502, 503 or 504. 0 is no pause.
+        breaker_failures: usize = 5,
+        /// How long that is. Events fail meanwhile, and clients who want to join wait.
+        breaker_pause: Duration = Duration::from_secs(5),
     }
 }
 
@@ -427,12 +484,17 @@ impl Item for Room {
 
 impl Config {
     /// The namespaces that clients may join.
-    pub(crate) fn namespaces(&self) -> &[Namespace] {
-        static DEFAULT: LazyLock<Namespace> = LazyLock::new(Namespace::default);
-        match &self.namespace.0[..] {
-            [] => std::slice::from_ref(&DEFAULT),
-            configured => configured,
+    pub(crate) fn namespaces(&self) -> Cow<'_, [Namespace]> {
+        if !self.namespace.0.is_empty() {
+            return Cow::Borrowed(&self.namespace.0);
         }
+        let mut names: Vec<&NamespaceName> = Vec::new();
+        for backend in self.backend.0.iter().filter(|backend| backend.connect != About::Nobody) {
+            let new = backend.namespaces.iter().filter(|name| !names.contains(name));
+            names.extend(new.collect::<Vec<_>>());
+        }
+        let named = |name: &NamespaceName| Namespace { name: name.clone(), ..Namespace::default() };
+        if names.is_empty() { vec![Namespace::default()] } else { names.into_iter().map(named).collect() }.into()
     }
 
     /// Whether clients need a token, or may have one.
@@ -450,6 +512,14 @@ impl Config {
         let is_daring =
             |rule: &Rule| rule.check == Check::Open && rule.join.iter().any(|room| room.slots().any(is_of_client));
         self.namespaces().iter().any(|space| self.has_tokens(space) && space.rule.0.iter().any(is_daring))
+    }
+}
+
+impl Item for Backend {
+    const KIND: &'static str = "a URL, a table with url, and more, or a list of such";
+
+    fn of_text(text: &str) -> Option<Self> {
+        Some(Self { url: BackendUrl::parse(text)?, ..Self::default() })
     }
 }
 

@@ -142,7 +142,7 @@ impl Scalar for Upstream {
     }
 }
 
-fn is_path(text: &str) -> bool {
+pub(super) fn is_path(text: &str) -> bool {
     text.len() > 1
         && text.starts_with('/')
         && text.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#".contains(&byte))
@@ -323,6 +323,15 @@ words! {
         /// Its client is told, too.
         Error = "error",
         Ignore = "ignore",
+    }
+}
+
+words! {
+    /// Of which hooks a backend has one at a time.
+    Ordering: "\"socket\" or \"none\"" {
+        /// Of those of each socket.
+        Socket = "socket",
+        None = "none",
     }
 }
 

@@ -2,23 +2,17 @@
 //! What it is not: what is said on them; that is the client library's.
 //! Who calls it: `listener` and `publisher`, for each connection.
 
-use std::{
-    io,
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::{io, time::Duration};
 
 use redis::{RedisConnectionInfo, aio::MultiplexedConnection, io::tcp::socket2};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpStream, UnixStream},
 };
-use tokio_rustls::{
-    TlsConnector,
-    rustls::{ClientConfig, RootCertStore, crypto::ring, pki_types::ServerName},
-};
+use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::address::{Address, Place};
+use crate::trust;
 
 /// After this time without traffic the kernel asks whether the other side is there, and then again and again.
 const KEEPALIVE: Duration = Duration::from_secs(30);
@@ -40,7 +34,7 @@ pub(crate) async fn open(address: &Address) -> io::Result<Stream> {
         Place::Tcp { host, port, tls: false } => Ok(Box::new(tcp(host, *port).await?)),
         Place::Tcp { host, port, tls: true } => {
             let name = ServerName::try_from(host.clone()).map_err(io::Error::other)?;
-            Ok(Box::new(connector()?.connect(name, tcp(host, *port).await?).await?))
+            Ok(Box::new(trust::connector()?.connect(name, tcp(host, *port).await?).await?))
         }
         Place::Unix(path) => Ok(Box::new(UnixStream::connect(path).await?)),
         Place::Sentinels(hosts, service) => {
@@ -78,24 +72,4 @@ async fn ask(host: &str, port: u16, service: &str) -> io::Result<(String, u16)> 
         () = driver => None,
     };
     answer.ok_or_else(|| io::Error::other(format!("a sentinel knows no {service}")))
-}
-
-/// Trusts whom the system trusts, or what SSL_CERT_FILE names; read once.
-fn connector() -> io::Result<TlsConnector> {
-    static CONFIG: OnceLock<Arc<ClientConfig>> = OnceLock::new();
-    if let Some(config) = CONFIG.get() {
-        return Ok(config.clone().into());
-    }
-    let mut roots = RootCertStore::empty();
-    let native = rustls_native_certs::load_native_certs();
-    roots.add_parsable_certificates(native.certs);
-    if roots.is_empty() {
-        return Err(io::Error::other("there are no certificates to trust; SSL_CERT_FILE may name a file with some"));
-    }
-    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(io::Error::other)?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(CONFIG.get_or_init(|| Arc::new(config)).clone().into())
 }

@@ -1,0 +1,478 @@
+//! What it is: backends: applications that are told by HTTP what clients do, and answer what is to be done.
+//! What it is not: the HTTP API, by which applications have things done unasked.
+//! Who calls it: `namespaces`, for clients that join, emit and leave; `serve` makes it and lets it end. Rules may
+//! [`ask`](Backends::ask) about an event themselves.
+
+mod answer;
+mod backoff;
+mod breaker;
+mod client;
+mod effect;
+mod message;
+mod outcome;
+mod pacer;
+mod queue;
+mod schedule;
+mod signature;
+mod turns;
+
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use bytes::Bytes;
+use serde_json::value::RawValue;
+use socketio::{Args, ConnectError, DisconnectReason, Glob, Socket};
+use tokio::sync::watch;
+use tracing::{debug, warn};
+
+use crate::{
+    config::{self, About, Config, Mode},
+    member::Member,
+    metrics::Metrics,
+    pace::Pace,
+    sockets::Sockets,
+};
+use breaker::{Breaker, Sign};
+use client::{Client, ClientError};
+use message::{Happening, Parts};
+use outcome::{judge, sign};
+use pacer::Pacer;
+use queue::{Bounds, Full, Kind, Queue};
+use schedule::Schedule;
+use turns::{Landed, Turns, Waiting};
+
+pub(crate) use answer::{Answer, Told};
+pub(crate) use message::ALWAYS as HEADERS;
+pub(crate) use outcome::{Reply, Unavailable};
+pub(crate) use signature::key;
+
+/// Bytes of a disconnect hook while it waits, more or less.
+const DISCONNECT: usize = 1 << 10;
+
+/// All backends.
+pub(crate) struct Backends {
+    list: Vec<Arc<Backend>>,
+    sockets: Arc<Sockets>,
+    /// Names this run of the server: after another start no socket of the one before is there.
+    node: Arc<str>,
+    /// Time that a client may wait until it is let in.
+    connect_timeout: Duration,
+    /// Whether clients may come back, and whether that is told.
+    has_recovery: bool,
+    tells_recovered: bool,
+    closing: watch::Sender<bool>,
+    /// How many disconnects have yet to be told.
+    leaving: watch::Sender<usize>,
+}
+
+/// One of them.
+struct Backend {
+    options: config::Backend,
+    namespaces: Vec<Glob>,
+    events: Vec<Glob>,
+    client: Client,
+    turns: Turns,
+    metrics: Arc<Metrics>,
+    failures: Pace,
+}
+
+/// Why the server cannot start with a backend.
+#[derive(Debug)]
+pub(crate) struct BackendError {
+    name: String,
+    error: ClientError,
+}
+
+impl fmt::Display for BackendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "backend {}: {}", self.name, self.error)
+    }
+}
+
+/// Why a client is not let in.
+#[derive(Debug)]
+pub(crate) enum Refused {
+    /// Its backend does not want it.
+    Rejected(ConnectError),
+    /// Nobody has answered for so long. It should lose its connection, and come again by itself.
+    Unanswered,
+}
+
+/// What came of an event that a backend was asked about. Until this is dropped, no other hook of the socket begins: so
+/// what follows from it comes in order.
+pub(crate) struct Asked {
+    pub(crate) reply: Result<Reply, Unavailable>,
+    _line: Option<Landed>,
+}
+
+/// That a backend knows of a socket, and since when; kept with the socket.
+#[derive(Clone, Copy)]
+struct Stay {
+    since: Instant,
+}
+
+/// What a backend is to be told.
+struct Hook {
+    kind: Kind,
+    socket: Socket,
+    id: String,
+    seq: u64,
+    happening: Happening,
+    node: Arc<str>,
+    /// Made when it goes for the first time: each attempt is the same.
+    body: Option<Bytes>,
+}
+
+impl Backends {
+    /// # Errors
+    /// [`BackendError`].
+    pub(crate) fn new(config: &Config, sockets: &Arc<Sockets>) -> Result<Arc<Self>, BackendError> {
+        let list = config.backend.0.iter().map(|options| {
+            let backend = Backend::new(options, &sockets.metrics).map(Arc::new);
+            backend.map_err(|error| BackendError { name: options.name.clone(), error })
+        });
+        Ok(Arc::new(Self {
+            list: list.collect::<Result<_, _>>()?,
+            sockets: sockets.clone(),
+            node: token("n_").into(),
+            connect_timeout: config.engine.connect_timeout,
+            has_recovery: config.recovery.mode != Mode::Off,
+            tells_recovered: config.recovery.hook,
+            closing: watch::Sender::new(false),
+            leaving: watch::Sender::new(0),
+        }))
+    }
+
+    /// The first backend for sockets of this namespace that is one of these.
+    fn find(&self, socket: &Socket, is_meant: impl Fn(&config::Backend) -> bool) -> Option<&Arc<Backend>> {
+        let namespace = socket.namespace_name();
+        self.list.iter().find(|backend| matches(&backend.namespaces, namespace) && is_meant(&backend.options))
+    }
+
+    /// A client asks to join that has sent this with its CONNECT. `is_known` says that its token tells who it is. Its
+    /// backend is asked, if there is one for that, and what it answers is done. It is asked again and again while it
+    /// does not answer.
+    ///
+    /// # Errors
+    /// [`Refused`].
+    pub(crate) async fn connect(&self, socket: &Socket, auth: Box<RawValue>, is_known: bool) -> Result<(), Refused> {
+        let is_asked = |options: &config::Backend| match options.connect {
+            About::Nobody => false,
+            About::Strangers => !is_known,
+            About::Everybody => true,
+        };
+        let is_told = self.tells_recovered || !socket.recovered();
+        let joined = match self.find(socket, is_asked).filter(|_| is_told) {
+            Some(backend) => self.ask_to_join(backend, socket, auth).await,
+            None => Ok(()),
+        };
+        if joined.is_ok() {
+            socket.set(Some(Stay { since: Instant::now() }));
+        }
+        joined
+    }
+
+    async fn ask_to_join(&self, backend: &Backend, socket: &Socket, auth: Box<RawValue>) -> Result<(), Refused> {
+        let auth = if self.has_recovery { message::without_claim(auth) } else { auth };
+        let mut hook = self.hook(Kind::Connect, socket, Happening::Connect { auth });
+        let until = tokio::time::Instant::now() + self.connect_timeout;
+        let asked = tokio::time::timeout_at(until, self.ask_until_answered(backend, &mut hook)).await;
+        // Else it is dropped for good, and whether the backend has let the client in is kept with the socket.
+        let Ok(Ok((reply, _line))) = asked else { return Err(Refused::Unanswered) };
+        let error = match reply {
+            Reply::Done(answer) => {
+                self.carry_out_for(backend, socket, Kind::Connect, &answer);
+                if answer.disconnect {
+                    socket.disconnect();
+                }
+                return Ok(());
+            }
+            Reply::NotFound => ConnectError::new("Invalid namespace"),
+            Reply::Refused(told) => refusal(told),
+        };
+        socket.set(None::<Stay>);
+        Err(Refused::Rejected(error))
+    }
+
+    async fn ask_until_answered(&self, backend: &Backend, hook: &mut Hook) -> Result<(Reply, Landed), Unavailable> {
+        let mut waiting = backend.wait(hook)?;
+        let (mut attempt, mut may_know) = (0, false);
+        loop {
+            let turn = self.unless_closing(waiting.turn()).await?.map_err(|_open| Unavailable::Open)?;
+            if hook.socket.has_left() {
+                return Err(Unavailable::Closing);
+            }
+            // From here on it may have let the client in, whatever becomes of its answer.
+            hook.socket.set(Some(Stay { since: Instant::now() }));
+            let (reply, sign) = backend.ask(hook).await;
+            let landed = turn.land(sign);
+            let why = match reply {
+                Ok(reply) => return Ok((reply, landed)),
+                Err(why) => why,
+            };
+            may_know |= why.is_ambiguous();
+            if !may_know {
+                hook.socket.set(None::<Stay>);
+            }
+            if hook.socket.has_left() {
+                return Err(why);
+            }
+            self.unless_closing(tokio::time::sleep(backoff::wait(attempt, backoff::random()))).await?;
+            attempt += 1;
+            waiting = landed.again(hook.kind, hook.happening.size());
+        }
+    }
+
+    /// What this comes to, unless the server ends before.
+    async fn unless_closing<F: Future>(&self, future: F) -> Result<F::Output, Unavailable> {
+        let mut closing = self.closing.subscribe();
+        tokio::select! {
+            biased;
+            output = future => Ok(output),
+            _ = closing.wait_for(|is_closing| *is_closing) => Err(Unavailable::Closing),
+        }
+    }
+
+    /// Asks the backend for this event of a socket what is to become of it; `None` if there is none for it. It takes
+    /// its place in the order of the socket's events now, and not when it is awaited. What the answer wants is not done
+    /// by that: see [`carry_out`](Self::carry_out).
+    pub(crate) fn ask(
+        &self,
+        socket: &Socket,
+        event: &str,
+        args: &Args,
+        wants_ack: bool,
+    ) -> Option<impl Future<Output = Asked> + Send + use<>> {
+        let namespace = socket.namespace_name();
+        let mut found = self.list.iter().filter(|backend| matches(&backend.namespaces, namespace));
+        let backend = found.find(|backend| matches(&backend.events, event))?.clone();
+        let mut hook = self.hook(Kind::Event, socket, Happening::event(event, args, wants_ack));
+        let waiting = backend.wait(&hook);
+        Some(async move {
+            match backend.ask_in_turn(&mut hook, waiting).await {
+                Ok((reply, line)) => Asked { reply, _line: Some(line) },
+                Err(why) => Asked { reply: Err(why), _line: None },
+            }
+        })
+    }
+
+    /// Does what the answer to an event of this socket wants, but for the ack, the error and the client's being sent
+    /// away, which are left to the caller.
+    pub(crate) fn carry_out(&self, socket: &Socket, answer: &Answer) {
+        if let Some(backend) = self.find(socket, |_| true) {
+            self.carry_out_for(backend, socket, Kind::Event, answer);
+        }
+    }
+
+    fn carry_out_for(&self, backend: &Backend, socket: &Socket, kind: Kind, answer: &Answer) {
+        effect::carry_out(&self.sockets, socket, kind, answer, |error| {
+            if backend.failures.is_due(Instant::now()) {
+                warn!(backend = backend.options.name, hook = kind.name(), %error, "an action was left out");
+            }
+        });
+    }
+
+    /// A socket leaves, or is not let in after all. Its backend is told, if it knows of the socket: behind all events
+    /// of it, and by a task of its own.
+    pub(crate) fn leave(self: &Arc<Self>, socket: &Socket, reason: DisconnectReason) {
+        let Some(Stay { since }) = socket.get::<Option<Stay>>().and_then(|stay| *stay) else { return };
+        socket.set(None::<Stay>);
+        let Some(backend) = self.find(socket, |options| options.disconnect).cloned() else { return };
+        let hook = self.hook(Kind::Disconnect, socket, Happening::disconnect(reason, since.elapsed()));
+        let waiting = backend.wait(&hook);
+        let leaving = Leaving::new(self.clone());
+        tokio::spawn(async move { leaving.tell(&backend, hook, waiting).await });
+    }
+
+    /// The server ends: nobody is asked about clients who want to join any more, and disconnects have no pace.
+    pub(crate) fn close(&self) {
+        self.closing.send_replace(true);
+        for backend in &self.list {
+            backend.turns.hurry();
+        }
+    }
+
+    /// Waits until no disconnect has to be told any more.
+    pub(crate) async fn flushed(&self) {
+        let mut leaving = self.leaving.subscribe();
+        let _never_gone = leaving.wait_for(|leaving| *leaving == 0).await;
+    }
+
+    /// How many disconnects have yet to be told.
+    pub(crate) fn unflushed(&self) -> usize {
+        *self.leaving.borrow()
+    }
+
+    fn hook(&self, kind: Kind, socket: &Socket, happening: Happening) -> Hook {
+        let seq = Member::of(socket).next_seq();
+        Hook { kind, socket: socket.clone(), id: token("msg_"), seq, happening, node: self.node.clone(), body: None }
+    }
+}
+
+impl Backend {
+    fn new(options: &config::Backend, metrics: &Arc<Metrics>) -> Result<Self, ClientError> {
+        let globs = |names: &[String]| names.iter().map(|name| Glob::new(name)).collect::<Vec<_>>();
+        let namespaces: Vec<_> = options.namespaces.iter().map(|name| name.0.clone()).collect();
+        let queue = Queue::new(Bounds {
+            hooks: options.queue,
+            per_line: options.queue_per_socket,
+            bytes: options.queue_bytes.0,
+            is_ordered: options.ordering == config::Ordering::Socket,
+        });
+        let breaker = Breaker::new(options.breaker_failures, options.breaker_pause);
+        let schedule = Schedule::new(queue, breaker, Pacer::new(options.disconnect_rate), options.max_in_flight);
+        let (waiting, in_flight) = metrics.of_backend(&options.name);
+        Ok(Self {
+            namespaces: globs(&namespaces),
+            events: globs(&options.events),
+            client: Client::new(options)?,
+            turns: Turns::new(&options.name, schedule, waiting, in_flight),
+            metrics: metrics.clone(),
+            failures: Pace::default(),
+            options: options.clone(),
+        })
+    }
+
+    /// Takes a place for a hook behind all others of its socket.
+    fn wait(&self, hook: &Hook) -> Result<Waiting, Unavailable> {
+        let bytes = if hook.kind == Kind::Disconnect { DISCONNECT } else { hook.happening.size() };
+        self.turns.wait(&hook.socket.id(), hook.kind, bytes).map_err(|full| {
+            self.drop_hook(hook.kind, if full == Full::Queue { "queue" } else { "queue_per_socket" });
+            Unavailable::Full(full)
+        })
+    }
+
+    /// Asks about an event, as often as it is configured.
+    async fn ask_in_turn(
+        &self,
+        hook: &mut Hook,
+        waiting: Result<Waiting, Unavailable>,
+    ) -> Result<(Result<Reply, Unavailable>, Landed), Unavailable> {
+        let mut waiting = waiting?;
+        let mut attempt = 0;
+        loop {
+            let turn = waiting.turn().await.map_err(|_open| {
+                self.drop_hook(hook.kind, "open");
+                Unavailable::Open
+            })?;
+            let (reply, sign) = self.ask(hook).await;
+            let landed = turn.land(sign);
+            let passes = reply.as_ref().is_err_and(Unavailable::may_pass);
+            if !passes || attempt as usize >= self.options.retries {
+                return Ok((reply, landed));
+            }
+            tokio::time::sleep(backoff::wait(attempt, backoff::random())).await;
+            attempt += 1;
+            waiting = landed.again(hook.kind, hook.happening.size());
+        }
+    }
+
+    /// Asks once.
+    async fn ask(&self, hook: &mut Hook) -> (Result<Reply, Unavailable>, Sign) {
+        let parts = Parts { request: self.options.include_request, rooms: self.options.include_rooms };
+        let body = hook.body(parts);
+        let (start, kind) = (Instant::now(), hook.kind.name());
+        let response = self.client.ask(hook.kind, &hook.id, body, self.options.timeout).await;
+        let reply = judge(&response, hook.socket.namespace_name());
+        let code = match (&response, &reply) {
+            (_, Err(Unavailable::Malformed(_))) => "malformed",
+            (Ok(response), _) => response.status.as_str(),
+            (Err(fault), _) => fault.name(),
+        };
+        self.metrics.hook(&self.options.name, kind, code, start.elapsed().as_secs_f64());
+        match &reply {
+            Err(why) if self.failures.is_due(Instant::now()) => match why {
+                Unavailable::Malformed(what) => {
+                    warn!(backend = self.options.name, hook = kind, %what, "the answer to a hook makes no sense");
+                }
+                _ => warn!(backend = self.options.name, hook = kind, code, "a hook was not answered"),
+            },
+            Ok(Reply::Refused(_)) => debug!(backend = self.options.name, hook = kind, code, "a hook was refused"),
+            _ => {}
+        }
+        (reply, sign(&response))
+    }
+
+    /// A hook comes to nothing, for a reason of a closed list.
+    fn drop_hook(&self, kind: Kind, reason: &str) {
+        self.metrics.hook_dropped(&self.options.name, reason);
+        if self.failures.is_due(Instant::now()) {
+            warn!(backend = self.options.name, hook = kind.name(), reason, "a hook was left out");
+        }
+    }
+}
+
+impl Hook {
+    fn body(&mut self, parts: Parts) -> Bytes {
+        let Self { socket, id, seq, happening, node, body, .. } = self;
+        body.get_or_insert_with(|| happening.body(socket, (id, node, *seq), parts)).clone()
+    }
+}
+
+/// A disconnect that has yet to be told.
+struct Leaving(Arc<Backends>);
+
+impl Leaving {
+    fn new(backends: Arc<Backends>) -> Self {
+        backends.leaving.send_modify(|leaving| *leaving += 1);
+        Self(backends)
+    }
+
+    /// Tells it, some times if it has to be.
+    async fn tell(self, backend: &Backend, mut hook: Hook, waiting: Result<Waiting, Unavailable>) {
+        let mut waits = backoff::OF_DISCONNECTS.into_iter();
+        let mut place = waiting;
+        while let Ok(waiting) = place {
+            // Disconnects wait for a breaker to close.
+            let Ok(turn) = waiting.turn().await else { return };
+            let (reply, sign) = backend.ask(&mut hook).await;
+            let landed = turn.land(sign);
+            match reply {
+                Ok(Reply::Done(answer)) => {
+                    return self.0.carry_out_for(backend, &hook.socket, Kind::Disconnect, &answer);
+                }
+                Err(why) if why.may_pass() => {}
+                Ok(_) | Err(_) => return,
+            }
+            // What comes next for this socket, if it is recovered, does not wait for that.
+            drop(landed);
+            let Some(wait) = waits.next() else { return backend.drop_hook(hook.kind, "given_up") };
+            tokio::time::sleep(wait).await;
+            // Its application would take for gone who is here again.
+            if self.0.sockets.get(hook.socket.id().as_str()).is_some() {
+                return;
+            }
+            place = backend.wait(&hook);
+        }
+    }
+}
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        self.0.leaving.send_modify(|leaving| *leaving -= 1);
+    }
+}
+
+fn matches(globs: &[Glob], name: &str) -> bool {
+    globs.iter().any(|glob| glob.matches(name))
+}
+
+/// What a client is told whom its backend does not want; python-socketio's words if the backend has none.
+fn refusal(told: Told) -> ConnectError {
+    let error = ConnectError::new(told.message.unwrap_or_else(|| "Connection rejected by server".into()));
+    match told.data {
+        Some(data) => error.with_data(data),
+        None => error,
+    }
+}
+
+/// A name that nobody else has.
+fn token(prefix: &str) -> String {
+    let mut random = [0; 18];
+    getrandom::fill(&mut random).expect("the system has randomness, as the ids of sockets need it, too");
+    format!("{prefix}{}", URL_SAFE_NO_PAD.encode(random))
+}

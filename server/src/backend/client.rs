@@ -1,0 +1,148 @@
+//! What it is: the HTTP of hooks: one request, its signature, its answer within bounds of time and size.
+//! What it is not: what is in them, nor who may ask when (`turns`).
+//! Who calls it: `backend`, for each attempt.
+
+use std::{
+    error::Error,
+    fmt, io,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::{
+    Method, Request, Uri,
+    header::{self, HeaderValue},
+};
+use hyper_util::{
+    client::legacy,
+    rt::{TokioExecutor, TokioTimer},
+};
+
+use super::{
+    outcome::{Fault, Response},
+    queue::Kind,
+    signature::Signer,
+};
+use crate::{
+    config::{self, BackendUrl},
+    connector::{Connector, Target, Tls},
+    trust,
+};
+
+/// Size of an answer, in bytes.
+pub(crate) const MAX_ANSWER: usize = 1 << 20;
+
+/// Time that a connection is kept without a request. Applications close theirs after 2 s (Gunicorn), 5 s (Node,
+/// Uvicorn) and more; who closes first must not be them, just when a hook is on its way.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// Size of the buffers of a connection, and of the head of an answer, in bytes.
+const MAX_BUFFER: usize = 64 << 10;
+
+/// Why a backend cannot be asked at all.
+#[derive(Debug)]
+pub(crate) enum ClientError {
+    /// There is nobody to trust.
+    Trust(io::Error),
+    /// TLS knows no such name of a host.
+    Name(String),
+}
+
+impl fmt::Display for ClientError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Trust(error) => error.fmt(f),
+            Self::Name(host) => write!(f, "{host} is no name of a host"),
+        }
+    }
+}
+
+/// Asks one backend.
+pub(crate) struct Client {
+    http: legacy::Client<Connector, Full<Bytes>>,
+    uri: Uri,
+    signer: Signer,
+}
+
+impl Client {
+    /// # Errors
+    /// [`ClientError`].
+    pub(crate) fn new(config: &config::Backend) -> Result<Self, ClientError> {
+        let (target, tls) = match &config.url {
+            BackendUrl::Http { authority, is_secure, .. } => {
+                let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
+                let port = authority.port_u16().unwrap_or(if *is_secure { 443 } else { 80 });
+                let tls = if *is_secure { Some(tls(&host)?) } else { None };
+                (Target::Tcp { host, port }, tls)
+            }
+            BackendUrl::Unix { socket, .. } => (Target::Unix(socket.clone()), None),
+        };
+        let connector = Connector { target: Arc::new(target), tls, patience: config.connect_timeout };
+        let http = legacy::Client::builder(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE)
+            .http1_max_buf_size(MAX_BUFFER)
+            .build(connector);
+        Ok(Self { http, uri: config.url.uri(), signer: Signer::new(&config.secret.0) })
+    }
+
+    /// Asks, for this time at most.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub(crate) async fn ask(&self, kind: Kind, id: &str, body: Bytes, patience: Duration) -> Result<Response, Fault> {
+        let asked = tokio::time::timeout(patience, self.exchange(self.request(kind, id, body)));
+        asked.await.unwrap_or(Err(Fault::Late))
+    }
+
+    fn request(&self, kind: Kind, id: &str, body: Bytes) -> Request<Full<Bytes>> {
+        let timestamp = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let signature = self.signer.sign(id, timestamp, &body);
+        let mut request = Request::new(Full::new(body));
+        (*request.method_mut(), *request.uri_mut()) = (Method::POST, self.uri.clone());
+        let headers = request.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+        headers.insert(header::USER_AGENT, HeaderValue::from_static(AGENT));
+        headers.insert("socketio-event", HeaderValue::from_static(kind.name()));
+        headers.insert("webhook-id", HeaderValue::try_from(id).expect("an id of ours is ASCII"));
+        headers.insert("webhook-timestamp", timestamp.into());
+        if let Some(signature) = signature {
+            headers.insert("webhook-signature", signature);
+        }
+        request
+    }
+
+    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Response, Fault> {
+        let answer = self.http.request(request).await;
+        let answer = answer.map_err(|error| if error.is_connect() { of_connect(&error) } else { Fault::Broken })?;
+        let status = answer.status();
+        let body = Limited::new(answer.into_body(), MAX_ANSWER)
+            .collect()
+            .await
+            .map_err(|error| if error.is::<LengthLimitError>() { Fault::TooLarge } else { Fault::Broken })?;
+        Ok(Response { status, body: body.to_bytes() })
+    }
+}
+
+const AGENT: &str = concat!("socketio-server/", env!("CARGO_PKG_VERSION"));
+
+fn tls(host: &str) -> Result<Tls, ClientError> {
+    let name = host.to_owned().try_into().map_err(|_| ClientError::Name(host.to_owned()))?;
+    Ok(Tls { connector: trust::connector().map_err(ClientError::Trust)?, name })
+}
+
+/// A connection that took too long is one that could not be had in time.
+fn of_connect(error: &legacy::Error) -> Fault {
+    let mut inner: Option<&(dyn Error + 'static)> = error.source();
+    while let Some(error) = inner {
+        if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::TimedOut) {
+            return Fault::Late;
+        }
+        inner = error.source();
+    }
+    Fault::Unreachable
+}

@@ -1,0 +1,54 @@
+//! What it is: answers of backends carried out.
+//! What it is not: their acks and errors, which belong to single events.
+//! Who calls it: `backend` and `namespaces`, with answers that were read as a whole.
+
+use serde_json::Value;
+use socketio::Socket;
+
+use super::{answer::Answer, queue::Kind};
+use crate::{
+    member::{Member, MemberError},
+    perform::PerformError,
+    sockets::Sockets,
+};
+
+/// What emits of answers count as.
+pub(crate) const SOURCE: &str = "hook";
+
+/// Does what an answer wants for this socket and others: what is kept with the socket, then the actions, in order. What
+/// cannot be done is told, and all else is done nevertheless: the socket may have gone meanwhile, or be in too many
+/// rooms. Of a socket that has left only its session can be changed, for when it is recovered.
+pub(crate) fn carry_out(
+    sockets: &Sockets,
+    socket: &Socket,
+    kind: Kind,
+    answer: &Answer,
+    mut failed: impl FnMut(&PerformError),
+) {
+    let member = Member::of(socket);
+    let mut note = |result: Result<(), MemberError>| {
+        if let Err(error) = result {
+            failed(&error.into());
+        }
+    };
+    if let Some(session) = &answer.session {
+        note(member.set_session(session.clone()));
+    }
+    if kind != Kind::Disconnect {
+        if let Some(user) = &answer.user {
+            note(member.set_user(socket, user.as_deref()));
+        }
+        if answer.info.is_some() || answer.user.is_some() {
+            let user = member.user().map_or_else(|| socket.id().to_string(), |user| user.to_string());
+            socket.identify(user, answer.info.clone().unwrap_or(Value::Null));
+        }
+        for room in &answer.rooms {
+            note(socket.join(room).map_err(MemberError::from));
+        }
+    }
+    for action in &answer.actions {
+        if let Err(error) = sockets.perform(action, SOURCE) {
+            failed(&error);
+        }
+    }
+}

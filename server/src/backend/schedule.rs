@@ -1,0 +1,144 @@
+//! What it is: which hook goes next, and when: queue, breaker and pace put together. A machine without a clock.
+//! What it is not: the going (`turns`).
+//! Who calls it: `turns`, whenever something has changed or its time has come.
+
+use std::{hash::Hash, time::Instant};
+
+use super::{
+    breaker::{Access, Breaker, Change, Sign},
+    pacer::Pacer,
+    queue::{Full, Item, Kind, Queue},
+};
+
+/// The hooks of one backend.
+#[derive(Debug)]
+pub(crate) struct Schedule<K, T> {
+    queue: Queue<K, T>,
+    breaker: Breaker,
+    pacer: Pacer,
+    in_flight: usize,
+    max_in_flight: usize,
+    /// The kind that went last; the others have their turns before it.
+    last: usize,
+}
+
+/// What is to be done.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Next<K, T> {
+    /// This one goes.
+    Go(K, T),
+    /// This one fails, as the backend is not asked for now.
+    Fail(T),
+    /// Nothing until then.
+    At(Instant),
+    /// Nothing until something has ended, or comes.
+    Nothing,
+}
+
+impl<K: Clone + Eq + Hash, T> Schedule<K, T> {
+    pub(crate) fn new(queue: Queue<K, T>, breaker: Breaker, pacer: Pacer, max_in_flight: usize) -> Self {
+        Self { queue, breaker, pacer, in_flight: 0, max_in_flight, last: 0 }
+    }
+
+    /// How many wait, and how many are in flight.
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        (self.queue.len(), self.in_flight)
+    }
+
+    /// A hook comes, behind all others of its line.
+    ///
+    /// # Errors
+    /// [`Full`].
+    pub(crate) fn push(&mut self, line: &K, item: Item<T>) -> Result<(), Full> {
+        self.queue.push(line, item)
+    }
+
+    /// What is to be done now. It is asked again until there is nothing.
+    pub(crate) fn next(&mut self, now: Instant) -> Next<K, T> {
+        match self.breaker.access(now) {
+            Access::All => self.take_turns(now),
+            Access::One if self.in_flight < self.max_in_flight => self.probe(now),
+            Access::One => Next::Nothing,
+            Access::None(until) => self.wait(until),
+        }
+    }
+
+    fn take_turns(&mut self, now: Instant) -> Next<K, T> {
+        if self.in_flight >= self.max_in_flight {
+            return Next::Nothing;
+        }
+        let mut next = Next::Nothing;
+        for step in 1..=Kind::ALL.len() {
+            let turn = (self.last + step) % Kind::ALL.len();
+            let kind = Kind::ALL[turn];
+            if kind == Kind::Disconnect
+                && self.queue.has(kind)
+                && let Some(at) = self.pacer.wait(now)
+            {
+                next = Next::At(at);
+                continue;
+            }
+            if let Some(gone) = self.go(kind, now) {
+                self.last = turn;
+                return gone;
+            }
+        }
+        next
+    }
+
+    /// One goes, of those that nobody loses if it comes to nothing first.
+    fn probe(&mut self, now: Instant) -> Next<K, T> {
+        let gone = [Kind::Connect, Kind::Disconnect, Kind::Event].into_iter().find_map(|kind| self.go(kind, now));
+        if gone.is_some() {
+            self.breaker.probe();
+        }
+        gone.unwrap_or(Next::Nothing)
+    }
+
+    /// Events fail at once; all else waits.
+    fn wait(&mut self, until: Option<Instant>) -> Next<K, T> {
+        if let Some((line, item)) = self.queue.pop(Kind::Event) {
+            self.queue.close(&line);
+            return Next::Fail(item.job);
+        }
+        match until.filter(|_| self.queue.has(Kind::Connect) || self.queue.has(Kind::Disconnect)) {
+            Some(until) => Next::At(until),
+            None => Next::Nothing,
+        }
+    }
+
+    fn go(&mut self, kind: Kind, now: Instant) -> Option<Next<K, T>> {
+        let (line, item) = self.queue.pop(kind)?;
+        if kind == Kind::Disconnect {
+            self.pacer.take(now);
+        }
+        self.in_flight += 1;
+        Some(Next::Go(line, item.job))
+    }
+
+    /// One is in flight no longer. Its line stays closed to others until it is [`close`](Self::close)d, or this one is
+    /// to go [`again`](Self::again).
+    pub(crate) fn land(&mut self, sign: Sign, now: Instant) -> Option<Change> {
+        self.in_flight -= 1;
+        self.breaker.note(sign, now)
+    }
+
+    /// One that has landed is over.
+    pub(crate) fn close(&mut self, line: &K) {
+        self.queue.close(line);
+    }
+
+    /// One that has landed is to go again.
+    pub(crate) fn again(&mut self, line: &K, item: Item<T>) {
+        self.queue.put_back(line, item);
+    }
+
+    /// From now on disconnects do not wait for their pace.
+    pub(crate) fn hurry(&mut self) {
+        self.pacer = Pacer::new(0);
+    }
+}
+
+#[cfg(test)]
+#[path = "schedule_tests.rs"]
+mod tests;

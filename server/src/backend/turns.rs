@@ -1,0 +1,212 @@
+//! What it is: the turns of hooks: whoever has one may ask the backend, in the order of the schedule.
+//! What it is not: the schedule, which knows neither clock nor tasks.
+//! Who calls it: `backend`, for each hook.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard},
+    time::Instant,
+};
+
+use prometheus::IntGauge;
+use socketio::SocketId;
+use tokio::{runtime::Handle, sync::oneshot};
+use tracing::{info, warn};
+
+use super::{
+    breaker::{Change, Sign},
+    queue::{Full, Item, Kind},
+    schedule::{Next, Schedule},
+};
+
+/// The turns of one backend. Clones are the same.
+#[derive(Clone)]
+pub(crate) struct Turns(Arc<Shared>);
+
+struct Shared {
+    /// The name of the backend, for the log.
+    name: String,
+    /// Taken for a few steps, and no other lock behind it.
+    state: Mutex<State>,
+    waiting: IntGauge,
+    in_flight: IntGauge,
+}
+
+struct State {
+    schedule: Schedule<SocketId, Waiter>,
+    /// When a task looks again, if one does.
+    alarm: Option<Instant>,
+}
+
+/// Who waits for a turn; nobody any more, if the other end is gone.
+type Waiter = oneshot::Sender<Result<Turn, Open>>;
+
+/// The backend is not asked now, as it has failed too often.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Open;
+
+/// A turn that comes.
+pub(crate) struct Waiting(oneshot::Receiver<Result<Turn, Open>>);
+
+/// One hook in flight. Dropped, it has come to nothing.
+pub(crate) struct Turn(Option<Place>);
+
+/// A hook that has landed. Others of its line wait until it is dropped.
+pub(crate) struct Landed(Option<Place>);
+
+/// A place in a line.
+struct Place {
+    turns: Turns,
+    line: SocketId,
+}
+
+impl Turns {
+    pub(crate) fn new(
+        name: &str,
+        schedule: Schedule<SocketId, Waiter>,
+        waiting: IntGauge,
+        in_flight: IntGauge,
+    ) -> Self {
+        let state = Mutex::new(State { schedule, alarm: None });
+        Self(Arc::new(Shared { name: name.to_owned(), state, waiting, in_flight }))
+    }
+
+    /// Takes a place at the end of a line, now and not when it is awaited.
+    ///
+    /// # Errors
+    /// [`Full`].
+    pub(crate) fn wait(&self, line: &SocketId, kind: Kind, bytes: usize) -> Result<Waiting, Full> {
+        let (job, waiting) = oneshot::channel();
+        self.state().schedule.push(line, Item { kind, bytes, job })?;
+        self.go();
+        Ok(Waiting(waiting))
+    }
+
+    /// From now on disconnects do not wait for their pace.
+    pub(crate) fn hurry(&self) {
+        self.state().schedule.hurry();
+        self.go();
+    }
+
+    /// Lets go who may.
+    fn go(&self) {
+        loop {
+            let mut state = self.state();
+            let next = state.schedule.next(Instant::now());
+            match next {
+                Next::Go(line, waiter) if waiter.is_closed() => {
+                    let change = state.schedule.land(Sign::None, Instant::now());
+                    state.schedule.close(&line);
+                    drop(state);
+                    self.tell(change);
+                }
+                // Without the lock: a turn that nobody takes any more is dropped, which takes it.
+                Next::Go(line, waiter) => {
+                    drop(state);
+                    let _nobody = waiter.send(Ok(Turn(Some(Place { turns: self.clone(), line }))));
+                }
+                Next::Fail(waiter) => {
+                    drop(state);
+                    let _nobody = waiter.send(Err(Open));
+                }
+                Next::At(at) => {
+                    self.set_alarm(&mut state, at);
+                    return self.show(&state);
+                }
+                Next::Nothing => return self.show(&state),
+            }
+        }
+    }
+
+    fn set_alarm(&self, state: &mut State, at: Instant) {
+        // At the end of the process there may be no runtime any more, and nothing left to be done.
+        let (false, Ok(runtime)) = (state.alarm.is_some_and(|alarm| alarm <= at), Handle::try_current()) else {
+            return;
+        };
+        state.alarm = Some(at);
+        let turns = self.clone();
+        runtime.spawn(async move {
+            tokio::time::sleep_until(at.into()).await;
+            turns.state().alarm.take_if(|alarm| *alarm == at);
+            turns.go();
+        });
+    }
+
+    fn show(&self, state: &State) {
+        let (waiting, in_flight) = state.schedule.counts();
+        self.0.waiting.set(waiting as i64);
+        self.0.in_flight.set(in_flight as i64);
+    }
+
+    fn tell(&self, change: Option<Change>) {
+        match change {
+            Some(Change::Opened) => warn!(backend = self.0.name, "the backend has failed too often, and has a pause"),
+            Some(Change::Closed) => info!(backend = self.0.name, "the backend answers again"),
+            None => {}
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().expect("not poisoned: nobody panics while it is held")
+    }
+}
+
+impl Place {
+    fn land(&self, sign: Sign) {
+        let change = self.turns.state().schedule.land(sign, Instant::now());
+        self.turns.tell(change);
+    }
+
+    fn close(&self) {
+        self.turns.state().schedule.close(&self.line);
+        self.turns.go();
+    }
+}
+
+impl Waiting {
+    /// The turn, or that it does not come.
+    pub(crate) async fn turn(self) -> Result<Turn, Open> {
+        // Who waits is forgotten only at the end of the process.
+        self.0.await.unwrap_or(Err(Open))
+    }
+}
+
+impl Turn {
+    /// The hook has ended, and has shown this of its backend.
+    pub(crate) fn land(mut self, sign: Sign) -> Landed {
+        let place = self.0.take();
+        if let Some(place) = &place {
+            place.land(sign);
+            place.turns.go();
+        }
+        Landed(place)
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if let Some(place) = self.0.take() {
+            place.land(Sign::None);
+            place.close();
+        }
+    }
+}
+
+impl Landed {
+    /// Goes once more, before others of its line.
+    pub(crate) fn again(mut self, kind: Kind, bytes: usize) -> Waiting {
+        let (job, waiting) = oneshot::channel();
+        if let Some(Place { turns, line }) = self.0.take() {
+            turns.state().schedule.again(&line, Item { kind, bytes, job });
+            turns.go();
+        }
+        Waiting(waiting)
+    }
+}
+
+impl Drop for Landed {
+    fn drop(&mut self) {
+        if let Some(place) = self.0.take() {
+            place.close();
+        }
+    }
+}

@@ -1,0 +1,498 @@
+//! Webhooks: a backend is told what clients do, and what it answers is done. It is a real process, or one whose answers
+//! the test gives byte by byte.
+
+use std::{fs, path::Path};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use serde_json::{Value, json};
+use tests::{
+    Row,
+    backend::{Backend, Hook},
+    frames::{Frame, WebSocket, text},
+    process::{Process, command},
+    within,
+};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_socketio-server");
+
+/// Starts a server with this file, on any free ports.
+async fn start(name: &str, configuration: &str) -> Process {
+    let file = format!("{}/webhooks-{name}.toml", env!("CARGO_TARGET_TMPDIR"));
+    fs::write(&file, configuration).expect("writable");
+    let ports = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
+    Process::start(command(BINARY, &[&["--config", &file], &ports[..]].concat())).await
+}
+
+/// A server with one backend, with these options of it, and what else is configured.
+async fn with_backend(name: &str, backend: &Backend, options: &str, others: &str) -> Process {
+    start(name, &format!("[[backend]]\nurl = '{}'\n{options}\n{others}", backend.url())).await
+}
+
+/// A client that has sent this CONNECT.
+async fn connecting(server: &Process, connect: &str) -> WebSocket {
+    let (mut client, _) = WebSocket::open(server.endpoint()).await;
+    client.send(connect).await;
+    client
+}
+
+/// A client in `/`, by its backend's leave, with the id of its socket.
+async fn join(server: &Process, backend: &mut Backend) -> (WebSocket, String) {
+    let mut client = connecting(server, "40").await;
+    let hook = backend.hook_of("connect").await;
+    let sid = hook.at("sid").as_str().expect("a text").to_owned();
+    hook.answer(204, "");
+    assert_eq!(client.text().await, format!("40{{\"sid\":\"{sid}\"}}"));
+    (client, sid)
+}
+
+/// The event that tells a client of an error.
+fn error(event: &str, code: &str, message: &str) -> Frame {
+    text(format!(r#"42["error",{{"code":"{code}","event":"{event}","message":"{message}"}}]"#))
+}
+
+fn unavailable(event: &str, code: &str) -> Frame {
+    error(event, code, "backend unavailable")
+}
+
+/// The value of this line of the metrics, 0 while it is not there.
+async fn metric(server: &Process, line: &str) -> f64 {
+    let metrics = server.ask("/metrics").await.body;
+    let found = metrics.lines().find_map(|found| found.strip_prefix(line)?.trim().parse().ok());
+    found.unwrap_or(0.0)
+}
+
+/// Waits until this line of the metrics has this value.
+#[track_caller]
+fn metric_is(server: &Process, line: &str, value: f64) -> impl Future<Output = ()> {
+    within(async move { while metric(server, line).await != value {} })
+}
+
+#[tokio::test]
+async fn hooks_tell_what_is_known() {
+    let mut backend = Backend::listen().await;
+    let server = with_backend("body", &backend, "secret = 's3cret'", "[metrics]\nenabled = true").await;
+    let mut connection = tests::http::Connection::open(server.address).await;
+    let headers = format!(
+        "{}cookie: a=1\r\ncookie: b=2\r\nuser-agent: Test\r\nx-other: no\r\nwebhook-id: forged\r\n\
+         x-forwarded-for: 1.2.3.4\r\nx-forwarded-proto: gopher\r\n",
+        tests::frames::HANDSHAKE
+    );
+    connection.request("GET /socket.io/?EIO=4&transport=websocket&token=t%20x", &headers).await;
+    assert_eq!(connection.head().await.status, 101);
+    let mut client = WebSocket { connection };
+    client.frame().await;
+    client.send(r#"40{"password":"p"}"#).await;
+
+    let hook = backend.hook().await;
+    let head = &hook.head;
+    assert_eq!(head.line, "POST /hook HTTP/1.1");
+    for (name, value) in [
+        ("host", backend.address.to_string().as_str()),
+        ("content-type", "application/json"),
+        ("socketio-event", "connect"),
+        ("webhook-id", hook.at("id").as_str().expect("a text")),
+        ("cookie", ""),
+    ] {
+        assert_eq!(head.header(name), value, "{name}");
+    }
+    assert!(head.header("webhook-signature").starts_with("v1,"), "{head:?}");
+    assert!(head.header("webhook-timestamp").parse::<u64>().is_ok_and(|seconds| seconds > 1_700_000_000), "{head:?}");
+    let (sid, node) = (hook.at("sid").clone(), hook.at("node").clone());
+    assert!(hook.at("id").as_str().is_some_and(|id| id.starts_with("msg_") && id.len() > 20), "{}", hook.text);
+    assert!(
+        hook.at("time").as_str().is_some_and(|time| time.starts_with("20") && time.ends_with('Z')),
+        "{}",
+        hook.text
+    );
+    let request = json!({
+        "remote_addr": "127.0.0.1",
+        "query": { "EIO": "4", "transport": "websocket", "token": "t x" },
+        "headers": {
+            "cookie": "a=1; b=2",
+            "user-agent": "Test",
+            "host": "localhost",
+            "x-forwarded-for": "127.0.0.1",
+            "x-forwarded-host": "localhost",
+            "x-forwarded-proto": "http",
+        },
+    });
+    let body = json!({
+        "type": "connect", "id": hook.at("id"), "time": hook.at("time"), "node": node, "namespace": "/", "sid": sid,
+        "seq": 1, "user": null, "session": null, "rooms": [], "request": request,
+        "auth": { "password": "p" }, "recovered": false,
+    });
+    assert_eq!(hook.body, body);
+    hook.done(r#"{"user":"42","session":{"a":1},"rooms":["r"]}"#);
+    assert!(client.text().await.starts_with("40{"));
+
+    client.send(r#"427["say",{"x":[1]},"two"]"#).await;
+    let hook = backend.hook().await;
+    let body = json!({
+        "type": "event", "id": hook.at("id"), "time": hook.at("time"), "node": node, "namespace": "/", "sid": sid,
+        "seq": 2, "user": "42", "session": { "a": 1 }, "rooms": ["r"], "request": request,
+        "event": "say", "args": [{ "x": [1] }, "two"], "wants_ack": true,
+    });
+    assert_eq!(hook.body, body);
+    assert_eq!(hook.head.header("socketio-event"), "event");
+    hook.done(r#"{"ack":[1,"ok"],"session":{"b":2}}"#);
+    assert_eq!(client.frame().await, text(r#"437[1,"ok"]"#));
+
+    drop(client);
+    let hook = backend.hook().await;
+    let seconds = hook.at("connected_seconds").as_f64().expect("a number");
+    assert!((0.0..60.0).contains(&seconds), "{seconds}");
+    let body = json!({
+        "type": "disconnect", "id": hook.at("id"), "time": hook.at("time"), "node": node, "namespace": "/", "sid": sid,
+        "seq": 3, "user": "42", "session": { "b": 2 }, "rooms": ["r"], "request": request,
+        "reason": "transport close", "connected_seconds": seconds,
+    });
+    assert_eq!(hook.body, body);
+    hook.answer(204, "");
+    for (line, value) in [
+        ("socketio_backend_requests_total{backend=\"default\",code=\"200\",type=\"connect\"}", 1.0),
+        ("socketio_backend_requests_total{backend=\"default\",code=\"200\",type=\"event\"}", 1.0),
+        ("socketio_backend_requests_total{backend=\"default\",code=\"204\",type=\"disconnect\"}", 1.0),
+        ("socketio_backend_duration_seconds_count{backend=\"default\",type=\"event\"}", 1.0),
+        ("socketio_backend_in_flight{backend=\"default\"}", 0.0),
+        ("socketio_backend_queue{backend=\"default\"}", 0.0),
+    ] {
+        metric_is(&server, line, value).await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_answered_to_a_connect_decides() {
+    let mut backend = Backend::listen().await;
+    let server = with_backend("connect", &backend, "disconnect = false", "").await;
+    for (status, body, answer) in [
+        (200, "", "40{\"sid\":\""),
+        (201, "{}", "40{\"sid\":\""),
+        (204, "", "40{\"sid\":\""),
+        (401, "", "44{\"message\":\"Connection rejected by server\"}"),
+        (403, "<html>", "44{\"message\":\"Connection rejected by server\"}"),
+        (403, r#"{"error":{"message":"no","data":{"code":7}}}"#, "44{\"message\":\"no\",\"data\":{\"code\":7}}"),
+        (400, r#"{"error":{"data":[1]}}"#, "44{\"message\":\"Connection rejected by server\",\"data\":[1]}"),
+        (404, "", "44{\"message\":\"Invalid namespace\"}"),
+        (200, r#"{"disconnect":true}"#, "44{\"message\":\"Connection refused\"}"),
+    ] {
+        let _row = Row(answer);
+        let mut client = connecting(&server, "40").await;
+        backend.hook_of("connect").await.answer(status, body);
+        let found = client.text().await;
+        assert!(found.starts_with(answer), "{status} {body}: {found}");
+    }
+    // A namespace is whatever the backend lets be one.
+    let mut client = connecting(&server, "40/any/thing,").await;
+    let hook = backend.hook_of("connect").await;
+    assert_eq!(hook.at("namespace"), "/any/thing");
+    hook.answer(204, "");
+    assert!(client.text().await.starts_with("40/any/thing,{"));
+    assert_eq!(metric(&server, "socketio_connects_total{namespace=\"*\",result=\"rejected\"}").await, 5.0);
+}
+
+#[tokio::test]
+async fn actions_are_done_in_order_and_then_the_ack() {
+    let mut backend = Backend::listen().await;
+    let server = with_backend("actions", &backend, "", "").await;
+    let (mut ann, sid) = join(&server, &mut backend).await;
+    let (mut bob, other) = join(&server, &mut backend).await;
+    ann.send(r#"420["go"]"#).await;
+    let answer = json!({
+        "ack": ["done"],
+        "rooms": ["first"],
+        "user": "ann",
+        "actions": [
+            { "op": "emit", "event": "to first", "room": "first" },
+            { "op": "join", "target": { "sids": [other] }, "rooms": ["second"] },
+            { "op": "emit", "event": "to second", "room": "second", "data": { "x": 1 } },
+            { "op": "emit", "event": "to ann", "to": { "users": ["ann"] }, "args": [1, 2] },
+            { "op": "session", "sid": other, "set": { "mine": true } },
+            { "op": "leave", "target": { "sids": [sid] }, "rooms": ["first"] },
+            { "op": "emit", "event": "to all", "except": { "sids": [sid] } },
+        ],
+    });
+    backend.hook_of("event").await.done(&answer.to_string());
+    for frame in [r#"42["to first"]"#, r#"42["to ann",1,2]"#, r#"430["done"]"#] {
+        assert_eq!(ann.frame().await, text(frame));
+    }
+    for frame in [r#"42["to second",{"x":1}]"#, r#"42["to all"]"#] {
+        assert_eq!(bob.frame().await, text(frame));
+    }
+    ann.send(r#"42["next"]"#).await;
+    let hook = backend.hook_of("event").await;
+    assert_eq!((hook.at("user"), hook.at("rooms"), hook.at("wants_ack")), (&json!("ann"), &json!([]), &json!(false)));
+    hook.done(r#"{"user":null,"session":null,"ack":["nobody wants it"]}"#);
+    bob.send(r#"42["next"]"#).await;
+    let hook = backend.hook_of("event").await;
+    assert_eq!((hook.at("session"), hook.at("rooms")), (&json!({ "mine": true }), &json!(["second"])));
+    hook.done(r#"{"error":{"message":"go away","data":1},"disconnect":true,"actions":[{"op":"emit","event":"bye"}]}"#);
+    assert_eq!(bob.frame().await, text(r#"42["bye"]"#));
+    let told = r#"42["error",{"code":"rejected","data":1,"event":"next","message":"go away"}]"#;
+    assert_eq!(bob.frame().await, text(told));
+    assert_eq!(bob.frame().await, text("41"));
+    let hook = backend.hook_of("disconnect").await;
+    assert_eq!((hook.at("sid"), hook.at("reason")), (&json!(other), &json!("server namespace disconnect")));
+    // What a disconnect hook answers is done, too.
+    hook.done(r#"{"actions":[{"op":"emit","event":"left"}],"ack":[],"rooms":["r"],"user":"x"}"#);
+    assert_eq!(ann.frame().await, text(r#"42["bye"]"#));
+    assert_eq!(ann.frame().await, text(r#"42["left"]"#));
+    assert_eq!(metric(&server, "socketio_emits_total{source=\"hook\"}").await, 6.0);
+}
+
+#[tokio::test]
+async fn clients_are_told_when_an_event_comes_to_nothing() {
+    let mut backend = Backend::listen().await;
+    let options = "timeout = '300ms'\nbreaker_failures = 0\ndisconnect = false";
+    let spaces = "[[namespace]]\nunhandled = 'error'";
+    let mut server = with_backend("events", &backend, options, spaces).await;
+    let (mut client, _) = join(&server, &mut backend).await;
+    let large = format!("HTTP/1.1 200 OK\r\ncontent-length: 2000000\r\n\r\n{}", "x".repeat(2_000_000));
+    let status = |status: &str| format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n");
+    let body = |body: &str| format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    for (name, bytes, told) in [
+        ("500", status("500 Oops"), unavailable("500", "error")),
+        ("503", status("503 Away"), unavailable("503", "error")),
+        ("408", status("408 Late"), unavailable("408", "error")),
+        ("429", status("429 Many"), unavailable("429", "error")),
+        (
+            "302",
+            format!("HTTP/1.1 302 X\r\nlocation: {}\r\ncontent-length: 0\r\n\r\n", backend.url()),
+            unavailable("302", "error"),
+        ),
+        ("malformed", body("secret"), unavailable("malformed", "error")),
+        ("unknown", body(r#"{"acks":["secret"]}"#), unavailable("unknown", "error")),
+        (
+            "half",
+            body(r#"{"actions":[{"op":"emit","event":"e"},{"op":"emit","event":"secret","to":{}}]}"#),
+            unavailable("half", "error"),
+        ),
+        ("large", large, unavailable("large", "error")),
+        ("garbage", "secret\r\n\r\n".to_owned(), unavailable("garbage", "error")),
+        ("404", status("404 None"), error("404", "unhandled", "nobody handles this event")),
+        ("403", status("403 No"), error("403", "rejected", "Event rejected by server")),
+        (
+            "400",
+            "HTTP/1.1 400 X\r\ncontent-length: 31\r\n\r\n{\"error\":{\"message\":\"not that\"}}".replace("31", "32"),
+            error("400", "rejected", "not that"),
+        ),
+    ] {
+        let _row = Row(name);
+        client.send(&format!(r#"421["{name}"]"#)).await;
+        backend.hook_of("event").await.write(&bytes);
+        assert_eq!(client.frame().await, told);
+    }
+    client.send(r#"421["late"]"#).await;
+    let late = backend.hook_of("event").await;
+    assert_eq!(client.frame().await, unavailable("late", "timeout"));
+    late.done(r#"{"ack":["too late"]}"#);
+    client.send(r#"421["broken"]"#).await;
+    drop(backend.hook_of("event").await);
+    assert_eq!(client.frame().await, unavailable("broken", "error"));
+    let address = backend.stop().await;
+    client.send(r#"421["refused"]"#).await;
+    assert_eq!(client.frame().await, unavailable("refused", "unavailable"));
+    let mut backend = Backend::listen_at(address).await;
+    client.send(r#"421["again"]"#).await;
+    backend.hook_of("event").await.done(r#"{"ack":[]}"#);
+    assert_eq!(client.frame().await, text("431[]"));
+
+    for (code, count) in
+        [("500", 1.0), ("malformed", 3.0), ("too_large", 1.0), ("timeout", 1.0), ("unreachable", 1.0), ("302", 1.0)]
+    {
+        let line = format!("socketio_backend_requests_total{{backend=\"default\",code=\"{code}\",type=\"event\"}}");
+        assert_eq!(metric(&server, &line).await, count, "{code}");
+    }
+    assert_eq!(metric(&server, "socketio_events_unhandled_total{namespace=\"/\"}").await, 1.0);
+    assert_eq!(server.ask("/readyz").await.status, 200);
+    server.signal("TERM");
+    let mut log = String::new();
+    while let Some(line) = within(server.log.next_line()).await.expect("UTF-8") {
+        log.push_str(&line);
+    }
+    assert!(log.contains("a hook was not answered"), "{log}");
+    assert!(!log.contains("secret"), "{log}");
+}
+
+/// A block of the page of the server, head and body, the latter on one line as it is sent.
+fn exchanged(start: &str) -> (String, String) {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/server.md");
+    let page = fs::read_to_string(page).expect("the page");
+    let (_, block) = page.split_once(&format!("```http\n{start}")).expect("a block");
+    let (head, body) = block.split_once("\n```").expect("its end").0.split_once("\n\n").expect("a body");
+    (format!("{start}{head}\n"), body.replace('\n', ""))
+}
+
+#[tokio::test]
+async fn the_exchange_on_the_page_is_one() {
+    let (head, body) = exchanged("POST");
+    let header = |name: &str| {
+        let (_, rest) = head.split_once(&format!("{name}: ")).expect("a header");
+        rest.split('\n').next().expect("a line").to_owned()
+    };
+    assert_eq!(header("content-length"), body.len().to_string());
+    let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &STANDARD.decode(&SECRET[6..]).expect("base64"));
+    let signed = format!("{}.{}.{body}", header("webhook-id"), header("webhook-timestamp"));
+    let signature = STANDARD.encode(ring::hmac::sign(&key, signed.as_bytes()));
+    assert_eq!(header("webhook-signature"), format!("v1,{signature}"));
+
+    // A hook of the server has the same fields in the same order, and headers of the same names.
+    let mut backend = Backend::listen().await;
+    let server = with_backend("page", &backend, &format!("secret = '{SECRET}'"), "").await;
+    let mut connection = tests::http::Connection::open(server.address).await;
+    let asked = format!("{}cookie: a\r\nuser-agent: b\r\n", tests::frames::HANDSHAKE);
+    connection.request("GET /socket.io/?EIO=4&transport=websocket", &asked).await;
+    assert_eq!(connection.head().await.status, 101);
+    let mut client = WebSocket { connection };
+    client.frame().await;
+    client.send("40").await;
+    backend.hook_of("connect").await.done(r#"{"session":{"page":7}}"#);
+    assert!(client.text().await.starts_with("40{"));
+    client.send(r#"421["command",{"command":"look"}]"#).await;
+    let hook = backend.hook_of("event").await;
+    let names = |text: &str| text.split('"').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>();
+    let is_name = |text: &String| hook.text.contains(&format!("\"{text}\":"));
+    let (ours, shown) = (names(&hook.text), names(&body));
+    let keys = |names: Vec<String>| names.into_iter().filter(is_name).collect::<Vec<_>>();
+    assert_eq!(keys(ours), keys(shown));
+    let names: Vec<_> = hook.head.headers.iter().map(|(name, _)| name.as_str()).collect();
+    let shown: Vec<_> = head.lines().skip(1).filter_map(|line| Some(line.split_once(": ")?.0)).collect();
+    assert_eq!(names, shown);
+
+    let (head, answer) = exchanged("HTTP/1.1 200");
+    hook.write(&format!("{}\r\n{answer}", head.replace('\n', "\r\n")));
+    assert_eq!(client.frame().await, text(r#"431["You see a fireplace."]"#));
+}
+
+/// Whoever waits for hooks in whatever order answers them by this.
+fn echo(hook: Hook) {
+    let ack = json!({ "ack": hook.body["args"] }).to_string();
+    hook.done(&ack);
+}
+
+#[tokio::test]
+async fn hooks_of_a_socket_are_one_at_a_time_and_sockets_do_not_wait_for_each_other() {
+    let mut backend = Backend::listen().await;
+    let server = with_backend("order", &backend, "", "").await;
+    let (mut ann, sid) = join(&server, &mut backend).await;
+    let (mut bob, _) = join(&server, &mut backend).await;
+    for at in 0..3 {
+        ann.send(&format!(r#"42{at}["e",{at}]"#)).await;
+    }
+    let first = backend.hook_of("event").await;
+    bob.send(r#"429["e","bob"]"#).await;
+    echo(backend.hook_of("event").await);
+    assert_eq!(bob.frame().await, text(r#"439["bob"]"#));
+    assert!(backend.is_idle(), "the second one of a socket waits for the first one");
+    ann.send("41").await;
+    echo(first);
+    for at in 1..3 {
+        let hook = backend.hook_of("event").await;
+        assert_eq!((hook.at("args"), hook.at("sid"), hook.at("seq")), (&json!([at]), &json!(sid), &json!(at + 2)));
+        echo(hook);
+    }
+    let hook = backend.hook_of("disconnect").await;
+    assert_eq!((hook.at("reason"), hook.at("seq")), (&json!("client namespace disconnect"), &json!(5)));
+    hook.answer(204, "");
+}
+
+#[tokio::test]
+async fn binary_arguments_come_and_go_in_base64() {
+    let mut backend = Backend::listen().await;
+    let server = with_backend("binary", &backend, "", "").await;
+    let (mut client, _) = join(&server, &mut backend).await;
+    client.send(r#"452-3["file",{"data":{"_placeholder":true,"num":1}},{"_placeholder":true,"num":0}]"#).await;
+    client.send_binary(b"zero").await;
+    client.send_binary(b"one").await;
+    let hook = backend.hook_of("event").await;
+    let args = json!([{ "data": { "_placeholder": true, "num": 1 } }, { "_placeholder": true, "num": 0 }]);
+    assert_eq!((hook.at("args"), hook.at("attachments")), (&args, &json!(["emVybw==", "b25l"])));
+    hook.done(
+        r#"{"ack":[{"_placeholder":true,"num":0}],"attachments":["YWNr"],"actions":
+            [{"op":"emit","event":"e","args":[{"_placeholder":true,"num":0}],"attachments":["YQ=="]}]}"#,
+    );
+    assert_eq!(client.frame().await, text(r#"451-["e",{"_placeholder":true,"num":0}]"#));
+    assert_eq!(client.frame().await, Frame::Binary(b"a".into()));
+    assert_eq!(client.frame().await, text(r#"461-3[{"_placeholder":true,"num":0}]"#));
+    assert_eq!(client.frame().await, Frame::Binary(b"ack".into()));
+}
+
+#[tokio::test]
+async fn a_socket_can_be_emitted_to_as_soon_as_its_backend_knows_of_it() {
+    let mut backend = Backend::listen().await;
+    let server = with_backend("pending", &backend, "", "").await;
+    for (status, is_let_in) in [(204, true), (403, false)] {
+        let mut client = connecting(&server, "40").await;
+        let hook = backend.hook_of("connect").await;
+        let sid = hook.at("sid").as_str().expect("a text").to_owned();
+        let emit = format!(r#"{{"event":"early","to":{{"sids":["{sid}"]}}}}"#);
+        assert_eq!(server.emit("", &emit).await.body, "{\"sockets\":1}\n");
+        hook.answer(status, "");
+        if is_let_in {
+            assert!(client.text().await.starts_with("40{"));
+            assert_eq!(client.frame().await, text(r#"42["early"]"#));
+            client.send("41").await;
+            backend.hook_of("disconnect").await.answer(204, "");
+        } else {
+            assert!(client.text().await.starts_with("44{"));
+            client.send("40").await;
+            backend.hook_of("connect").await.answer(204, "");
+            assert!(client.text().await.starts_with("40{"), "and nothing of the time before");
+        }
+    }
+}
+
+/// What `tests/backend/app.py` prints of a hook.
+#[track_caller]
+fn printed(app: &mut App) -> impl Future<Output = Value> {
+    within(async {
+        let line = app.output.next_line().await.expect("UTF-8").expect("it runs");
+        serde_json::from_str(&line).expect("JSON")
+    })
+}
+
+/// A Python process that takes hooks.
+struct App {
+    child: tokio::process::Child,
+    output: tokio::io::Lines<tokio::io::BufReader<tokio::process::ChildStdout>>,
+    port: u64,
+}
+
+/// The base64 of 24 bytes.
+const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+impl App {
+    async fn start(port: u64) -> Self {
+        use tokio::io::AsyncBufReadExt;
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/backend/app.py");
+        let mut command = tokio::process::Command::new("python3");
+        command.args([file, &port.to_string(), SECRET]).kill_on_drop(true).stdout(std::process::Stdio::piped());
+        let mut child = command.spawn().expect("python3 runs");
+        let output = tokio::io::BufReader::new(child.stdout.take().expect("piped")).lines();
+        let mut app = Self { child, output, port };
+        app.port = printed(&mut app).await["port"].as_u64().expect("a port");
+        app
+    }
+
+    fn signal(&self, name: &str) {
+        let pid = self.child.id().expect("it runs").to_string();
+        let sent = std::process::Command::new("kill").args([&format!("-{name}"), &pid]).status().expect("kill runs");
+        assert!(sent.success());
+    }
+}
+
+#[tokio::test]
+async fn an_application_in_another_language_finds_all_signatures_right() {
+    let mut app = App::start(0).await;
+    let options = format!("[[backend]]\nurl = 'http://127.0.0.1:{}/hook'\nsecret = '{SECRET}'", app.port);
+    let server = start("python", &options).await;
+    let mut client = connecting(&server, "40").await;
+    assert!(client.text().await.starts_with("40{"));
+    client.send(r#"421["echo","é",1.50]"#).await;
+    assert_eq!(client.frame().await, text(r#"431["\u00e9",1.5]"#));
+    drop(client);
+    for kind in ["connect", "event", "disconnect"] {
+        let hook = printed(&mut app).await;
+        assert_eq!((&hook["wrong"], &hook["hook"]["type"]), (&Value::Null, &json!(kind)));
+    }
+    app.signal("TERM");
+}
