@@ -496,3 +496,377 @@ async fn an_application_in_another_language_finds_all_signatures_right() {
     }
     app.signal("TERM");
 }
+
+#[tokio::test]
+async fn who_joins_while_the_backend_is_away_waits_and_is_never_refused() {
+    let mut backend = Backend::listen().await;
+    let engine = "[engine]\nping_interval = '100ms'\nping_timeout = '5s'";
+    let server = with_backend("away", &backend, "timeout = '300ms'\nbreaker_failures = 0", engine).await;
+    let mut client = connecting(&server, "40").await;
+    let first = backend.hook_of("connect").await;
+    let (id, sid, text_before) = (first.at("id").clone(), first.at("sid").clone(), first.text.clone());
+    first.answer(503, "");
+    // It is the same hook each time, also behind one that was not answered in time, and one that was cut off.
+    let late = backend.hook_of("connect").await;
+    assert_eq!((late.at("id"), &late.text), (&id, &text_before));
+    drop(backend.hook_of("connect").await);
+    let address = backend.stop().await;
+    // Heartbeats go on meanwhile.
+    for _ in 0..3 {
+        assert_eq!(client.frame().await, text("2"));
+        client.send("3").await;
+    }
+    let mut backend = Backend::listen_at(address).await;
+    let hook = backend.hook_of("connect").await;
+    assert_eq!((hook.at("id"), hook.at("seq")), (&id, &json!(1)));
+    hook.done(r#"{"rooms":["r"]}"#);
+    loop {
+        let frame = client.text().await;
+        if frame != "2" {
+            assert_eq!(frame, format!("40{{\"sid\":{sid}}}"));
+            break;
+        }
+        client.send("3").await;
+    }
+    drop(late);
+}
+
+#[tokio::test]
+async fn who_waits_for_too_long_loses_its_connection_and_is_told_nothing() {
+    let mut backend = Backend::listen().await;
+    let spaces = "[engine]\nconnect_timeout = '1s'\n[[namespace]]\n[[namespace]]\nname = '/b'";
+    let server = with_backend("given-up", &backend, "timeout = '10s'", spaces).await;
+    // The first namespace of a connection, and a second one, for which the time is the backend's alone.
+    for is_second in [false, true] {
+        let (mut client, sid) = if is_second {
+            let (mut client, _) = join(&server, &mut backend).await;
+            client.send("40/b,").await;
+            let sid = backend.hook_of("connect").await;
+            (client, sid)
+        } else {
+            let client = connecting(&server, "40").await;
+            let sid = backend.hook_of("connect").await;
+            (client, sid)
+        };
+        assert_eq!(client.frame().await, tests::frames::CLOSED, "no CONNECT_ERROR, and no DISCONNECT");
+        // Its backend may have let it in, and hears that it is gone. So it does of the namespace before.
+        let mut gone = vec![backend.hook_of("disconnect").await];
+        if is_second {
+            gone.push(backend.hook_of("disconnect").await);
+        }
+        assert!(gone.iter().any(|hook| hook.at("sid") == sid.at("sid")));
+        gone.into_iter().for_each(|hook| hook.answer(204, ""));
+    }
+    let unanswered = |namespace| format!("socketio_connects_total{{namespace=\"{namespace}\",result=\"unanswered\"}}");
+    assert_eq!(metric(&server, &unanswered("/b")).await, 1.0);
+    assert_eq!(metric(&server, "socketio_sockets{namespace=\"/b\"}").await, 0.0);
+}
+
+#[tokio::test]
+async fn who_goes_while_it_waits_leaves_nothing_behind() {
+    let mut backend = Backend::listen().await;
+    let server = with_backend("gone", &backend, "", "").await;
+    let client = connecting(&server, "40").await;
+    let hook = backend.hook_of("connect").await;
+    let sid = hook.at("sid").clone();
+    drop(client);
+    metric_is(&server, "socketio_connections{transport=\"websocket\"}", 0.0).await;
+    hook.answer(204, "");
+    let hook = backend.hook_of("disconnect").await;
+    assert_eq!((hook.at("sid"), hook.at("reason")), (&sid, &json!("transport close")));
+    hook.answer(204, "");
+    metric_is(&server, "socketio_sockets{namespace=\"*\"}", 0.0).await;
+    let emit = format!(r#"{{"event":"e","to":{{"sids":[{sid}]}}}}"#);
+    assert_eq!(server.emit("", &emit).await.body, "{\"sockets\":0}\n");
+}
+
+#[tokio::test]
+async fn an_event_beyond_a_queue_is_told_to_its_client() {
+    for (name, options, reason) in [
+        ("socket", "queue_per_socket = 2", "queue_per_socket"),
+        ("all", "queue = 2", "queue"),
+        ("bytes", "queue_bytes = 12", "queue"),
+    ] {
+        let _row = Row(name);
+        let mut backend = Backend::listen().await;
+        let server = with_backend(&format!("full-{name}"), &backend, options, "").await;
+        let (mut client, _) = join(&server, &mut backend).await;
+        client.send(r#"420["e",0]"#).await;
+        let first = backend.hook_of("event").await;
+        for at in 1..=3 {
+            client.send(&format!(r#"42{at}["e",{at}]"#)).await;
+        }
+        // Each is three bytes of arguments, and one of its name.
+        if name == "bytes" {
+            client.send(r#"424["e",4]"#).await;
+        }
+        assert_eq!(client.frame().await, unavailable("e", "overloaded"));
+        let line = format!("socketio_backend_dropped_total{{backend=\"default\",reason=\"{reason}\"}}");
+        assert_eq!(metric(&server, &line).await, 1.0);
+        echo(first);
+        assert_eq!(client.frame().await, text("430[0]"));
+        let kept = if name == "bytes" { 3 } else { 2 };
+        for at in 1..=kept {
+            echo(backend.hook_of("event").await);
+            assert_eq!(client.frame().await, text(format!("43{at}[{at}]")));
+        }
+    }
+}
+
+#[tokio::test]
+async fn so_many_hooks_are_under_way_and_events_of_one_socket_overtake_each_other_on_request() {
+    let mut backend = Backend::listen().await;
+    let options = "ordering = 'none'\nmax_in_flight = 2\ndisconnect = false";
+    let server = with_backend("parallel", &backend, options, "").await;
+    let (mut client, _) = join(&server, &mut backend).await;
+    for at in 0..3 {
+        client.send(&format!(r#"42{at}["e",{at}]"#)).await;
+    }
+    let (first, second) = (backend.hook_of("event").await, backend.hook_of("event").await);
+    metric_is(&server, "socketio_backend_in_flight{backend=\"default\"}", 2.0).await;
+    metric_is(&server, "socketio_backend_queue{backend=\"default\"}", 1.0).await;
+    assert!(backend.is_idle());
+    let later = if second.at("args") == &json!([1]) { second } else { unreachable!("they go in order") };
+    echo(later);
+    assert_eq!(client.frame().await, text("431[1]"));
+    echo(backend.hook_of("event").await);
+    assert_eq!(client.frame().await, text("432[2]"));
+    echo(first);
+    assert_eq!(client.frame().await, text("430[0]"));
+}
+
+#[tokio::test]
+async fn a_backend_that_fails_again_and_again_has_a_pause() {
+    let mut backend = Backend::listen().await;
+    let options = "breaker_failures = 2\nbreaker_pause = '1s'";
+    let mut server = with_backend("breaker", &backend, options, "").await;
+    let (mut client, _) = join(&server, &mut backend).await;
+    // What one event does wrong is no matter of all others.
+    for _ in 0..3 {
+        client.send(r#"42["bug"]"#).await;
+        backend.hook_of("event").await.answer(500, "");
+        assert_eq!(client.frame().await, unavailable("bug", "error"));
+    }
+    for _ in 0..2 {
+        client.send(r#"42["e"]"#).await;
+        backend.hook_of("event").await.answer(503, "");
+        assert_eq!(client.frame().await, unavailable("e", "error"));
+    }
+    assert!(server.logged("has a pause").await.contains("backend=\"default\""));
+    client.send(r#"42["e"]"#).await;
+    assert_eq!(client.frame().await, unavailable("e", "unavailable"));
+    assert!(backend.is_idle(), "it was not asked");
+    assert_eq!(metric(&server, "socketio_backend_dropped_total{backend=\"default\",reason=\"open\"}").await, 1.0);
+    // Who wants to join waits, and is the probe.
+    let mut other = connecting(&server, "40").await;
+    backend.hook_of("connect").await.answer(204, "");
+    assert!(other.text().await.starts_with("40{"));
+    server.logged("answers again").await;
+    client.send(r#"421["e"]"#).await;
+    echo(backend.hook_of("event").await);
+    assert_eq!(client.frame().await, text("431[]"));
+}
+
+#[tokio::test]
+async fn events_go_again_as_often_as_they_are_to() {
+    let mut backend = Backend::listen().await;
+    let server = with_backend("retries", &backend, "retries = 1\nbreaker_failures = 0", "").await;
+    let (mut client, _) = join(&server, &mut backend).await;
+    client.send(r#"421["e",1]"#).await;
+    client.send(r#"422["e",2]"#).await;
+    let first = backend.hook_of("event").await;
+    let (id, body) = (first.at("id").clone(), first.text.clone());
+    first.answer(500, "");
+    let again = backend.hook_of("event").await;
+    assert_eq!(
+        (again.at("id"), &again.text, again.head.header("webhook-id")),
+        (&id, &body, id.as_str().expect("a text"))
+    );
+    echo(again);
+    assert_eq!(client.frame().await, text("431[1]"));
+    for _ in 0..2 {
+        backend.hook_of("event").await.answer(500, "");
+    }
+    assert_eq!(client.frame().await, unavailable("e", "error"));
+}
+
+#[tokio::test]
+async fn disconnects_are_told_again_and_the_last_ones_before_the_server_ends() {
+    let mut backend = Backend::listen().await;
+    let mut server = with_backend("leaving", &backend, "breaker_failures = 0\ndisconnect_rate = 1", "").await;
+    let (client, sid) = join(&server, &mut backend).await;
+    drop(client);
+    let hook = backend.hook_of("disconnect").await;
+    let id = hook.at("id").clone();
+    hook.answer(500, "");
+    let hook = backend.hook_of("disconnect").await;
+    assert_eq!((hook.at("sid"), hook.at("id")), (&json!(sid), &id));
+    hook.answer(204, "");
+    // More than go at once by their pace, for which the end does not wait.
+    let mut clients = Vec::new();
+    for _ in 0..15 {
+        clients.push(join(&server, &mut backend).await);
+    }
+    server.signal("TERM");
+    for _ in 0..15 {
+        let hook = backend.hook_of("disconnect").await;
+        assert_eq!(hook.at("reason"), "server shutting down");
+        hook.answer(204, "");
+    }
+    assert!(within(server.child.wait()).await.expect("it ends").success());
+}
+
+#[tokio::test]
+async fn what_was_under_way_is_answered_before_the_server_ends() {
+    let mut backend = Backend::listen().await;
+    let mut server = with_backend("drain", &backend, "disconnect = false", "").await;
+    let (mut client, _) = join(&server, &mut backend).await;
+    let mut waiting = connecting(&server, "40").await;
+    let joining = backend.hook_of("connect").await;
+    client.send(r#"421["e"]"#).await;
+    let hook = backend.hook_of("event").await;
+    server.signal("TERM");
+    metric_is(&server, "socketio_draining", 1.0).await;
+    echo(hook);
+    assert_eq!(client.frame().await, text("431[]"));
+    joining.answer(503, "");
+    assert_eq!(client.frame().await, tests::frames::closed(1001));
+    let end = waiting.frame().await;
+    assert!(matches!(end, Frame::Close(..) | Frame::End), "no CONNECT_ERROR: {end:?}");
+    assert!(within(server.child.wait()).await.expect("it ends").success());
+}
+
+#[tokio::test]
+async fn who_comes_back_is_told_of_behind_its_absence() {
+    for (hook, is_asked) in [("true", true), ("false", false)] {
+        let mut backend = Backend::listen().await;
+        let recovery = format!("[recovery]\nmode = 'buffer'\nhook = {hook}");
+        let server = with_backend(&format!("recovery-{hook}"), &backend, "", &recovery).await;
+        let mut client = connecting(&server, r#"40{"token":"t"}"#).await;
+        let connect = backend.hook_of("connect").await;
+        let sid = connect.at("sid").clone();
+        connect.done(r#"{"rooms":["r"],"session":[1],"user":"ann"}"#);
+        let answer = client.text().await;
+        let pid = answer.split("\"pid\":\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a pid").to_owned();
+        drop(client);
+        let gone = backend.hook_of("disconnect").await;
+        let mut client = connecting(&server, &format!(r#"40{{"token":"t","pid":"{pid}"}}"#)).await;
+        if is_asked {
+            // The order of both is kept, though the first one is not answered yet.
+            assert!(server.ask("/readyz").await.status == 200 && backend.is_idle());
+        }
+        gone.answer(204, "");
+        if is_asked {
+            let back = backend.hook_of("connect").await;
+            assert_eq!((back.at("sid"), back.at("recovered"), back.at("seq")), (&sid, &json!(true), &json!(3)));
+            assert_eq!(
+                (back.at("rooms"), back.at("session"), back.at("user")),
+                (&json!(["r"]), &json!([1]), &json!("ann"))
+            );
+            assert_eq!(back.at("auth"), &json!({ "token": "t" }), "what lets it come back is its own");
+            back.answer(204, "");
+        }
+        assert!(client.text().await.starts_with(&format!("40{{\"sid\":{sid},")), "{hook}");
+        client.send(r#"421["e"]"#).await;
+        echo(backend.hook_of("event").await);
+        assert_eq!(client.frame().await, text("431[]"));
+    }
+}
+
+#[tokio::test]
+async fn several_backends_have_each_their_namespaces_and_events() {
+    let (mut chat, mut other) = (Backend::listen().await, Backend::listen().await);
+    let text_of = format!(
+        "[[backend]]\nname = 'chat'\nurl = '{}'\nnamespaces = '/chat'\nevents = ['say*']\ninclude_request = false\n\
+         include_rooms = false\n[[backend]]\nname = 'other'\nurl = '{}'\nforward_headers = 'x-team'",
+        chat.url(),
+        other.url()
+    );
+    let server = start("several", &text_of).await;
+    let mut client = connecting(&server, "40/chat,").await;
+    chat.hook_of("connect").await.answer(204, "");
+    assert!(client.text().await.starts_with("40/chat,{"));
+    client.send(r#"42/chat,1["say hello"]"#).await;
+    let hook = chat.hook_of("event").await;
+    assert_eq!((hook.at("request"), hook.at("rooms")), (&Value::Null, &Value::Null));
+    echo(hook);
+    assert_eq!(client.frame().await, text("43/chat,1[]"));
+    client.send(r#"42/chat,2["ask"]"#).await;
+    let hook = other.hook_of("event").await;
+    assert!(hook.at("request.headers").get("user-agent").is_none(), "{}", hook.text);
+    echo(hook);
+    assert_eq!(client.frame().await, text("43/chat,2[]"));
+    let mut client = connecting(&server, "40/else,").await;
+    other.hook_of("connect").await.answer(204, "");
+    assert!(client.text().await.starts_with("40/else,{"));
+    assert!(chat.is_idle() && other.is_idle());
+}
+
+#[tokio::test]
+async fn an_application_that_is_stopped_costs_nobody_a_connection() {
+    let mut app = App::start(0).await;
+    let options = format!(
+        "[[backend]]\nurl = 'http://127.0.0.1:{}/hook'\nsecret = '{SECRET}'\ntimeout = '1s'\nbreaker_pause = '500ms'\n\
+         [engine]\nping_interval = '100ms'\nping_timeout = '10s'",
+        app.port
+    );
+    let server = start("stopped", &options).await;
+    let mut client = connecting(&server, "40").await;
+    let next = async |client: &mut WebSocket| loop {
+        match client.text().await {
+            ping if ping == "2" => client.send("3").await,
+            frame => return frame,
+        }
+    };
+    assert!(next(&mut client).await.starts_with("40{"));
+    app.signal("STOP");
+    for at in 0..8 {
+        client.send(&format!(r#"42{at}["slow",{at}]"#)).await;
+    }
+    // Emits do not wait for it.
+    assert_eq!(server.emit("", r#"{"event":"news"}"#).await.body, "{\"sockets\":1}\n");
+    assert_eq!(next(&mut client).await, r#"42["news"]"#);
+    let failed = next(&mut client).await;
+    assert_eq!(Frame::Text(failed), unavailable("slow", "timeout"));
+    app.signal("CONT");
+    // What is left is answered in order, or failed.
+    let (mut answered, mut told) = (Vec::new(), 1);
+    while told + answered.len() < 8 {
+        let frame = next(&mut client).await;
+        match frame.strip_prefix("43").and_then(|rest| rest.split('[').next()?.parse::<usize>().ok()) {
+            Some(id) => answered.push(id),
+            None => {
+                assert!(frame.contains("backend unavailable"), "{frame}");
+                told += 1;
+            }
+        }
+    }
+    assert!(answered.is_sorted() && !answered.is_empty(), "{answered:?}");
+    app.signal("TERM");
+    within(app.child.wait()).await.expect("it ends");
+}
+
+#[tokio::test]
+async fn a_restart_of_the_application_refuses_nobody_who_joins() {
+    let mut app = App::start(0).await;
+    let port = app.port;
+    let options =
+        format!("[[backend]]\nurl = 'http://127.0.0.1:{port}/hook'\nsecret = '{SECRET}'\nbreaker_pause = '300ms'");
+    let server = start("restart", &options).await;
+    let mut clients = Vec::new();
+    for at in 0..30 {
+        if at == 10 {
+            app.signal("KILL");
+            within(app.child.wait()).await.expect("it ends");
+        }
+        if at == 20 {
+            app = App::start(port).await;
+        }
+        clients.push(connecting(&server, "40").await);
+    }
+    for client in &mut clients {
+        let answer = client.text().await;
+        assert!(answer.starts_with("40{"), "{answer}");
+    }
+    app.signal("TERM");
+}

@@ -63,6 +63,9 @@ class Server(http.server.ThreadingHTTPServer):
     request_queue_size = 1024
     daemon_threads = True
 
+    def handle_error(self, *_):
+        """The server no longer waited for an answer."""
+
 
 server = Server(("127.0.0.1", PORT), Handler)
 print(json.dumps({"port": server.server_port}), flush=True)
