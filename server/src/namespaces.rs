@@ -19,7 +19,7 @@ use crate::{
     metrics::Metrics,
     pace::Pace,
     rooms,
-    rules::{self, Happened, Rules},
+    rules::{Happened, Prepared, Rules},
     seats::{Seat, Seats},
     slots::Values,
     sockets::Sockets,
@@ -215,7 +215,8 @@ impl Space {
     ) -> Option<impl Future<Output = ()> + Send + use<>> {
         if let Some(rule) = self.rules.find(&event) {
             let happened = Happened { socket: &socket, event: &event, args };
-            if let Err(error) = rules::carry_out(rule, &happened, ack, &self.sockets) {
+            let prepared = Prepared::new(rule, &happened, &self.sockets);
+            if let Err(error) = prepared.and_then(|prepared| prepared.carry_out(&happened, ack, &self.sockets)) {
                 self.tell_error(&socket, &event, error.code(), &error.to_string(), None);
             }
             return None;

@@ -2,7 +2,7 @@
 //! What it is not: their declaration (`config`), nor what becomes of events without a rule (`namespaces`).
 //! Who calls it: `namespaces`, for each event that is nobody else's.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use serde_json::Value;
 use socketio::{Ack, Args, EmitError, Glob, JoinError, Room, Socket};
@@ -22,7 +22,7 @@ const SOURCE: &str = "rule";
 const EVERYBODY: &str = "@all";
 
 /// The rules of one entry of namespaces.
-pub(crate) struct Rules(Vec<(Glob, config::Rule)>);
+pub(crate) struct Rules(Vec<(Glob, Arc<config::Rule>)>);
 
 /// An event of a client.
 pub(crate) struct Happened<'a> {
@@ -91,41 +91,26 @@ impl From<JoinError> for RuleError {
     }
 }
 
-/// A rule with everything filled in, so that nothing of it can fail halfway but for rooms.
-struct Filled<'a> {
-    rule: &'a config::Rule,
+/// A rule that is to be carried out, with everything filled in: nothing of it can fail halfway but for rooms.
+pub(crate) struct Prepared {
+    rule: Arc<config::Rule>,
     leave: Vec<Glob>,
     join: Vec<String>,
-    reply: Option<(&'a str, Option<Value>)>,
+    /// The argument of the reply, where it is not what came.
+    reply: Option<Value>,
     ack: Option<Value>,
-    relay: Option<(String, bool)>,
+    relay: Option<String>,
 }
 
 impl Rules {
     pub(crate) fn new(rules: &[config::Rule]) -> Self {
-        Self(rules.iter().map(|rule| (Glob::new(&rule.on), rule.clone())).collect())
+        Self(rules.iter().map(|rule| (Glob::new(&rule.on), Arc::new(rule.clone()))).collect())
     }
 
     /// The first rule that is for events of this name.
-    pub(crate) fn find(&self, event: &str) -> Option<&config::Rule> {
+    pub(crate) fn find(&self, event: &str) -> Option<&Arc<config::Rule>> {
         self.0.iter().find(|(glob, _)| glob.matches(event)).map(|(_, rule)| rule)
     }
-}
-
-/// Does what a rule says: check, leave and join in one step, reply, ack, relay.
-///
-/// # Errors
-/// [`RuleError`]; the client gets neither reply nor ack then.
-pub(crate) fn carry_out(
-    rule: &config::Rule,
-    happened: &Happened<'_>,
-    ack: Ack,
-    sockets: &Sockets,
-) -> Result<(), RuleError> {
-    check(&rule.check, happened.socket)?;
-    let filled = Filled::new(rule, happened, sockets)?;
-    filled.check(happened)?;
-    filled.act(happened, ack, sockets)
 }
 
 /// Whether this client may have it, whatever it says.
@@ -142,8 +127,13 @@ fn check(check: &Check, socket: &Socket) -> Result<(), RuleError> {
     }
 }
 
-impl<'a> Filled<'a> {
-    fn new(rule: &'a config::Rule, happened: &Happened<'_>, sockets: &Sockets) -> Result<Self, RuleError> {
+impl Prepared {
+    /// Checks whether the client may have it, and fills the slots.
+    ///
+    /// # Errors
+    /// [`RuleError`].
+    pub(crate) fn new(rule: &Arc<config::Rule>, happened: &Happened<'_>, sockets: &Sockets) -> Result<Self, RuleError> {
+        check(&rule.check, happened.socket)?;
         let values = Values::new(happened.socket, Some(happened.args));
         let text = |slot: &Slot| values.text(slot);
         let value = |slot: &Slot| values.value(slot);
@@ -156,32 +146,32 @@ impl<'a> Filled<'a> {
         };
         let leave = rule.leave.iter().map(|name| name.fill(without_star).map(|name| Glob::new(&name)));
         let join = rule.join.iter().map(|name| Ok(name.fill(text)?)).collect::<Result<Vec<_>, RuleError>>()?;
-        let reply = rule.reply.as_ref().map(|reply| {
-            let data = match &reply.content {
-                Content::One(data) => Some(data.fill(&value)?),
-                Content::None | Content::Echo => None,
-            };
-            Ok::<_, Unfilled>((reply.event.as_str(), data))
+        let reply = rule.reply.as_ref().and_then(|reply| match &reply.content {
+            Content::One(data) => Some(data.fill(&value)),
+            Content::None | Content::Echo => None,
         });
-        let relay = rule.relay.as_ref().map(|relay| Ok::<_, Unfilled>((relay.room.fill(text)?, relay.members_only)));
-        let filled = Self {
-            rule,
+        let prepared = Self {
             leave: leave.collect::<Result<_, Unfilled>>()?,
             join,
             reply: reply.transpose()?,
             ack: rule.ack.as_ref().map(|data| data.fill(&value)).transpose()?,
-            relay: relay.transpose()?,
+            relay: rule.relay.as_ref().map(|relay| relay.room.fill(text)).transpose()?,
+            rule: rule.clone(),
         };
-        let rooms = filled.join.iter().chain(filled.relay.iter().map(|(room, _)| room));
-        let id = happened.socket.id();
-        // The room of another socket is for what is meant for that one alone.
-        let is_taken = |room: &String| room == EVERYBODY || (room != id.as_str() && sockets.get(room).is_some());
-        if rooms.into_iter().any(is_taken) { Err(RuleError::Room) } else { Ok(filled) }
+        prepared.check(happened, sockets)?;
+        Ok(prepared)
     }
 
     /// Whether this client may have it with what it says.
-    fn check(&self, Happened { socket, event, .. }: &Happened<'_>) -> Result<(), RuleError> {
-        if let Some((room, true)) = &self.relay
+    fn check(&self, Happened { socket, event, .. }: &Happened<'_>, sockets: &Sockets) -> Result<(), RuleError> {
+        let id = socket.id();
+        // The room of another socket is for what is meant for that one alone.
+        let is_taken = |room: &String| room == EVERYBODY || (room != id.as_str() && sockets.get(room).is_some());
+        if self.join.iter().chain(&self.relay).any(is_taken) {
+            return Err(RuleError::Room);
+        }
+        let members_only = self.rule.relay.as_ref().is_some_and(|relay| relay.members_only);
+        if let Some(room) = self.relay.as_ref().filter(|_| members_only)
             && !self.join.contains(room)
             && !socket.rooms().iter().any(|joined| joined.as_str() == room)
         {
@@ -191,13 +181,22 @@ impl<'a> Filled<'a> {
             return Ok(());
         }
         let pass = socket.get::<Pass>().ok_or(RuleError::Forbidden)?;
-        let relayed = self.relay.iter().filter(|(_, members_only)| !members_only).map(|(room, _)| room);
+        let relayed = self.relay.iter().filter(|_| !members_only);
         let has_rooms = self.join.iter().chain(relayed).all(|room| pass.may_join(room));
         let has_event = !self.join.is_empty() || pass.may_emit(event);
         if has_rooms && has_event { Ok(()) } else { Err(RuleError::Forbidden) }
     }
 
-    fn act(self, happened: &Happened<'_>, ack: Ack, sockets: &Sockets) -> Result<(), RuleError> {
+    /// Does what the rule says: leave and join in one step, reply, ack, relay. Gives the ack back if it says none.
+    ///
+    /// # Errors
+    /// [`RuleError`]; the client gets neither reply nor ack then.
+    pub(crate) fn carry_out(
+        self,
+        happened: &Happened<'_>,
+        ack: Ack,
+        sockets: &Sockets,
+    ) -> Result<Option<Ack>, RuleError> {
         let Happened { socket, event, args } = *happened;
         if !self.join.is_empty() || !self.leave.is_empty() {
             let leaves = |room: &Room| {
@@ -206,25 +205,26 @@ impl<'a> Filled<'a> {
             };
             socket.move_to_all(&self.join, leaves)?;
         }
-        if let Some((name, data)) = self.reply {
-            let sent = match (data, &self.rule.reply) {
-                (Some(data), _) => socket.emit(name, &(data,)),
-                (None, Some(reply)) if reply.content == Content::Echo => socket.emit(name, args),
-                (None, _) => socket.emit(name, &()),
+        if let Some(reply) = &self.rule.reply {
+            let sent = match (&self.reply, &reply.content) {
+                (Some(data), _) => socket.emit(&reply.event, &(data,)),
+                (None, Content::Echo) => socket.emit(&reply.event, args),
+                (None, _) => socket.emit(&reply.event, &()),
             };
             sent.map_err(|_| RuleError::Gone)?;
             sockets.metrics.emitted(SOURCE, 1);
         }
-        if let Some(data) = self.ack {
-            ack.send(&(data,)).map_err(|_| RuleError::Gone)?;
-        }
-        if let Some((room, _)) = self.relay {
+        let unanswered = match &self.ack {
+            Some(data) => ack.send(&(data,)).map(|()| None).map_err(|_| RuleError::Gone)?,
+            None => Some(ack),
+        };
+        if let Some(room) = self.relay {
             match socket.to(room).emit(event, args) {
                 Ok(recipients) => sockets.metrics.emitted(SOURCE, recipients),
                 Err(EmitError::ReservedEvent) => return Err(RuleError::Forbidden),
                 Err(_) => return Err(RuleError::Gone),
             }
         }
-        Ok(())
+        Ok(unanswered)
     }
 }
