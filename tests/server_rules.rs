@@ -353,3 +353,24 @@ async fn rules_that_cannot_be_are_refused_and_daring_ones_are_told() {
         assert_eq!(server.announced.contains(warning), is_told, "{rule}: {}", server.announced);
     }
 }
+
+#[tokio::test]
+async fn hanging_up_reads_rules_again() {
+    let with = |rule: &str| format!("[[namespace]]\nauto_join = 'all'\n[[namespace.rule]]\n{rule}\n");
+    let mut server = start("reload", &with("on = 'a'\nack = 'old'")).await;
+    let mut client = join(&server).await;
+    assert_eq!(ask(&mut client, "421[\"a\"]").await, "431[\"old\"]");
+    for (configuration, logged, answer) in [
+        (with("on = 'a'\nack = 'new'"), "configuration read again", "\"new\""),
+        (with("on = 'a'\nack = "), "stays as it was", "\"new\""),
+        (with("on = 'b'\n[[namespace.rule]]\non = '*'\nack = 'any'"), "configuration read again", "\"any\""),
+        (format!("{}[[namespace]]\nname = '/b'", with("ack = 7")), "waits for the next start", "7"),
+    ] {
+        let _row = Row(&configuration);
+        let file = format!("{}/rules-reload.toml", env!("CARGO_TARGET_TMPDIR"));
+        fs::write(file, &configuration).expect("writable");
+        server.signal("HUP");
+        server.logged(logged).await;
+        assert_eq!(ask(&mut client, "421[\"a\"]").await, format!("431[{answer}]"));
+    }
+}

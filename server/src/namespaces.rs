@@ -19,7 +19,7 @@ use crate::{
     metrics::Metrics,
     pace::Pace,
     rooms,
-    rules::{Happened, Prepared, Rules},
+    rules::{Happened, Prepared, Rulebook, Rules},
     seats::{Seat, Seats},
     slots::Values,
     sockets::Sockets,
@@ -77,22 +77,21 @@ impl From<backend::Refused> for Refused {
     }
 }
 
-/// The namespaces of this configuration.
-pub(crate) fn of(
-    config: &config::Config,
-    sockets: &Arc<Sockets>,
-    tokens: &Tokens,
-    backends: &Arc<Backends>,
-) -> Vec<Namespace> {
-    config.namespaces().iter().flat_map(|options| of_one(config, options, sockets, (tokens, backends))).collect()
+/// What all namespaces have in common.
+pub(crate) struct Shared<'a> {
+    pub(crate) sockets: &'a Arc<Sockets>,
+    pub(crate) tokens: &'a Tokens,
+    pub(crate) backends: &'a Arc<Backends>,
+    pub(crate) rulebook: &'a Rulebook,
 }
 
-fn of_one(
-    config: &config::Config,
-    options: &config::Namespace,
-    sockets: &Arc<Sockets>,
-    (tokens, backends): (&Tokens, &Arc<Backends>),
-) -> Vec<Namespace> {
+/// The namespaces of this configuration.
+pub(crate) fn of(config: &config::Config, shared: &Shared<'_>) -> Vec<Namespace> {
+    config.namespaces().iter().flat_map(|options| of_one(config, options, shared)).collect()
+}
+
+fn of_one(config: &config::Config, options: &config::Namespace, shared: &Shared<'_>) -> Vec<Namespace> {
+    let Shared { sockets, tokens, backends, rulebook } = *shared;
     let metrics = sockets.metrics.clone();
     let (taken, seats) = metrics.of_namespace(&options.name.0);
     let space = Arc::new(Space {
@@ -100,8 +99,8 @@ fn of_one(
         sockets: sockets.clone(),
         metrics,
         backends: backends.clone(),
-        gate: Gate::new(options.auth.unwrap_or(config.auth.mode), tokens.clone(), options),
-        rules: Rules::new(&options.rule.0),
+        gate: Gate::new(options.auth.unwrap_or(config.auth.mode), tokens.clone()),
+        rules: rulebook.of(&options.name.0),
         seats: Seats::new(options.max_connections, Some(seats)),
         of_users: Seats::new(options.max_per_user, None),
         pace: Pace::default(),
@@ -173,7 +172,7 @@ impl Space {
     /// Gives the socket its user, its seat and its rooms.
     async fn join(&self, socket: &Socket, auth: Box<RawValue>) -> Result<(), Refused> {
         let parsed: Value = serde_json::from_str(auth.get()).unwrap_or_default();
-        self.gate.check(socket, &parsed)?;
+        self.gate.check(socket, &parsed, self.rules.asks_for())?;
         let namespace = socket.namespace_name();
         let full = || Refused::new("limit", "Too many connections");
         socket.set(Some(self.seats.take(namespace).ok_or_else(full)?));
@@ -215,7 +214,7 @@ impl Space {
     ) -> Option<impl Future<Output = ()> + Send + use<>> {
         if let Some(rule) = self.rules.find(&event) {
             let happened = Happened { socket: &socket, event: &event, args };
-            let prepared = Prepared::new(rule, &happened, &self.sockets);
+            let prepared = Prepared::new(&rule, &happened, &self.sockets);
             if let Err(error) = prepared.and_then(|prepared| prepared.carry_out(&happened, ack, &self.sockets)) {
                 self.tell_error(&socket, &event, error.code(), &error.to_string(), None);
             }

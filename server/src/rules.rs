@@ -2,7 +2,11 @@
 //! What it is not: their declaration (`config`), nor what becomes of events without a rule (`namespaces`).
 //! Who calls it: `namespaces`, for each event that is nobody else's.
 
-use std::{fmt, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    fmt,
+    sync::{Arc, RwLock},
+};
 
 use serde_json::Value;
 use socketio::{Ack, Args, EmitError, Glob, JoinError, Room, Socket};
@@ -21,8 +25,21 @@ const SOURCE: &str = "rule";
 /// What is emitted to a whole namespace goes by this name, so it is none of a room.
 const EVERYBODY: &str = "@all";
 
-/// The rules of one entry of namespaces.
-pub(crate) struct Rules(Vec<(Glob, Arc<config::Rule>)>);
+/// The rules of one entry of namespaces. Clones are the same, also when they are replaced. The lock is taken for each
+/// event, for each client that joins, and by `replace`.
+#[derive(Clone)]
+pub(crate) struct Rules(Arc<RwLock<Arc<Current>>>);
+
+/// The rules of all entries, by their names. Clones are the same.
+#[derive(Clone)]
+pub(crate) struct Rulebook(Arc<HashMap<String, Rules>>);
+
+/// Those that hold now.
+struct Current {
+    rules: Vec<(Glob, Arc<config::Rule>)>,
+    /// Names of claims that slots ask for, those of `auto_join` among them.
+    claims: BTreeSet<String>,
+}
 
 /// An event of a client.
 pub(crate) struct Happened<'a> {
@@ -102,14 +119,58 @@ pub(crate) struct Prepared {
     relay: Option<String>,
 }
 
+impl Rulebook {
+    pub(crate) fn new(namespaces: &[config::Namespace]) -> Self {
+        Self(Arc::new(namespaces.iter().map(|options| (options.name.0.clone(), Rules::new(options))).collect()))
+    }
+
+    /// Those of an entry.
+    pub(crate) fn of(&self, name: &str) -> Rules {
+        self.0.get(name).expect("all entries are there").clone()
+    }
+
+    /// Takes new rules for entries that there are, and notes them with the entries.
+    pub(crate) fn replace(&self, namespaces: &mut [config::Namespace], new: &[config::Namespace]) {
+        for options in namespaces {
+            let found = new.iter().find(|new| new.name == options.name);
+            if let (Some(new), Some(rules)) = (found, self.0.get(&options.name.0)) {
+                options.rule = new.rule.clone();
+                rules.replace(options);
+            }
+        }
+    }
+}
+
 impl Rules {
-    pub(crate) fn new(rules: &[config::Rule]) -> Self {
-        Self(rules.iter().map(|rule| (Glob::new(&rule.on), Arc::new(rule.clone()))).collect())
+    fn new(options: &config::Namespace) -> Self {
+        Self(Arc::new(RwLock::new(Arc::new(Current::new(options)))))
+    }
+
+    fn replace(&self, options: &config::Namespace) {
+        *self.0.write().expect("not poisoned: nobody panics while it is held") = Arc::new(Current::new(options));
     }
 
     /// The first rule that is for events of this name.
-    pub(crate) fn find(&self, event: &str) -> Option<&Arc<config::Rule>> {
-        self.0.iter().find(|(glob, _)| glob.matches(event)).map(|(_, rule)| rule)
+    pub(crate) fn find(&self, event: &str) -> Option<Arc<config::Rule>> {
+        self.current().rules.iter().find(|(glob, _)| glob.matches(event)).map(|(_, rule)| rule.clone())
+    }
+
+    /// Whether somebody asks for this claim of tokens.
+    pub(crate) fn asks_for(&self) -> impl Fn(&str) -> bool {
+        let current = self.current();
+        move |claim| current.claims.contains(claim)
+    }
+
+    fn current(&self) -> Arc<Current> {
+        self.0.read().expect("not poisoned: nobody panics while it is held").clone()
+    }
+}
+
+impl Current {
+    fn new(options: &config::Namespace) -> Self {
+        let rules = options.rule.0.iter().map(|rule| (Glob::new(&rule.on), Arc::new(rule.clone())));
+        let claim = |slot: &Slot| if let Slot::Claim(way) = slot { way.first().cloned() } else { None };
+        Self { rules: rules.collect(), claims: options.slots().into_iter().filter_map(claim).collect() }
     }
 }
 

@@ -27,9 +27,11 @@ use crate::{
     keyring::Keyring,
     listeners::{self, BindError, Bound},
     metrics::Metrics,
-    namespaces, options, playground,
+    namespaces::{self, Shared},
+    options, playground,
     proxies::Proxies,
     redis::Redis,
+    rules::Rulebook,
     sockets::Sockets,
     supervisor,
     tls::{Tls, TlsError},
@@ -84,12 +86,16 @@ pub(crate) async fn serve(settled: Settled, flags: Flags) -> Result<(), ServeErr
         _ => None,
     };
     let tokens = Tokens::load(&config.auth.jwt).map_err(ServeError::Keys)?;
+    let rulebook = Rulebook::new(&config.namespaces());
     let metrics = Arc::new(Metrics::new(&config.metrics.event_labels));
     let sockets = Arc::new(Sockets::new(&config.namespaces(), metrics.clone()));
     let backends = Backends::new(config, &sockets).map_err(ServeError::Backend)?;
     let spaces = match is_playground {
         true => vec![playground::namespace()],
-        false => namespaces::of(config, &sockets, &tokens, &backends),
+        false => namespaces::of(
+            config,
+            &Shared { sockets: &sockets, tokens: &tokens, backends: &backends, rulebook: &rulebook },
+        ),
     };
     let io = SocketIo::new(options::socketio(config, files, &metrics), spaces);
     sockets.open(io.clone());
@@ -132,7 +138,8 @@ pub(crate) async fn serve(settled: Settled, flags: Flags) -> Result<(), ServeErr
             socket.close();
         }
     }));
-    let reloaded = Reloaded { flags, config: config.clone(), keyring: admin.keyring.clone(), tokens, journal, tls };
+    let reloaded =
+        Reloaded { flags, config: config.clone(), keyring: admin.keyring.clone(), tokens, rulebook, journal, tls };
     tokio::spawn(reloaded.on(hangup));
     supervisor::ready();
 
@@ -234,12 +241,13 @@ fn reached(stage: &watch::Sender<bool>) -> impl Future<Output = ()> + Send + use
     }
 }
 
-/// What SIGHUP has read again: certificates, keys of API and tokens, how much is logged.
+/// What SIGHUP has read again: certificates, keys of API and tokens, rules, how much is logged.
 struct Reloaded {
     flags: Flags,
     config: Config,
     keyring: Keyring,
     tokens: Tokens,
+    rulebook: Rulebook,
     journal: Journal,
     tls: Option<Tls>,
 }
@@ -269,6 +277,7 @@ impl Reloaded {
             Ok(()) => self.config.auth.jwt = jwt,
             Err(error) => error!("the keys of tokens stay as they were: {error}"),
         }
+        self.rulebook.replace(&mut self.config.namespace.0, &new.namespace.0);
         self.journal.set(new.log.level);
         self.config.log.level = new.log.level;
         if self.config == new {

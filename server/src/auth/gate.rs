@@ -2,24 +2,17 @@
 //! What it is not: the judge of tokens (`key`), nor of clients that have none and need none.
 //! Who calls it: `namespaces`, one for each entry of the configuration.
 
-use std::collections::BTreeSet;
-
 use serde_json::{Value, json, value::to_raw_value};
 use socketio::{ConnectError, Glob, Socket};
 use tracing::debug;
 
 use super::{Noted, Tokens, claims::Claims, key::TokenError, pass::Pass};
-use crate::{
-    config::{self, AuthMode, Slot},
-    member::Member,
-};
+use crate::{config::AuthMode, member::Member};
 
 /// Whether tokens are wanted, and by which keys they are good.
 pub(crate) struct Gate {
     mode: AuthMode,
     tokens: Tokens,
-    /// Names of claims that are kept.
-    wanted: BTreeSet<String>,
 }
 
 /// Why a client is turned away.
@@ -55,18 +48,16 @@ impl From<Refused> for ConnectError {
 }
 
 impl Gate {
-    pub(crate) fn new(mode: AuthMode, tokens: Tokens, options: &config::Namespace) -> Self {
-        let claim = |slot: &Slot| if let Slot::Claim(way) = slot { way.first().cloned() } else { None };
-        let wanted = options.slots().into_iter().filter_map(claim).collect();
-        Self { mode, tokens, wanted }
+    pub(crate) fn new(mode: AuthMode, tokens: Tokens) -> Self {
+        Self { mode, tokens }
     }
 
     /// Checks a client that has sent this with its CONNECT, and gives its socket what the token says: user, rooms,
-    /// session, and an end.
+    /// session, and an end. `keeps` says which claims somebody asks for later.
     ///
     /// # Errors
     /// [`Refused`].
-    pub(crate) fn check(&self, socket: &Socket, auth: &Value) -> Result<(), Refused> {
+    pub(crate) fn check(&self, socket: &Socket, auth: &Value, keeps: impl Fn(&str) -> bool) -> Result<(), Refused> {
         if self.mode == AuthMode::None {
             return Ok(());
         }
@@ -89,36 +80,40 @@ impl Gate {
         }
         let Some((claims, until)) = token else { return Ok(()) };
         socket.set(Some(self.tokens.expiries.note(socket.id(), until)));
-        self.enter(socket, claims, before.as_deref()).map_err(|why| {
+        enter(socket, claims, before.as_deref(), keeps).map_err(|why| {
             debug!(namespace = socket.namespace_name(), "a token is invalid: {why}");
             Refused::Token(TokenError::Invalid(why))
         })
-    }
-
-    /// Gives the socket what the token says. One that is recovered keeps its user and session, which may have been
-    /// changed since; of its rooms it leaves those that only the token before has had it join.
-    fn enter(&self, socket: &Socket, claims: Claims, before: Option<&Pass>) -> Result<(), &'static str> {
-        let (permit, member) = (&claims.socketio, Member::of(socket));
-        let is_over = |room: &str| before.is_some_and(|pass| pass.rooms.iter().any(|old| old == room));
-        let leaves =
-            |room: &socketio::Room| is_over(room.as_str()) && !permit.rooms.iter().any(|new| new == room.as_str());
-        socket.move_to_all(&permit.rooms, leaves).map_err(|_| "it names a room that is none")?;
-        if let Some(user) = &claims.sub {
-            socket.identify(user, permit.info.clone());
-            if !socket.recovered() {
-                member.set_user(socket, Some(user)).map_err(|_| "its sub is no name of a user")?;
-            }
-        }
-        if !permit.session.is_null() && !socket.recovered() {
-            let session = to_raw_value(&permit.session).expect("it was JSON before");
-            member.set_session(session).map_err(|_| "its session is too long")?;
-        }
-        socket.set(Pass::new(claims, &self.wanted));
-        Ok(())
     }
 
     /// The socket leaves, or is refused.
     pub(crate) fn forget(socket: &Socket) {
         socket.set(None::<Noted>);
     }
+}
+
+/// Gives the socket what the token says. One that is recovered keeps its user and session, which may have been
+/// changed since; of its rooms it leaves those that only the token before has had it join.
+fn enter(
+    socket: &Socket,
+    claims: Claims,
+    before: Option<&Pass>,
+    keeps: impl Fn(&str) -> bool,
+) -> Result<(), &'static str> {
+    let (permit, member) = (&claims.socketio, Member::of(socket));
+    let is_over = |room: &str| before.is_some_and(|pass| pass.rooms.iter().any(|old| old == room));
+    let leaves = |room: &socketio::Room| is_over(room.as_str()) && !permit.rooms.iter().any(|new| new == room.as_str());
+    socket.move_to_all(&permit.rooms, leaves).map_err(|_| "it names a room that is none")?;
+    if let Some(user) = &claims.sub {
+        socket.identify(user, permit.info.clone());
+        if !socket.recovered() {
+            member.set_user(socket, Some(user)).map_err(|_| "its sub is no name of a user")?;
+        }
+    }
+    if !permit.session.is_null() && !socket.recovered() {
+        let session = to_raw_value(&permit.session).expect("it was JSON before");
+        member.set_session(session).map_err(|_| "its session is too long")?;
+    }
+    socket.set(Pass::new(claims, keeps));
+    Ok(())
 }

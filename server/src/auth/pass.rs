@@ -2,8 +2,6 @@
 //! What it is not: the token, which is kept nowhere.
 //! Who calls it: `gate` makes it; rules and slots ask it.
 
-use std::collections::BTreeSet;
-
 use serde_json::{Map, Value};
 use socketio::Glob;
 
@@ -23,14 +21,14 @@ pub(crate) struct Pass {
 }
 
 impl Pass {
-    /// Keeps claims with these names.
-    pub(super) fn new(claims: Claims, wanted: &BTreeSet<String>) -> Self {
+    /// Keeps claims with the names that are asked for.
+    pub(super) fn new(claims: Claims, keeps: impl Fn(&str) -> bool) -> Self {
         let Claims { sub, socketio: permit, others: mut claims, .. } = claims;
-        claims.retain(|name, _| wanted.contains(name));
-        if let Some(user) = sub.as_deref().filter(|_| wanted.contains("sub")) {
+        claims.retain(|name, _| keeps(name));
+        if let Some(user) = sub.as_deref().filter(|_| keeps("sub")) {
             claims.insert("sub".into(), user.into());
         }
-        if wanted.contains("socketio") {
+        if keeps("socketio") {
             claims.insert("socketio".into(), serde_json::to_value(&permit).expect("it was JSON before"));
         }
         let globs = |texts: &[String]| texts.iter().map(|text| Glob::new(text)).collect();
