@@ -5,6 +5,7 @@ use std::fs;
 
 use tests::{
     Row,
+    backend::Backend,
     frames::{Frame, WebSocket},
     process::{Process, command, run},
     socket, within,
@@ -333,8 +334,8 @@ async fn rules_that_cannot_be_are_refused_and_daring_ones_are_told() {
         ("on = 'a'\nack = 2020-01-01", "ack must be a value that JSON has"),
         ("on = 'a'\nack = '{nobody}'", "ack must be a value that JSON has"),
         ("onn = 'a'", "there is no option namespace[0].rule[0].onn; did you mean on?"),
-        ("check = 'backend'", "namespace /: rule[0].check: there is no application"),
-        ("forward = true", "namespace /: rule[0].forward: there is no application"),
+        ("check = 'backend'", "namespace /: rule[0].check: there is no backend for this namespace"),
+        ("forward = true", "namespace /: rule[0].forward: there is no backend for this namespace"),
         ("join = \"\\u0001user:a\"", "join must be the name of a room"),
     ] {
         let _row = Row(rule);
@@ -373,4 +374,112 @@ async fn hanging_up_reads_rules_again() {
         server.logged(logged).await;
         assert_eq!(ask(&mut client, "421[\"a\"]").await, format!("431[{answer}]"));
     }
+}
+
+/// A server with a backend that is not asked about clients who join, and these rules.
+async fn with_backend(name: &str, backend: &Backend, rules: &str) -> Process {
+    let configuration = format!("[[backend]]\nurl = '{}'\nconnect = false\ndisconnect = false\n", backend.url());
+    start(name, &format!("{configuration}events = ['task_*', 'note']\n[[namespace]]\n{rules}")).await
+}
+
+#[tokio::test]
+async fn a_backend_says_who_may_have_what_a_rule_gives() {
+    let mut backend = Backend::listen().await;
+    let rules = "
+        [[namespace.rule]]
+        on = 'task_join'
+        check = 'backend'
+        join = '{0.id}'
+        reply = { event = 'joined', data = '{0.id}' }
+        [[namespace.rule]]
+        on = 'task_ack'
+        check = 'backend'
+        ack = 'of the rule'
+        [[namespace.rule]]
+        on = 'elsewhere'
+        check = 'backend'
+        ack = true";
+    let server = with_backend("check", &backend, rules).await;
+    let (mut client, sid) = socket::connect(server.endpoint(), "/").await;
+    client.send("42[\"task_join\",{\"id\":\"t1\"}]").await;
+    let hook = backend.hook_of("event").await;
+    assert_eq!((hook.at("event"), hook.at("args")), (&"task_join".into(), &serde_json::json!([{ "id": "t1" }])));
+    // Nothing is done before it has answered; then what it wants comes first.
+    assert_eq!(emit(&server, r#"{"event":"e","room":"t1"}"#).await, "{\"sockets\":0}\n");
+    hook.done(&format!(r#"{{"actions":[{{"op":"emit","event":"first","to":{{"sids":["{sid}"]}}}}]}}"#));
+    assert_eq!(client.text().await, "42[\"first\"]");
+    assert_eq!(client.text().await, "42[\"joined\",\"t1\"]");
+    assert_eq!(emit(&server, r#"{"event":"e","room":"t1"}"#).await, "{\"sockets\":1}\n");
+    client.text().await;
+    for (status, body, code, message) in [
+        (
+            403,
+            r#"{"error":{"message":"Task not found or access denied"}}"#,
+            "rejected",
+            "Task not found or access denied",
+        ),
+        (404, "", "rejected", "Event rejected by server"),
+        (200, r#"{"error":{"message":"no"}}"#, "rejected", "no"),
+        (500, "", "error", "backend unavailable"),
+    ] {
+        client.send("421[\"task_join\",{\"id\":\"t2\"}]").await;
+        backend.hook_of("event").await.answer(status, body);
+        assert_eq!(client.text().await, error(code, "task_join", message), "{status}");
+    }
+    assert_eq!(emit(&server, r#"{"event":"e","room":"t2"}"#).await, "{\"sockets\":0}\n");
+    for (body, ack) in [("", "of the rule"), (r#"{"ack":["of the backend"]}"#, "of the rule")] {
+        client.send("421[\"task_ack\"]").await;
+        backend.hook_of("event").await.done(body);
+        assert_eq!(client.text().await, format!("431[\"{ack}\"]"));
+    }
+    // What lacks something, or has no backend, is nobody's to ask about.
+    let lacks = ask(&mut client, "42[\"task_join\"]").await;
+    assert_eq!(lacks, error("invalid_argument", "task_join", "0.id must be a text or a number"));
+    let nobody = ask(&mut client, "421[\"elsewhere\"]").await;
+    assert_eq!(nobody, error("unavailable", "elsewhere", "backend unavailable"));
+    assert!(backend.is_idle());
+    let metrics = server.ask("/metrics").await.body;
+    assert!(!metrics.contains("socketio_events_unhandled_total{namespace=\"/\"} 1"), "{metrics}");
+}
+
+#[tokio::test]
+async fn a_backend_hears_of_what_a_rule_has_done() {
+    let mut backend = Backend::listen().await;
+    let rules = "
+        [[namespace.rule]]
+        on = 'note'
+        join = '{0}'
+        reply = { event = 'noted' }
+        forward = true
+        [[namespace.rule]]
+        on = 'task_*'
+        ack = 'of the rule'
+        forward = true
+        [[namespace.rule]]
+        on = 'mine'
+        ack = 'alone'
+        forward = true";
+    let server = with_backend("forward", &backend, rules).await;
+    let (mut client, _) = socket::connect(server.endpoint(), "/").await;
+    assert_eq!(ask(&mut client, "421[\"note\",\"n\"]").await, "42[\"noted\"]");
+    let hook = backend.hook_of("event").await;
+    assert_eq!((hook.at("rooms"), hook.at("wants_ack")), (&serde_json::json!(["n"]), &true.into()));
+    hook.done(r#"{"ack":["of the backend"]}"#);
+    assert_eq!(client.text().await, "431[\"of the backend\"]");
+    assert_eq!(ask(&mut client, "422[\"task_1\"]").await, "432[\"of the rule\"]");
+    let hook = backend.hook_of("event").await;
+    assert_eq!(hook.at("wants_ack"), false);
+    hook.answer(404, "");
+    // It was handled, and needs no backend for that.
+    assert_eq!(ask(&mut client, "423[\"mine\"]").await, "433[\"alone\"]");
+    // A rule that was not carried out is not told of.
+    let lacks = ask(&mut client, "42[\"note\"]").await;
+    assert_eq!(lacks, error("invalid_argument", "note", "0 must be a text or a number"));
+    client.send("42[\"task_2\"]").await;
+    let hook = backend.hook_of("event").await;
+    assert_eq!(hook.at("event"), "task_2");
+    hook.answer(403, r#"{"error":{"message":"too late"}}"#);
+    assert_eq!(client.text().await, error("rejected", "task_2", "too late"));
+    let metrics = server.ask("/metrics").await.body;
+    assert!(!metrics.contains("socketio_events_unhandled_total{namespace=\"/\"} 1"), "{metrics}");
 }

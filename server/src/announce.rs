@@ -5,7 +5,7 @@
 use std::fmt::Write;
 
 use crate::{
-    config::{AllowedOrigin, Config, Settled, Upstream},
+    config::{About, AllowedOrigin, Config, Settled, Upstream},
     listeners::Bound,
     redis::Address,
 };
@@ -59,12 +59,13 @@ fn server(config: &Config, clients: &[Bound], operators: &[Bound], files: u64) -
 }
 
 fn warnings(config: &Config, redis: Option<&Address>, files: u64) -> impl Iterator<Item = &'static str> + use<> {
+    let asks_backends = config.backend.0.iter().any(|backend| backend.connect != About::Nobody);
     let warnings = [
         (
             config.api.keys.0.is_empty() && !config.admin.listen.is_empty(),
             "there is no API key: all programs on this machine may use the API",
         ),
-        (!config.wants_tokens(), "auth.mode is \"none\": whoever reaches the server may join"),
+        (!config.wants_tokens() && !asks_backends, "auth.mode is \"none\": whoever reaches the server may join"),
         (
             config.auth.jwt.secret.iter().any(|secret| secret.0.len() < SHORT_SECRET),
             "auth.jwt.secret has less than 32 bytes, and may be guessed",

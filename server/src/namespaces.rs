@@ -13,13 +13,13 @@ use tracing::warn;
 
 use crate::{
     auth::{self, Gate, Pass, Tokens},
-    backend::{self, Answer, Backends, Reply, Told},
-    config::{self, Unhandled},
+    backend::{self, Answer, Asked, Backends, Reply, Told, Unavailable},
+    config::{self, Check, Unhandled},
     member::{self, Member},
     metrics::Metrics,
     pace::Pace,
     rooms,
-    rules::{Happened, Prepared, Rulebook, Rules},
+    rules::{Happened, Prepared, RuleError, Rulebook, Rules},
     seats::{Seat, Seats},
     slots::Values,
     sockets::Sockets,
@@ -44,6 +44,16 @@ struct Space {
 
 /// The place of a socket among those of its user.
 struct OfUser(#[expect(dead_code, reason = "only its drop matters")] Seat);
+
+/// For what a backend is asked, with the ack that is not given yet.
+enum Asker {
+    /// An event without a rule.
+    Event(Ack),
+    /// A rule that is carried out if the backend allows it.
+    Rule(Prepared, Ack),
+    /// A rule that was carried out.
+    Forward(Option<Ack>),
+}
 
 /// Why a client is not let in.
 struct Refused {
@@ -136,7 +146,7 @@ impl Space {
                 async {}
             })
             .on_fallback(move |socket: Socket, event: EventName, args: Args, ack: Ack| {
-                let handled = handling.handle(socket, event, &args, ack);
+                let handled = handling.handle(socket, event, args, ack);
                 async move {
                     if let Some(handled) = handled {
                         handled.await;
@@ -209,37 +219,74 @@ impl Space {
         self: &Arc<Self>,
         socket: Socket,
         event: EventName,
-        args: &Args,
+        args: Args,
         ack: Ack,
     ) -> Option<impl Future<Output = ()> + Send + use<>> {
-        if let Some(rule) = self.rules.find(&event) {
-            let happened = Happened { socket: &socket, event: &event, args };
-            let prepared = Prepared::new(&rule, &happened, &self.sockets);
-            if let Err(error) = prepared.and_then(|prepared| prepared.carry_out(&happened, ack, &self.sockets)) {
-                self.tell_error(&socket, &event, error.code(), &error.to_string(), None);
-            }
-            return None;
-        }
-        let Some(asked) = self.backends.ask(&socket, &event, args, ack.is_wanted()) else {
-            self.report(&socket, &event);
-            return None;
-        };
+        let (asker, asked) = self.begin(&Happened { socket: &socket, event: &event, args: &args }, ack)?;
         let space = self.clone();
         Some(async move {
             let asked = asked.await;
-            match &asked.reply {
-                Ok(Reply::Done(answer)) => space.settle(&socket, &event, answer, ack),
-                Ok(Reply::NotFound) => space.report(&socket, &event),
-                Ok(Reply::Refused(told)) => space.tell_rejected(&socket, &event, told),
-                Err(why) => space.tell_error(&socket, &event, why.code(), "backend unavailable", None),
-            }
+            space.go_on(&Happened { socket: &socket, event: &event, args: &args }, &asked.reply, asker);
         })
     }
 
+    /// What is done of an event at once: all of it, or a backend is asked.
+    fn begin(&self, happened: &Happened<'_>, ack: Ack) -> Option<(Asker, impl Future<Output = Asked> + Send + use<>)> {
+        let Happened { socket, event, args } = *happened;
+        let Some(rule) = self.rules.find(event) else {
+            let asked = self.backends.ask(socket, event, args, ack.is_wanted());
+            if asked.is_none() {
+                self.report(socket, event);
+            }
+            return Some((Asker::Event(ack), asked?));
+        };
+        let begun = Prepared::new(&rule, happened, &self.sockets).and_then(|prepared| {
+            if rule.check == Check::Backend {
+                let asked = self.backends.ask(socket, event, args, ack.is_wanted());
+                return asked.map(|asked| Some((Asker::Rule(prepared, ack), asked))).ok_or(RuleError::Nobody);
+            }
+            let ack = prepared.carry_out(happened, ack, &self.sockets)?;
+            if !rule.forward {
+                return Ok(None);
+            }
+            let asked = self.backends.ask(socket, event, args, ack.as_ref().is_some_and(Ack::is_wanted));
+            Ok(asked.map(|asked| (Asker::Forward(ack), asked)))
+        });
+        begun.unwrap_or_else(|error| {
+            self.tell_error(socket, event, error.code(), &error.to_string(), None);
+            None
+        })
+    }
+
+    /// What is done once a backend has answered, or has not.
+    fn go_on(&self, happened: &Happened<'_>, reply: &Result<Reply, Unavailable>, asker: Asker) {
+        let Happened { socket, event, .. } = *happened;
+        match (reply, asker) {
+            (Ok(Reply::Done(answer)), asker) => self.settle(happened, answer, asker),
+            (Ok(Reply::NotFound), Asker::Event(_)) => self.report(socket, event),
+            // The rule has handled it.
+            (Ok(Reply::NotFound), Asker::Forward(_)) => {}
+            (Ok(Reply::NotFound), Asker::Rule(..)) => self.tell_rejected(socket, event, &Told::default()),
+            (Ok(Reply::Refused(told)), _) => self.tell_rejected(socket, event, told),
+            (Err(why), _) => self.tell_error(socket, event, why.code(), "backend unavailable", None),
+        }
+    }
+
     /// A backend has answered to an event.
-    fn settle(&self, socket: &Socket, event: &str, answer: &Answer, ack: Ack) {
+    fn settle(&self, happened: &Happened<'_>, answer: &Answer, asker: Asker) {
+        let Happened { socket, event, .. } = *happened;
         self.backends.carry_out(socket, answer);
-        if let Some(args) = &answer.ack {
+        let ack = match asker {
+            Asker::Event(ack) => Some(ack),
+            Asker::Forward(ack) => ack,
+            // Who says what is wrong does not allow it.
+            Asker::Rule(_, ack) if answer.error.is_some() || answer.disconnect => Some(ack),
+            Asker::Rule(prepared, ack) => match prepared.carry_out(happened, ack, &self.sockets) {
+                Ok(ack) => ack,
+                Err(error) => return self.tell_error(socket, event, error.code(), &error.to_string(), None),
+            },
+        };
+        if let (Some(args), Some(ack)) = (&answer.ack, ack) {
             match ack.send(args) {
                 // A client that has gone meanwhile needs no answer.
                 Ok(()) | Err(EmitError::Disconnected) => {}

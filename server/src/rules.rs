@@ -61,6 +61,8 @@ pub(crate) enum RuleError {
     /// The client may not.
     Forbidden,
     NotMember,
+    /// No backend is there for it.
+    Nobody,
     Gone,
 }
 
@@ -72,6 +74,7 @@ impl RuleError {
             Self::TooManyRooms => "limit",
             Self::Unauthorized => "unauthorized",
             Self::Forbidden | Self::NotMember => "forbidden",
+            Self::Nobody => "unavailable",
             Self::Gone => "gone",
         }
     }
@@ -87,6 +90,7 @@ impl fmt::Display for RuleError {
             Self::Unauthorized => f.write_str("log in first"),
             Self::Forbidden => f.write_str("not allowed"),
             Self::NotMember => f.write_str("join the room first"),
+            Self::Nobody => f.write_str("backend unavailable"),
             Self::Gone => f.write_str("the socket has left"),
         }
     }
@@ -178,13 +182,13 @@ impl Current {
 fn check(check: &Check, socket: &Socket) -> Result<(), RuleError> {
     let pass = || socket.get::<Pass>();
     match check {
-        Check::Open => Ok(()),
+        // A backend is asked later, with what the client says.
+        Check::Open | Check::Backend => Ok(()),
         Check::User if Member::of(socket).user().is_some() => Ok(()),
         Check::User => Err(RuleError::Unauthorized),
         Check::Role(role) if pass().is_some_and(|pass| pass.has_role(role)) => Ok(()),
         Check::Claims if pass().is_some() => Ok(()),
-        // The check of the configuration lets no rule ask an application.
-        Check::Role(_) | Check::Claims | Check::Backend => Err(RuleError::Forbidden),
+        Check::Role(_) | Check::Claims => Err(RuleError::Forbidden),
     }
 }
 

@@ -5,6 +5,7 @@
 use std::{collections::HashSet, fmt, time::Duration};
 
 use jsonwebtoken::{Algorithm, AlgorithmFamily};
+use socketio::Glob;
 
 use super::{
     keys::{Auth, Backend, Config},
@@ -124,7 +125,7 @@ impl fmt::Display for Conflict {
                 f.write_str("auth.jwt.secret and auth.jwt.public_key_file: there must be one of them, or none")
             }
             Self::EmptySecret => f.write_str("auth.jwt.secret: it is empty"),
-            Self::RuleWithoutBackend(path) => write!(f, "{path}: there is no application that could be asked or told"),
+            Self::RuleWithoutBackend(path) => write!(f, "{path}: there is no backend for this namespace"),
             Self::Leeway => write!(f, "auth.jwt.leeway: it must be {} minutes at most", MAX_LEEWAY.as_secs() / 60),
         }
     }
@@ -200,10 +201,13 @@ pub(super) fn conflicts(config: &Config, is_playground: bool) -> Vec<Conflict> {
     for namespace in &namespace.0 {
         let name = &namespace.name.0;
         refuse(!names.insert(name), Conflict::NamespaceTwice(name.clone()));
+        let is_of = |glob: &str, name: &str| Glob::new(glob).matches(name);
+        let mut globs = config.backend.0.iter().flat_map(|backend| &backend.namespaces);
+        let has_backend = globs.any(|glob| is_of(&glob.0, name) || is_of(name, &glob.0));
         for (index, rule) in namespace.rule.0.iter().enumerate() {
             let path = |key| format!("namespace {name}: rule[{index}].{key}");
-            refuse(rule.check == Check::Backend, Conflict::RuleWithoutBackend(path("check")));
-            refuse(rule.forward, Conflict::RuleWithoutBackend(path("forward")));
+            refuse(!has_backend && rule.check == Check::Backend, Conflict::RuleWithoutBackend(path("check")));
+            refuse(!has_backend && rule.forward, Conflict::RuleWithoutBackend(path("forward")));
         }
     }
     found
