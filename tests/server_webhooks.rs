@@ -1,16 +1,25 @@
 //! Webhooks: a backend is told what clients do, and what it answers is done. It is a real process, or one whose answers
 //! the test gives byte by byte.
 
-use std::{fs, path::Path};
+use std::{fs, net::SocketAddr, path::Path, sync::Arc};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use rcgen::{CertifiedKey, generate_simple_self_signed};
 use serde_json::{Value, json};
 use tests::{
     Row,
     backend::{Backend, Hook},
     frames::{Frame, WebSocket, text},
-    process::{Process, command},
+    process::{Process, command, run},
     within,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream, UnixListener},
+};
+use tokio_rustls::{
+    TlsAcceptor,
+    rustls::{self, ServerConfig, pki_types::PrivateKeyDer},
 };
 
 const BINARY: &str = env!("CARGO_BIN_EXE_socketio-server");
@@ -310,6 +319,7 @@ async fn clients_are_told_when_an_event_comes_to_nothing() {
         log.push_str(&line);
     }
     assert!(log.contains("a hook was not answered"), "{log}");
+    assert_eq!(log.matches("nobody handles this event").count(), 1, "{log}");
     assert!(!log.contains("secret"), "{log}");
 }
 
@@ -869,4 +879,168 @@ async fn a_restart_of_the_application_refuses_nobody_who_joins() {
         assert!(answer.starts_with("40{"), "{answer}");
     }
     app.signal("TERM");
+}
+
+/// Takes connections by TLS with this certificate and key, or by a Unix socket, and passes them on to the backend.
+async fn pass_on<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(mut stream: S, to: SocketAddr) {
+    let mut backend = TcpStream::connect(to).await.expect("it listens");
+    // Either end may close it.
+    let _closed = tokio::io::copy_bidirectional(&mut stream, &mut backend).await;
+}
+
+#[tokio::test]
+async fn backends_are_reached_by_tls_and_by_unix_sockets() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("webhooks");
+    fs::create_dir_all(&folder).expect("writable");
+    let mut backend = Backend::listen().await;
+    let to = backend.address;
+
+    let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".into()]).expect("drawn");
+    let trusted = folder.join("trusted.pem");
+    fs::write(&trusted, cert.pem()).expect("writable");
+    let key = PrivateKeyDer::try_from(signing_key.serialize_der()).expect("a key");
+    let tls = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .and_then(|builder| builder.with_no_client_auth().with_single_cert(vec![cert.der().clone()], key))
+        .expect("a certificate and its key");
+    let acceptor = TlsAcceptor::from(Arc::new(tls));
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let secure = listener.local_addr().expect("bound").port();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            // Who does not trust it ends the handshake.
+            if let Ok(stream) = acceptor.accept(stream).await {
+                tokio::spawn(pass_on(stream, to));
+            }
+        }
+    });
+    let socket = folder.join("app.sock");
+    let _none_before = fs::remove_file(&socket);
+    let listener = UnixListener::bind(&socket).expect("a path");
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(pass_on(stream, to));
+        }
+    });
+
+    let https = format!("https://localhost:{secure}/hook");
+    let unix = format!("unix:{}:/hook", socket.display());
+    let ports = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
+    for (url, host) in [(&https, format!("localhost:{secure}")), (&unix, "localhost".to_owned())] {
+        let _row = Row(url);
+        let mut command = command(BINARY, &[&ports[..], &["--backend", url]].concat());
+        command.env("SSL_CERT_FILE", &trusted);
+        let server = Process::start(command).await;
+        assert!(server.announced.contains(&format!("hooks to {url}")), "{}", server.announced);
+        let mut client = connecting(&server, "40").await;
+        let hook = backend.hook_of("connect").await;
+        assert_eq!((hook.head.line.as_str(), hook.head.header("host")), ("POST /hook HTTP/1.1", host.as_str()));
+        hook.answer(204, "");
+        assert!(client.text().await.starts_with("40{"));
+        drop(client);
+        backend.hook_of("disconnect").await.answer(204, "");
+    }
+    // Who proves another name, or nothing, is asked nothing.
+    let other = format!("https://127.0.0.1:{secure}/hook");
+    let mut command = command(BINARY, &[&ports[..], &["--backend", &other]].concat());
+    command.env("SSL_CERT_FILE", &trusted);
+    let server = Process::start(command).await;
+    let _waiting = connecting(&server, "40").await;
+    let line = "socketio_backend_requests_total{backend=\"default\",code=\"unreachable\",type=\"connect\"}";
+    within(async { while metric(&server, line).await == 0.0 {} }).await;
+    assert!(backend.is_idle());
+}
+
+#[tokio::test]
+async fn what_takes_hooks_is_not_passed_on_to() {
+    let mut backend = Backend::listen().await;
+    let proxy = format!("[proxy]\nupstream = 'http://localhost:{}'", backend.address.port());
+    let server = with_backend("deny", &backend, "", &proxy).await;
+    for path in ["/hook", "/hook/", "/x/../hook", "/%68ook"] {
+        let answer = server.post(path, r#"{"type":"event"}"#).await;
+        assert_eq!(answer.status, 404, "{path}");
+    }
+    assert!(backend.is_idle());
+    let _client = connecting(&server, "40").await;
+    backend.hook_of("connect").await.answer(204, "");
+}
+
+#[tokio::test]
+async fn who_has_a_token_is_asked_about_only_where_that_is_wanted() {
+    let secret = "a secret of thirty-two bytes, or more";
+    let set = format!("auth.jwt.secret={secret}");
+    let token = run(BINARY, &["token", "--set", &set, "--sub", "ann"]).await;
+    let token = String::from_utf8(token.stdout).expect("UTF-8").trim().to_owned();
+    assert!(token.starts_with("ey"), "{token}");
+    let auth =
+        format!("[auth]\nmode = 'jwt_optional'\n[auth.jwt]\nsecret = '{secret}'\n[[namespace]]\nrequire_user = true");
+    let with_token = format!(r#"40{{"token":"{token}"}}"#);
+    for (connect, of_token, of_stranger) in [("true", false, true), ("'always'", true, true), ("false", false, false)] {
+        let _row = Row(connect);
+        let mut backend = Backend::listen().await;
+        let options = format!("connect = {connect}");
+        let server = with_backend(&format!("token-{}", connect.trim_matches('\'')), &backend, &options, &auth).await;
+        let mut ann = connecting(&server, &with_token).await;
+        if of_token {
+            let hook = backend.hook_of("connect").await;
+            assert_eq!(hook.at("user"), "ann", "what the token says is known");
+            hook.answer(204, "");
+        }
+        assert!(ann.text().await.starts_with("40{"));
+        let mut stranger = connecting(&server, "40").await;
+        if of_stranger {
+            backend.hook_of("connect").await.done(r#"{"user":"bob"}"#);
+            assert!(stranger.text().await.starts_with("40{"));
+            // One whom the backend lets in, and the server does not, is gone again.
+            let mut nobody = connecting(&server, "40").await;
+            backend.hook_of("connect").await.answer(204, "");
+            assert!(nobody.text().await.contains("User required"));
+            backend.hook_of("disconnect").await.answer(204, "");
+        } else {
+            assert!(stranger.text().await.contains("User required"));
+        }
+        assert!(backend.is_idle());
+        ann.send(r#"421["e"]"#).await;
+        let hook = backend.hook_of("event").await;
+        assert_eq!(hook.at("user"), "ann");
+        echo(hook);
+        assert_eq!(ann.frame().await, text("431[]"));
+        drop(ann);
+        backend.hook_of("disconnect").await.answer(204, "");
+    }
+}
+
+#[tokio::test]
+async fn rooms_with_presence_show_what_a_backend_says_of_a_socket() {
+    let mut backend = Backend::listen().await;
+    let server = with_backend("presence", &backend, "", "[[room]]\nmatch = 'doc'\npresence = true").await;
+    let mut client = connecting(&server, "40").await;
+    backend.hook_of("connect").await.done(r#"{"user":"ann","info":{"color":"red"},"rooms":["doc"]}"#);
+    assert!(client.text().await.starts_with("40{"));
+    let state = r#"42["presence_state",{"members":{"ann":{"count":1,"info":{"color":"red"}}},"room":"doc"}]"#;
+    assert_eq!(client.frame().await, text(state));
+}
+
+#[tokio::test]
+async fn what_cannot_be_done_is_left_out_and_all_else_is_done() {
+    let mut backend = Backend::listen().await;
+    let limits = "[limits]\nmax_rooms_per_socket = 2";
+    let mut server = with_backend("left-out", &backend, "", limits).await;
+    let (mut client, sid) = join(&server, &mut backend).await;
+    client.send(r#"421["e"]"#).await;
+    let answer = json!({
+        "rooms": ["a", "b", "c"],
+        "actions": [
+            { "op": "session", "sid": "nobody", "set": {} },
+            { "op": "emit", "event": "to b", "room": "b" },
+            { "op": "emit", "event": "to c", "room": "c" },
+            { "op": "user", "sid": sid, "user": null },
+        ],
+        "ack": [],
+    });
+    backend.hook_of("event").await.done(&answer.to_string());
+    assert_eq!(client.frame().await, text(r#"42["to b"]"#));
+    assert_eq!(client.frame().await, text("431[]"));
+    let line = server.logged("an action was left out").await;
+    assert!(line.contains("backend=\"default\"") && !line.contains(&sid), "{line}");
 }

@@ -166,14 +166,15 @@ impl Backends {
             About::Everybody => true,
         };
         let is_told = self.tells_recovered || !socket.recovered();
-        let joined = match self.find(socket, is_asked).filter(|_| is_told) {
+        match self.find(socket, is_asked).filter(|_| is_told) {
             Some(backend) => self.ask_to_join(backend, socket, auth).await,
             None => Ok(()),
-        };
-        if joined.is_ok() {
-            socket.set(Some(Stay { since: Instant::now() }));
         }
-        joined
+    }
+
+    /// A client is let in: its backend is to be told when it leaves, also if it was not asked.
+    pub(crate) fn enter(&self, socket: &Socket) {
+        socket.set(Some(Stay { since: Instant::now() }));
     }
 
     async fn ask_to_join(&self, backend: &Backend, socket: &Socket, auth: Box<RawValue>) -> Result<(), Refused> {

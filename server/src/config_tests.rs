@@ -207,6 +207,8 @@ fn namespaces_are_those_that_a_backend_decides_about() {
         ("[[backend]]\nconnect = false", &["/"]),
         ("[[backend]]\nnamespaces = ['/a', '/b-*']\n[[backend]]\nname = 'x'\nnamespaces = '/a'", &["/a", "/b-*"]),
         ("[[backend]]\n[[namespace]]\nname = '/c'", &["/c"]),
+        ("[[backend]]\n[[room]]\n[[room]]\nnamespace = '/b'\n[[room]]\nnamespace = 'b'", &["*", "/", "/b"]),
+        ("[[backend]]\nnamespaces = '/a'\n[[room]]", &["/a"]),
     ] {
         assert_eq!(names(text), expected, "{text}");
     }

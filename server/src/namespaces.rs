@@ -115,13 +115,16 @@ fn of_one(config: &config::Config, options: &config::Namespace, shared: &Shared<
         of_users: Seats::new(options.max_per_user, None),
         pace: Pace::default(),
     });
-    let namespaces = match options.name.0.strip_suffix('*') {
-        None => vec![Namespace::new(&options.name.0)],
-        // A parameter stands for one character at least.
-        Some("") => vec![Namespace::new("/"), Namespace::pattern("/{*name}")],
-        Some(prefix) => vec![Namespace::pattern(&format!("{prefix}{{*name}}"))],
+    let name = &*options.name.0;
+    let has_root = config.namespaces().iter().any(|other| other.name.0 == "/");
+    let namespaces = match name.strip_suffix('*') {
+        None => vec![(name, Namespace::new(name))],
+        // A parameter stands for one character at least, and what has an entry of its own has that.
+        Some("") if has_root => vec![(name, Namespace::pattern("/{*name}"))],
+        Some("") => vec![("/", Namespace::new("/")), (name, Namespace::pattern("/{*name}"))],
+        Some(prefix) => vec![(name, Namespace::pattern(&format!("{prefix}{{*name}}")))],
     };
-    let configure = |namespace| rooms::configure(space.serve(namespace, taken.clone()), config, &options.name.0);
+    let configure = |(name, namespace)| rooms::configure(space.serve(namespace, taken.clone()), config, name);
     namespaces.into_iter().map(configure).collect()
 }
 
@@ -201,6 +204,7 @@ impl Space {
             // A room whose name is too long, or one too many, is one that cannot be filled.
             let _left_out = socket.join(room);
         }
+        self.backends.enter(socket);
         Ok(())
     }
 

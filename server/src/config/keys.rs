@@ -2,11 +2,12 @@
 //! What it is not: what follows from several of them together (`check`).
 //! Who calls it: `config` fills them; everything in the binary reads its own.
 
-use std::{borrow::Cow, path::PathBuf, time::Duration};
+use std::{borrow::Cow, collections::HashSet, path::PathBuf, time::Duration};
 
 use engineio::Transport;
 use ipnet::IpNet;
 use jsonwebtoken::Algorithm;
+use socketio::Glob;
 
 use super::{
     data::Data,
@@ -488,12 +489,15 @@ impl Config {
         if !self.namespace.0.is_empty() {
             return Cow::Borrowed(&self.namespace.0);
         }
-        let mut names: Vec<&NamespaceName> = Vec::new();
-        for backend in self.backend.0.iter().filter(|backend| backend.connect != About::Nobody) {
-            let new = backend.namespaces.iter().filter(|name| !names.contains(name));
-            names.extend(new.collect::<Vec<_>>());
-        }
-        let named = |name: &NamespaceName| Namespace { name: name.clone(), ..Namespace::default() };
+        let of_backends = self.backend.0.iter().filter(|backend| backend.connect != About::Nobody);
+        let mut names: Vec<NamespaceName> = of_backends.flat_map(|backend| backend.namespaces.clone()).collect();
+        // What is said of the rooms of one of them is of no other.
+        let is_meant = |name: &NamespaceName| names.iter().any(|meant| Glob::new(&meant.0).matches(&name.0));
+        let of_rooms = self.room.0.iter().filter_map(|room| NamespaceName::read(&Value::Text(room.namespace.clone())));
+        names.extend(of_rooms.filter(is_meant).collect::<Vec<_>>());
+        let mut seen = HashSet::new();
+        names.retain(|name| seen.insert(name.0.clone()));
+        let named = |name| Namespace { name, ..Namespace::default() };
         if names.is_empty() { vec![Namespace::default()] } else { names.into_iter().map(named).collect() }.into()
     }
 
