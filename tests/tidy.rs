@@ -21,7 +21,7 @@ const ENGINEIO: &str = "\
     words: protocol, id, packet + protocol, reason + packet, query + protocol reason, handshake + protocol
     codecs: frame, payload + frame, jsonp, extension, deflate
     machine: config, allowance, event, heartbeat + config, outbox + config, requests, \
-        session + allowance config event heartbeat outbox requests
+        session + allowance config event heartbeat outbox requests, stats + session
     shared: admission, socket + admission, sessions + admission socket
     carriers: reader, websocket + reader, polling, driver + websocket
     front: engine, origin, refusal, head + refusal, cors + head origin, cookie, compress, http + cookie cors origin refusal, \

@@ -10,7 +10,7 @@
 //! V3:  Listening -- ping: anew --> Listening -- pingInterval + pingTimeout: TimedOut
 //! ```
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::{
     config::{Config, deadline},
@@ -28,6 +28,10 @@ pub(crate) struct Heartbeat {
     unsolicited: u32,
     /// Pongs to pings before the last one, which were not waited for.
     owed: u32,
+    /// When the last ping was queued.
+    pinged: Option<Instant>,
+    /// Time that the last answer took.
+    round_trip: Option<Duration>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -68,7 +72,7 @@ impl Heartbeat {
             Revision::V4 => (deadline(now, config.ping_interval), Phase::Resting),
             Revision::V3 => (listen(now, config), Phase::Listening),
         };
-        Self { at, phase, unsolicited: 0, owed: 0 }
+        Self { at, phase, unsolicited: 0, owed: 0, pinged: None, round_trip: None }
     }
 
     /// When to ask again.
@@ -90,6 +94,7 @@ impl Heartbeat {
             }
             (Phase::Awaiting | Phase::Extended, Packet::Pong) if given => {
                 (self.at, self.phase) = (deadline(now, config.ping_interval), Phase::Resting);
+                self.round_trip = self.pinged.map(|pinged| now.saturating_duration_since(pinged));
                 Heard::Beat
             }
             (Phase::Resting | Phase::Awaiting | Phase::Extended, Packet::Pong) => {
@@ -121,6 +126,17 @@ impl Heartbeat {
         }
     }
 
+    /// Time that the last answer to a ping took.
+    pub(crate) fn round_trip(&self) -> Option<Duration> {
+        self.round_trip
+    }
+
+    /// Time for which a ping has been waiting for its answer.
+    pub(crate) fn unanswered(&self, now: Instant) -> Option<Duration> {
+        let pinged = self.pinged.filter(|_| matches!(self.phase, Phase::Awaiting | Phase::Extended))?;
+        Some(now.saturating_duration_since(pinged))
+    }
+
     /// What is to be done now.
     pub(crate) fn poll(&mut self, now: Instant, config: &Config) -> Beat {
         if now < self.at {
@@ -128,8 +144,8 @@ impl Heartbeat {
         }
         match self.phase {
             Phase::Resting => {
-                *self =
-                    Self { at: deadline(now, config.ping_timeout), phase: Phase::Awaiting, unsolicited: 0, ..*self };
+                (self.at, self.phase) = (deadline(now, config.ping_timeout), Phase::Awaiting);
+                (self.unsolicited, self.pinged) = (0, Some(now));
                 Beat::Ping
             }
             Phase::Awaiting | Phase::Extended | Phase::Listening => Beat::TimedOut,

@@ -78,6 +78,7 @@ mod service;
 mod session;
 mod sessions;
 mod socket;
+mod stats;
 mod websocket;
 
 pub use bytestring::ByteString;
@@ -106,3 +107,4 @@ pub use serve::{Listener, Serve};
 pub use service::{RemoteAddr, Service};
 pub use session::{Session, Transmit};
 pub use socket::{Hold, Seal, Socket};
+pub use stats::Stats;

@@ -22,6 +22,8 @@ pub(crate) struct Outbox {
     bytes: usize,
     /// How many of them, the first ones, were put before all others: they have no position.
     ahead: u64,
+    /// Bytes that were ever queued.
+    total: u64,
     /// Frames that were ever queued behind others: the position of the last one.
     queued: u64,
     /// The position of the last ping.
@@ -124,6 +126,7 @@ impl Outbox {
     /// Queues a frame of the protocol's own, which no limit holds back.
     pub(crate) fn push_control(&mut self, frame: Frame) {
         self.queued += 1;
+        self.total += frame.size() as u64;
         self.bytes += frame.size();
         self.corked = false;
         self.frames.push_back(frame);
@@ -253,6 +256,11 @@ impl Outbox {
     /// Frames with a position that have not left.
     fn waiting(&self) -> u64 {
         self.queue() + self.writing
+    }
+
+    /// Bytes that were ever queued, frame headers included.
+    pub(crate) fn total(&self) -> u64 {
+        self.total
     }
 
     /// Bytes that wait, frame headers included.

@@ -69,12 +69,14 @@ pub struct Session {
     config: Arc<Config>,
     encoding: Encoding,
     state: State,
-    heartbeat: Heartbeat,
+    pub(crate) heartbeat: Heartbeat,
     pub(crate) outbox: Outbox,
     /// What came by polling and waits for the driver.
     inbox: VecDeque<Event>,
     /// What its application lets it do so far.
     allowance: Allowance,
+    /// Messages and heartbeats that came so far, and the bytes of these messages.
+    pub(crate) received: (u64, u64),
 }
 
 #[derive(Debug)]
@@ -110,7 +112,8 @@ impl Session {
         if let Some(message) = &config.initial_packet {
             outbox.push_control(Frame::from(message));
         }
-        Self { config, encoding, state, heartbeat, outbox, inbox: VecDeque::new(), allowance: Allowance::default() }
+        let (inbox, allowance, received) = (VecDeque::new(), Allowance::default(), (0, 0));
+        Self { config, encoding, state, heartbeat, outbox, inbox, allowance, received }
     }
 
     /// A GET arrived. It is parked until [`poll_get`](Self::poll_get) has an answer.
@@ -201,6 +204,7 @@ impl Session {
         }
         if matches!(packet, Packet::Message(_) | Packet::Ping(_) | Packet::Pong) {
             self.allowance.mark_used();
+            self.received.0 += 1;
         }
         match self.heartbeat.handle_packet(now, &packet, self.outbox.gave_ping(), &self.config) {
             Heard::Beat if self.encoding.revision == Revision::V3 => {
@@ -227,6 +231,7 @@ impl Session {
     }
 
     fn within_budget(&mut self, message: Message) -> Option<Message> {
+        self.received.1 += message.len() as u64;
         if self.allowance.spend(message.len()) {
             return Some(message);
         }

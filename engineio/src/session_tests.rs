@@ -7,6 +7,7 @@
 use std::{io, time::Instant};
 
 use super::*;
+use crate::stats::Stats;
 
 struct Machine {
     session: Session,
@@ -91,6 +92,16 @@ impl Machine {
             "progress" => {
                 let Progress { queued, asked, confirmed } = self.session.progress();
                 format!("{queued} {asked} {confirmed}")
+            }
+            "stats" => {
+                let stats = self.session.stats(self.now);
+                let Stats { packets_received, bytes_received, packets_sent, bytes_sent, .. } = stats;
+                let millis = |time: Option<Duration>| time.map_or("-".into(), |time| time.as_millis().to_string());
+                let waits = format!("{} {}", stats.outbox_packets, stats.outbox_bytes);
+                let (round_trip, unanswered) = (millis(stats.round_trip), millis(stats.unanswered));
+                format!(
+                    "{packets_received} {bytes_received} {packets_sent} {bytes_sent} {waits} {round_trip} {unanswered}"
+                )
             }
             "flushed" => if self.session.is_flushed(self.marked) { "yes" } else { "no" }.into(),
             "limit" => {
@@ -635,6 +646,27 @@ fn progress() {
     probing(
         "a GET that is refused confirms nothing",
         "send a -> ok\nget -> 4a\nws 2probe -> probing\nws 5 -> websocket\nget -> refused 3\nprogress -> 2 2 1",
+    );
+}
+
+#[test]
+fn figures() {
+    // Received, sent, waiting: each in packets and bytes. Frames have a header of two bytes, the open packet has `{}`.
+    websocket(
+        "what comes, goes and waits is counted",
+        "stats -> 0 0 1 5 0 0 - -\nsend ab -> ok\nsend c -> ok\nstats -> 0 0 3 14 2 9 - -\nwrite -> 4ab|4c
+         stats -> 0 0 3 14 0 0 - -\nws 4abc -> message abc\nstats -> 1 3 3 14 0 0 - -\nws lost -> closed transport close
+         send d -> closed transport close\nstats -> 1 3 3 14 0 0 - -",
+    );
+    websocket(
+        "a ping waits for its answer, which takes its time",
+        "wait 300 -> websocket\nwrite -> 2\nstats -> 0 0 2 8 0 0 - 0\nwait 120 -> websocket\nstats -> 0 0 2 8 0 0 - 120
+         ws 3 -> websocket\nstats -> 1 0 2 8 0 0 120 -\nwait 350 -> websocket\nstats -> 1 0 3 11 1 3 120 50",
+    );
+    polling(
+        "by polling, another packet does not answer a ping",
+        "wait 310 -> polling\nget -> 2\npost 4a -> ok\nwait 50 -> polling\nstats -> 1 1 2 8 0 0 - 60\npost 3 -> ok
+         stats -> 2 1 2 8 0 0 60 -",
     );
 }
 

@@ -31,6 +31,7 @@ use crate::{
     protocol::{Encoding, Transport},
     reason::{CloseReason, SendError, Sent},
     session::Session,
+    stats::Stats,
 };
 
 /// What a WebSocket runs on: hyper's upgraded connection, or any other stream of bytes.
@@ -193,6 +194,11 @@ impl Socket {
     /// Bytes that wait for the client.
     pub fn outbox_bytes(&self) -> usize {
         self.lock().session.outbox_bytes()
+    }
+
+    /// How it is doing: how much came and was sent, what waits, how fast the client answers.
+    pub fn stats(&self) -> Stats {
+        self.lock().session.stats(Instant::now().into_std())
     }
 
     /// How far the client has come in what was sent, for those who send again what a lost connection may have lost.

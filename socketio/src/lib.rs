@@ -214,7 +214,7 @@ mod value;
 #[doc = include_str!("../guide.md")]
 pub mod guide {}
 
-pub use engineio::{self, CloseReason, Handshake, Revision, Sent, Transport, TransportFault};
+pub use engineio::{self, CloseReason, Handshake, Revision, Sent, Stats, Transport, TransportFault};
 
 pub use answer::{Answer, Answers, Incomplete};
 pub use args::{Args, FromArgs};

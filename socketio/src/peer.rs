@@ -305,6 +305,10 @@ impl Peer {
         if self.is_gone() { 0 } else { self.acks().resolve(id, args) }
     }
 
+    pub(crate) fn pending_acks(&self) -> usize {
+        self.acks().len()
+    }
+
     pub(crate) fn forget_ack(&self, id: u64) {
         self.acks().forget(id);
     }

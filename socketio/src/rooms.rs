@@ -10,6 +10,7 @@ use std::{
 };
 
 use dashmap::{DashMap, Entry};
+use serde::{Serialize, Serializer};
 
 use crate::id::SocketId;
 
@@ -39,6 +40,12 @@ impl Borrow<str> for Room {
 impl fmt::Display for Room {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+impl Serialize for Room {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
     }
 }
 

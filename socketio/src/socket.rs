@@ -4,7 +4,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use engineio::{Handshake, Revision, Transport};
+use engineio::{Handshake, Revision, Stats, Transport};
 use serde::Serialize;
 
 use crate::{
@@ -76,6 +76,17 @@ impl Socket {
     /// Bytes that wait for the client: on its connection, so of all its namespaces.
     pub fn outbox_bytes(&self) -> usize {
         self.peer.engine.outbox_bytes()
+    }
+
+    /// How its connection is doing: how much came and was sent, of all its namespaces; what waits, and how fast the
+    /// client answers.
+    pub fn stats(&self) -> Stats {
+        self.peer.engine.stats()
+    }
+
+    /// How many answers its client owes to events that were emitted with an ack.
+    pub fn pending_acks(&self) -> usize {
+        self.peer.pending_acks()
     }
 
     /// The revision of Engine.IO that the client speaks, and with it the protocol of Socket.IO: 4 above

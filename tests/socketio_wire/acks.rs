@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use socketio::{AckError, Args, Config, EmitError, Incomplete, Limits, Namespace, Socket, SocketId, Value};
+use socketio::{AckError, Args, Config, EmitError, Incomplete, Limits, Namespace, Socket, SocketId, Transport, Value};
 use tests::{
     Row,
     frames::{CLOSED, Frame, WebSocket, text},
@@ -345,6 +345,11 @@ async fn t17_ak_09_j20_nothing_is_left_behind_in_the_sockets() {
         client.send(&format!("43{at}[]")).await;
     }
     assert_eq!(heard(&mut client).await, []);
+    assert_eq!(asked.pending_acks(), 0);
+    let stats = asked.stats();
+    // Beside these events and answers there were CONNECTs, and whatever `heard` needs.
+    assert!(stats.packets_sent > 300 && stats.packets_received > 300 && stats.bytes_received > 1000, "{stats:?}");
+    assert_eq!((stats.transport, stats.outbox_packets), (Transport::WebSocket, 0));
 }
 
 #[tokio::test]
@@ -356,6 +361,7 @@ async fn j20_a_socket_owes_so_many_answers_and_no_more() {
     let first = asked.emit_with_ack::<u8>("question", &()).expect("emitted");
     let second = io.emit_with_ack::<u8>("question", &()).expect("emitted");
     assert!(matches!(asked.emit_with_ack::<u8>("question", &()), Err(EmitError::TooManyAcks)));
+    assert_eq!(asked.pending_acks(), 2);
     let third = io.emit_with_ack::<u8>("question", &()).expect("emitted");
     assert_eq!(outcomes(within(third).await), (vec![], vec!["the socket owes too many answers already".into()]));
     assert_eq!(heard(&mut client).await, [r#"420["question"]"#, r#"421["question"]"#].map(text));
