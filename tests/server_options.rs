@@ -35,6 +35,7 @@ const OPTIONS: &[Spoken] = &[
         "[{\"kee\":1}]",
     ),
     ("api.max_body", "1kB", "1k"),
+    ("api.max_batch", "10", "many"),
     ("engine.transports", "websocket", "[\"webtransport\"]"),
     ("engine.ping_interval", "300ms", "0"),
     ("engine.ping_timeout", "200ms", "soon"),

@@ -33,6 +33,14 @@ where
     answer.map(|body| Either::Right(body.map_err(Into::into).boxed_unsync()))
 }
 
+/// JSON, with the end of its line.
+pub(crate) fn json(mut json: Vec<u8>) -> Response<Full<Bytes>> {
+    json.push(b'\n');
+    let mut answer = Response::new(Full::from(json));
+    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    answer
+}
+
 /// Words for people.
 pub(crate) fn text(status: StatusCode, text: impl Into<Bytes>) -> Response<Full<Bytes>> {
     let mut answer = Response::new(Full::new(text.into()));

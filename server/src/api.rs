@@ -1,180 +1,161 @@
-//! What it is: the HTTP API: programs in any language emit to clients.
-//! What it is not: the judge of who may use it (`keyring`), nor the listener (`admin`).
+//! What it is: the HTTP API: its routes, and how a request finds the one that it is for.
+//! What it is not: what they do (the files below), the judge of who may use it (`keyring`), nor the listener (`admin`).
 //! Who calls it: `admin`.
 
-use std::{error::Error, sync::Arc};
+mod batch;
+mod body;
+mod error;
+mod namespaces;
+mod ops;
+mod page;
+mod portrait;
+mod rooms;
+mod route;
+mod sockets;
+mod stats;
+mod tokens;
 
-use bytes::Bytes;
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper::{
-    Method, Request, Response, StatusCode,
-    body::Incoming,
-    header::{self, HeaderValue},
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
 };
-use serde_json::json;
-use socketio::EmitError;
+
+use hyper::{Method, Request, body::Incoming, http::request::Parts};
+use tokio::sync::watch;
 
 use crate::{
-    auth::{
-        Tokens,
-        draft::{Draft, DraftError},
-    },
-    keyring::Grant,
-    member::MemberError,
-    op::{Op, OpError},
-    perform::{Done, PerformError},
+    answer::{Answer, whole},
+    auth::Tokens,
+    config::{Config, Scope},
+    keyring::Keyring,
     sockets::Sockets,
 };
+use route::{Call, Handler, Query, Route, on};
 
-/// What emits of the API count as.
-const SOURCE: &str = "api";
+pub(crate) use error::ApiError;
 
-/// What can be wrong with a request: status, code, and for the last ones the field.
-#[derive(Debug)]
-pub(crate) enum ApiError {
-    Method(&'static str),
-    /// No key, or none that is known.
-    Unauthorized,
-    /// The key is not good for this.
-    Forbidden,
-    Body,
-    /// The body is larger than this, in bytes.
-    TooLarge(usize),
-    Op(OpError),
-    Perform(PerformError),
-    Draft(DraftError),
-}
+/// What all paths of it begin with, found or not.
+const PREFIX: &str = "/api/";
+
+/// What requests count as that are for no route.
+const NO_ROUTE: &str = "other";
+
+const EMIT: &[Scope] = &[Scope::Emit];
+const MANAGE: &[Scope] = &[Scope::Manage];
+const READ: &[Scope] = &[Scope::Read];
+/// What is in the body decides which of them.
+const DO: &[Scope] = &[Scope::Emit, Scope::Manage];
+
+const PAGE: &[&str] = &["limit", "cursor"];
+const SOCKETS: &[&str] = &["namespace", "room", "user", "limit", "cursor"];
+const ROOMS: &[&str] = &["namespace", "prefix", "limit", "cursor"];
+const NAMESPACE: &[&str] = &["namespace"];
+
+/// All of it: method, path, the scopes of which a key needs one, query, and what then happens. The busiest come first.
+static ROUTES: [Route; 15] = [
+    on(Method::POST, "/api/v1/emit", EMIT, &[], Handler::Op("emit")),
+    on(Method::POST, "/api/v1/batch", DO, &[], Handler::Own(batch::answer)),
+    on(Method::POST, "/api/v1/join", MANAGE, &[], Handler::Op("join")),
+    on(Method::POST, "/api/v1/leave", MANAGE, &[], Handler::Op("leave")),
+    on(Method::POST, "/api/v1/close_room", MANAGE, &[], Handler::Op("close_room")),
+    on(Method::POST, "/api/v1/disconnect", MANAGE, &[], Handler::Op("disconnect")),
+    on(Method::GET, "/api/v1/stats", READ, &[], Handler::Show(stats::show)),
+    on(Method::GET, "/api/v1/namespaces", READ, PAGE, Handler::Show(namespaces::list)),
+    on(Method::GET, "/api/v1/rooms", READ, ROOMS, Handler::Show(rooms::list)),
+    on(Method::GET, "/api/v1/rooms/{room}", READ, NAMESPACE, Handler::Show(rooms::show)),
+    on(Method::GET, "/api/v1/sockets", READ, SOCKETS, Handler::Show(sockets::list)),
+    on(Method::GET, "/api/v1/sockets/{sid}", READ, &[], Handler::Show(sockets::show)),
+    on(Method::PATCH, "/api/v1/sockets/{sid}", MANAGE, &[], Handler::Take(sockets::change)),
+    on(Method::DELETE, "/api/v1/sockets/{sid}", MANAGE, &["transport"], Handler::Show(sockets::disconnect)),
+    on(Method::POST, "/api/v1/tokens", MANAGE, &[], Handler::Take(tokens::sign)),
+];
 
 /// What the API works on.
-#[derive(Clone)]
 pub(crate) struct Api {
     pub(crate) sockets: Arc<Sockets>,
     pub(crate) tokens: Tokens,
+    pub(crate) keyring: Keyring,
+    pub(crate) bounds: Bounds,
+    /// Whether the server closes its connections.
+    pub(crate) closing: watch::Receiver<bool>,
+    pub(crate) since: Instant,
+}
+
+/// The options that concern it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds {
     /// Largest body of a request, in bytes.
     pub(crate) max_body: usize,
+    /// Most ops in one body.
+    pub(crate) max_batch: usize,
+    /// What may wait for one client, in packets and in bytes.
+    pub(crate) max_queue: (usize, usize),
 }
 
-/// An answer, or what is wrong with the request.
-pub(crate) type Answered = Result<Response<Full<Bytes>>, ApiError>;
+impl Bounds {
+    pub(crate) fn of(config: &Config) -> Self {
+        Self {
+            max_body: config.api.max_body.0,
+            max_batch: config.api.max_batch,
+            max_queue: (config.limits.send_queue_messages, config.limits.send_queue_bytes.0),
+        }
+    }
+}
 
 impl Api {
-    /// `POST /api/v1/emit`.
-    pub(crate) async fn emit(&self, request: Request<Incoming>, grant: &Grant) -> Answered {
-        if request.method() != Method::POST {
-            return Err(ApiError::Method("POST"));
-        }
-        let op = Op::read(&body(request, self.max_body).await?, Some("emit")).map_err(ApiError::Op)?;
-        if !grant.is_for(&op.namespace) {
-            return Err(ApiError::Forbidden);
-        }
-        let done = match self.sockets.perform(&op, SOURCE).map_err(ApiError::Perform)? {
-            Done::Sent(sockets) => json!({ "sockets": sockets }),
-            Done::Changed(sockets) => json!({ "changed": sockets }),
+    /// Whether a path is one of the API's, be there something or not.
+    pub(crate) fn has(path: &str) -> bool {
+        path.starts_with(PREFIX)
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        *self.closing.borrow()
+    }
+
+    /// Answers one request, whose path begins behind so many bytes.
+    pub(crate) async fn answer(self: &Arc<Self>, request: Request<Incoming>, prefix: usize) -> Answer {
+        let start = Instant::now();
+        let (parts, body) = request.into_parts();
+        let found = route::find(&ROUTES, &parts.method, &parts.uri.path()[prefix..]);
+        let template = found.as_ref().map_or(NO_ROUTE, |(route, _)| route.template);
+        let answer = match found {
+            Ok((route, name)) => self.call(route, name, &parts, body).await,
+            Err(error) => Err(error),
         };
-        Ok(answer(StatusCode::OK, &done))
+        let answer = answer.unwrap_or_else(|error| whole(error.answer()));
+        let seconds = start.elapsed().as_secs_f64();
+        self.sockets.metrics.api_request(template, answer.status(), seconds);
+        answer
     }
 
-    /// `POST /api/v1/tokens`.
-    pub(crate) async fn sign(&self, request: Request<Incoming>, grant: &Grant) -> Answered {
-        if request.method() != Method::POST {
-            return Err(ApiError::Method("POST"));
+    async fn call(
+        self: &Arc<Self>,
+        route: &'static Route,
+        name: Option<&str>,
+        parts: &Parts,
+        body: Incoming,
+    ) -> Result<Answer, ApiError> {
+        let grant = self.keyring.grant(&parts.headers, route.scopes)?;
+        // Those who only look may go on to.
+        if route.method != Method::GET && self.is_closing() {
+            return Err(ApiError::Closing);
         }
-        let draft = Draft::read(&body(request, self.max_body).await?).map_err(ApiError::Op)?;
-        // A token is good for all namespaces, unless it says for which.
-        let names = draft.permit.namespaces.as_deref();
-        if !names.map_or_else(|| grant.is_for("*"), |names| names.iter().all(|name| grant.is_for(name))) {
-            return Err(ApiError::Forbidden);
+        let name = name.map(route::decoded).transpose()?.unwrap_or_default();
+        let query = Query::read(parts.uri.query(), route.query)?;
+        let call = Call { api: self, grant: &grant, name, query, headers: &parts.headers };
+        match route.handler {
+            Handler::Op(name) => ops::answer(&call, name, body).await,
+            Handler::Show(show) => show(&call).map(whole),
+            Handler::Take(take) => {
+                let body = body::read(call.headers, body, self.bounds.max_body).await?;
+                take(&call, &body).map(whole)
+            }
+            Handler::Own(answer) => answer(call, body).await,
         }
-        let signed = self.tokens.sign(&draft).map_err(ApiError::Draft)?;
-        Ok(answer(StatusCode::OK, &json!({ "token": signed.token, "expires_at": signed.expires_at })))
-    }
-
-    /// `GET /api/v1/stats`.
-    pub(crate) fn stats(&self, request: &Request<Incoming>) -> Answered {
-        if request.method() != Method::GET {
-            return Err(ApiError::Method("GET"));
-        }
-        Ok(answer(StatusCode::OK, &json!({ "connections": self.sockets.io().clients_count() })))
-    }
-}
-
-async fn body(request: Request<Incoming>, max: usize) -> Result<Bytes, ApiError> {
-    let collected = Limited::new(request.into_body(), max).collect().await;
-    let error = |error: Box<dyn Error + Send + Sync>| match error.is::<LengthLimitError>() {
-        true => ApiError::TooLarge(max),
-        false => ApiError::Body,
-    };
-    Ok(collected.map_err(error)?.to_bytes())
-}
-
-/// The error table of the API.
-pub(crate) fn refuse(error: &ApiError) -> Response<Full<Bytes>> {
-    let (status, code, field, message) = match error {
-        ApiError::Method(method) => {
-            (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", None, format!("use {method}"))
-        }
-        ApiError::Unauthorized => {
-            let message = "say `Authorization: Bearer KEY` or `X-API-Key: KEY`, with a key of api.keys";
-            (StatusCode::UNAUTHORIZED, "unauthorized", None, message.into())
-        }
-        ApiError::Forbidden => (StatusCode::FORBIDDEN, "forbidden", None, "the key is not good for this".into()),
-        ApiError::Body => (StatusCode::BAD_REQUEST, "bad_request", None, "the body did not arrive whole".into()),
-        ApiError::TooLarge(max) => {
-            (StatusCode::PAYLOAD_TOO_LARGE, "too_large", None, format!("a body has {max} bytes at most"))
-        }
-        ApiError::Op(OpError::Syntax(error)) => (StatusCode::BAD_REQUEST, "malformed_json", None, error.to_string()),
-        ApiError::Op(error @ OpError::Reserved(_)) => {
-            (StatusCode::BAD_REQUEST, "reserved_event", Some("event"), error.to_string())
-        }
-        ApiError::Op(error @ OpError::Field { field, .. }) => {
-            let field = Some(&**field).filter(|field| !field.is_empty());
-            (StatusCode::UNPROCESSABLE_ENTITY, "invalid_argument", field, error.to_string())
-        }
-        ApiError::Draft(DraftError::NoSecret) => {
-            (StatusCode::CONFLICT, "no_secret", None, DraftError::NoSecret.to_string())
-        }
-        ApiError::Draft(error) => {
-            (StatusCode::UNPROCESSABLE_ENTITY, "invalid_argument", error.field(), error.to_string())
-        }
-        ApiError::Perform(error) => {
-            let (status, code, field) = of_op(error);
-            (status, code, Some(field), error.to_string())
-        }
-    };
-    let mut body = json!({ "code": code, "message": message });
-    if let Some(field) = field {
-        body["field"] = field.into();
-    }
-    let mut answer = answer(status, &json!({ "error": body }));
-    match error {
-        ApiError::Method(method) => {
-            answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static(method));
-        }
-        ApiError::Unauthorized => {
-            answer.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        }
-        _ => {}
-    }
-    answer
-}
-
-/// What keeps an op from being carried out: status, code and field.
-fn of_op(error: &PerformError) -> (StatusCode, &'static str, &'static str) {
-    match error {
-        PerformError::UnknownNamespace => (StatusCode::NOT_FOUND, "unknown_namespace", "namespace"),
-        PerformError::UnknownSocket | PerformError::Member(MemberError::Gone) => {
-            (StatusCode::NOT_FOUND, "unknown_socket", "sid")
-        }
-        PerformError::Emit(EmitError::ReservedEvent) => (StatusCode::BAD_REQUEST, "reserved_event", "event"),
-        PerformError::Emit(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_argument", "args"),
-        PerformError::Member(MemberError::Session) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_argument", "set"),
-        PerformError::Member(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_argument", "user"),
     }
 }
 
-fn answer(status: StatusCode, body: &serde_json::Value) -> Response<Full<Bytes>> {
-    let mut answer = Response::new(Full::from(format!("{body}\n")));
-    *answer.status_mut() = status;
-    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    answer
+/// How long something has been there, in seconds; less than thousandths of them are of no matter.
+fn seconds(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1000.0).round() / 1000.0
 }

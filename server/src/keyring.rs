@@ -18,8 +18,9 @@ pub(crate) struct Keyring(Arc<RwLock<Arc<[ApiKey]>>>);
 
 /// What a request may do.
 pub(crate) struct Grant {
-    /// The names; `*` is all.
-    namespaces: Vec<String>,
+    keys: Arc<[ApiKey]>,
+    /// Which of them it comes with; none, while there are none.
+    at: usize,
 }
 
 impl Keyring {
@@ -39,11 +40,11 @@ impl Keyring {
     /// What a request with these headers may do.
     ///
     /// # Errors
-    /// `Unauthorized` without a known key, `Forbidden` when the key is not good for this.
-    pub(crate) fn grant(&self, headers: &HeaderMap, scope: Scope) -> Result<Grant, ApiError> {
+    /// `Unauthorized` without a known key, `Forbidden` when the key is good for none of these.
+    pub(crate) fn grant(&self, headers: &HeaderMap, scopes: &[Scope]) -> Result<Grant, ApiError> {
         let keys = self.keys();
         if keys.is_empty() {
-            return Ok(Grant { namespaces: vec!["*".into()] });
+            return Ok(Grant { keys, at: 0 });
         }
         let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.as_bytes().split_at_checked(7));
         let bearer = bearer.filter(|(scheme, _)| scheme.eq_ignore_ascii_case(b"bearer ")).map(|(_, key)| key);
@@ -51,16 +52,16 @@ impl Keyring {
         let said = said.ok_or(ApiError::Unauthorized)?;
         // All are compared, and each in a time that does not tell how much of it is right.
         let mut found = None;
-        for key in keys.iter() {
+        for (at, key) in keys.iter().enumerate() {
             if key.key.0.as_bytes().ct_eq(said).into() {
-                found = Some(key);
+                found = Some(at);
             }
         }
-        let key = found.ok_or(ApiError::Unauthorized)?;
-        if !key.allow.contains(&scope) {
-            return Err(ApiError::Forbidden);
+        let grant = Grant { at: found.ok_or(ApiError::Unauthorized)?, keys };
+        match scopes.iter().any(|scope| grant.allows(*scope)) {
+            true => Ok(grant),
+            false => Err(ApiError::Forbidden),
         }
-        Ok(Grant { namespaces: key.namespaces.clone() })
     }
 
     fn keys(&self) -> Arc<[ApiKey]> {
@@ -69,8 +70,18 @@ impl Keyring {
 }
 
 impl Grant {
+    /// Whether it is good for this.
+    pub(crate) fn allows(&self, scope: Scope) -> bool {
+        self.key().is_none_or(|key| key.allow.contains(&scope))
+    }
+
     /// Whether it is good for this namespace; `*` is all.
     pub(crate) fn is_for(&self, namespace: &str) -> bool {
-        self.namespaces.iter().any(|name| name == "*" || name == namespace)
+        self.key().is_none_or(|key| key.namespaces.iter().any(|name| name == "*" || name == namespace))
+    }
+
+    /// The key; `None` where whoever comes may do anything.
+    fn key(&self) -> Option<&ApiKey> {
+        self.keys.get(self.at)
     }
 }

@@ -23,6 +23,7 @@ pub(crate) const MAX_SESSION: usize = 16 << 10;
 /// What is known of a socket. It stays when its client is recovered.
 #[derive(Debug)]
 pub(crate) struct Member {
+    /// When its client came first.
     pub(crate) since: SystemTime,
     /// Taken for a few steps.
     state: Mutex<State>,

@@ -2,12 +2,13 @@
 //! What it is not: where things happen: those who know tell it.
 //! Who calls it: `journal`, `namespaces`, `options`, `api`, `upstream` count; `admin` shows.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use engineio::{CloseReason, Transport};
+use hyper::StatusCode;
 use prometheus::{
     Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-    TextEncoder, core::Collector,
+    TextEncoder, core::Collector, proto::Metric,
 };
 
 /// What all names begin with, but for those of the process.
@@ -132,6 +133,28 @@ impl Metrics {
         text
     }
 
+    /// Connections now, by their transports.
+    pub(crate) fn transports(&self) -> BTreeMap<String, u64> {
+        by_label(&self.connections)
+    }
+
+    /// Events emitted, by what they came from.
+    pub(crate) fn emits(&self) -> BTreeMap<String, u64> {
+        by_label(&self.emits)
+    }
+
+    /// Recipients of these, in all.
+    pub(crate) fn deliveries(&self) -> u64 {
+        self.deliveries.get()
+    }
+
+    /// Resident bytes of the process; 0 where the system does not tell.
+    pub(crate) fn memory(&self) -> u64 {
+        let gathered = prometheus::gather();
+        let memory = gathered.iter().find(|family| family.name() == "process_resident_memory_bytes");
+        memory.and_then(|family| family.get_metric().first()).map_or(0, |metric| metric.get_gauge().get_value() as u64)
+    }
+
     pub(crate) fn opened(&self, transport: Transport) {
         self.connections.with_label_values(&[transport.name()]).inc();
         self.opened.with_label_values(&[transport.name()]).inc();
@@ -233,8 +256,16 @@ impl Metrics {
         self.hooks_dropped.with_label_values(&[backend, reason]).inc();
     }
 
-    pub(crate) fn api_request(&self, route: &str, status: u16, seconds: f64) {
-        self.api_requests.with_label_values(&[route, &status.to_string()]).inc();
+    pub(crate) fn api_request(&self, route: &str, status: StatusCode, seconds: f64) {
+        self.api_requests.with_label_values(&[route, status.as_str()]).inc();
         self.api_duration.with_label_values(&[route]).observe(seconds);
     }
+}
+
+/// The values of figures with one label.
+fn by_label(figures: &dyn Collector) -> BTreeMap<String, u64> {
+    let families = figures.collect();
+    let metrics = families.iter().flat_map(|family| family.get_metric());
+    let value = |metric: &Metric| metric.get_counter().get_value() + metric.get_gauge().get_value();
+    metrics.map(|metric| (metric.get_label()[0].value().to_owned(), value(metric) as u64)).collect()
 }

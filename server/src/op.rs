@@ -162,7 +162,7 @@ pub(crate) fn present<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Res
 }
 
 /// One name or a list of them.
-fn names<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
+pub(crate) fn names<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
     struct Names;
 
     impl<'de> de::Visitor<'de> for Names {
@@ -195,19 +195,12 @@ fn names<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String
 impl Op {
     /// Reads an op. Without `op` in it, it is this one.
     pub(crate) fn read(json: &[u8], default: Option<&'static str>) -> Result<Self, OpError> {
-        Self::of(Self::fields(json)?, default, "/")
+        Self::of(parse(json)?, default, "/")
     }
 
     /// Reads an op, which names itself. Without `namespace` in it, it is for this one.
     pub(crate) fn read_in(namespace: &str, json: &[u8]) -> Result<Self, OpError> {
-        Self::of(Self::fields(json)?, None, namespace)
-    }
-
-    fn fields(json: &[u8]) -> Result<Fields<'_>, OpError> {
-        if json.trim_ascii_start().first() == Some(&b'[') {
-            return Err(OpError::field("", "an op is an object"));
-        }
-        parse(json)
+        Self::of(parse(json)?, None, namespace)
     }
 
     fn of(mut fields: Fields<'_>, default: Option<&'static str>, namespace: &str) -> Result<Self, OpError> {
@@ -238,6 +231,14 @@ impl Op {
 
 /// Reads a body, and tells by its fields what is wrong with it.
 pub(crate) fn parse<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, OpError> {
+    // serde would take a list of values for an object without names.
+    if json.trim_ascii_start().first() == Some(&b'[') {
+        return Err(OpError::field("", "it is an object"));
+    }
+    // Only where something is wrong is it worth the time to keep in mind in which field.
+    if let Ok(parsed) = serde_json::from_slice(json) {
+        return Ok(parsed);
+    }
     let mut reader = serde_json::Deserializer::from_slice(json);
     let parsed = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let field = error.path().to_string();

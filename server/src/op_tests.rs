@@ -98,7 +98,7 @@ fn what_is_wrong_is_told_by_its_field() {
     for (json, error) in [
         ("", "syntax"),
         ("{", "syntax"),
-        ("[]", ": an op is an object"),
+        ("[]", ": it is an object"),
         ("{} {}", "syntax"),
         ("{}", "op: there is none"),
         (r#"{"op":"fly"}"#, "op: there is no such op: emit, join, leave, close_room, disconnect, session, user"),

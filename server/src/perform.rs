@@ -2,9 +2,9 @@
 //! What it is not: the judge of who may have them carried out (`keyring`).
 //! Who calls it: `api` and whatever else brings ops.
 
-use std::fmt;
+use std::{cell::Cell, fmt};
 
-use socketio::{EmitError, Glob, Room, Socket};
+use socketio::{EmitError, Glob, JoinError, Room, Socket};
 
 use crate::{
     member::{self, Member, MemberError},
@@ -27,6 +27,8 @@ pub(crate) enum PerformError {
     UnknownNamespace,
     /// There is no socket with this id in the namespace.
     UnknownSocket,
+    /// No socket can join a room of this name.
+    RoomName,
     Emit(EmitError),
     Member(MemberError),
 }
@@ -36,6 +38,7 @@ impl fmt::Display for PerformError {
         match self {
             Self::UnknownNamespace => f.write_str("there is no such namespace"),
             Self::UnknownSocket => f.write_str("there is no such socket"),
+            Self::RoomName => f.write_str("the name of a room is too long"),
             Self::Emit(error) => error.fmt(f),
             Self::Member(MemberError::User) => f.write_str("the name of the user is not possible"),
             Self::Member(MemberError::Session) => write!(f, "a session has {} bytes at most", member::MAX_SESSION),
@@ -67,10 +70,17 @@ impl Sockets {
         let namespace = &*op.namespace;
         match &op.action {
             Action::Emit(emit) => self.perform_emit(namespace, emit, source),
-            Action::Join { target, except, rooms, leave } => self.each(namespace, (target, except), |socket| {
-                let leaves = |room: &Room| leave.as_ref().is_some_and(|glob| can_leave(glob, room));
-                socket.move_to_all(rooms, leaves).is_ok()
-            }),
+            Action::Join { target, except, rooms, leave } => {
+                let is_too_long = Cell::new(false);
+                let joined = self.each(namespace, (target, except), |socket| {
+                    let leaves = |room: &Room| leave.as_ref().is_some_and(|glob| can_leave(glob, room));
+                    let joined = socket.move_to_all(rooms, leaves);
+                    is_too_long.set(is_too_long.get() || joined == Err(JoinError::NameTooLong));
+                    joined.is_ok()
+                });
+                // It is so for every socket.
+                if is_too_long.get() { Err(PerformError::RoomName) } else { joined }
+            }
             Action::Leave { target, except, rooms } => self.each(namespace, (target, except), |socket| {
                 let joined = socket.rooms();
                 let left = joined.iter().filter(|room| rooms.iter().any(|glob| can_leave(glob, room)));
@@ -131,6 +141,6 @@ impl Sockets {
 }
 
 /// Whether a room is meant by a glob of an application's: one that has several names does not mean our own rooms.
-fn can_leave(glob: &Glob, room: &Room) -> bool {
+pub(crate) fn can_leave(glob: &Glob, room: &Room) -> bool {
     glob.matches(room.as_str()) && !member::is_of_user(room.as_str())
 }

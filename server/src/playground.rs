@@ -2,9 +2,13 @@
 //! What it is not: configurable; an application brings its own.
 //! Who calls it: `serve`.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use serde_json::{Value, json};
 use socketio::{Args, Data, Namespace, Rejection, Reply, Room, Socket, SocketId};
+
+use crate::sockets::Sockets;
 
 /// Longest name of a room, in bytes.
 const MAX_ROOM: usize = 200;
@@ -49,12 +53,19 @@ fn ack(membership: &Membership) -> Reply<Value> {
 }
 
 /// The playground's namespace.
-pub(crate) fn namespace() -> Namespace {
+pub(crate) fn namespace(sockets: &Arc<Sockets>) -> Namespace {
+    let (coming, leaving) = (sockets.clone(), sockets.clone());
     Namespace::new("/")
-        .on_connect(async |socket: Socket| {
+        .on_connect(move |socket: Socket| {
+            coming.insert(&socket);
             let welcome = json!({ "id": socket.id(), "events": ["echo", "join", "leave", "say"] });
             // A client that has gone meanwhile needs no welcome; the same holds below.
             let _gone = socket.emit("welcome", &welcome);
+            async {}
+        })
+        .on_disconnecting(move |socket: Socket| {
+            leaving.remove(&socket);
+            async {}
         })
         .on("echo", async |socket: Socket, args: Args| {
             let _gone = socket.emit("echo", &args);

@@ -1,8 +1,8 @@
 //! What it is: what is configured of rooms: history, throttle, presence, as the namespaces below have it.
 //! What it is not: those themselves; they are the crate's.
-//! Who calls it: `namespaces`.
+//! Who calls it: `namespaces`; `api`, with names of rooms.
 
-use socketio::{Glob, HistoryMode, Namespace, Presence, RoomHistory, Throttle};
+use socketio::{Broadcast, Glob, HistoryMode, Namespace, Presence, RoomHistory, Throttle};
 
 use crate::config::{self, Kept, Replay};
 
@@ -49,4 +49,9 @@ fn history(room: &config::Room) -> RoomHistory {
         },
         ..RoomHistory::default()
     }
+}
+
+/// Whom the name of a room means as it is configured.
+pub(crate) fn meant(everybody: Broadcast, room: &str) -> Broadcast {
+    if room == EVERYBODY { everybody } else { everybody.to(room) }
 }

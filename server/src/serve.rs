@@ -2,7 +2,11 @@
 //! What it is not: what is served (`front`, `admin`).
 //! Who calls it: `main`.
 
-use std::{fmt, io, process, sync::Arc, time::Duration};
+use std::{
+    fmt, io, process,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use socketio::SocketIo;
 use tokio::{
@@ -15,7 +19,7 @@ use tracing::{error, info, warn};
 use crate::{
     admin::Admin,
     announce,
-    api::Api,
+    api::{Api, Bounds},
     auth::{KeyError, Tokens},
     backend::{BackendError, Backends},
     bundle::{Bundle, BundleError},
@@ -91,7 +95,7 @@ pub(crate) async fn serve(settled: Settled, flags: Flags) -> Result<(), ServeErr
     let sockets = Arc::new(Sockets::new(&config.namespaces(), metrics.clone()));
     let backends = Backends::new(config, &sockets).map_err(ServeError::Backend)?;
     let spaces = match is_playground {
-        true => vec![playground::namespace()],
+        true => vec![playground::namespace(&sockets)],
         false => namespaces::of(
             config,
             &Shared { sockets: &sockets, tokens: &tokens, backends: &backends, rulebook: &rulebook },
@@ -99,10 +103,19 @@ pub(crate) async fn serve(settled: Settled, flags: Flags) -> Result<(), ServeErr
     };
     let io = SocketIo::new(options::socketio(config, files, &metrics), spaces);
     sockets.open(io.clone());
+    let (stop, drain) = (Stages::default(), &config.drain);
+    let keyring = Keyring::new(&config.api.keys.0);
+    let api = Api {
+        sockets: sockets.clone(),
+        tokens: tokens.clone(),
+        keyring: keyring.clone(),
+        bounds: Bounds::of(config),
+        closing: stop.accepting.subscribe(),
+        since: Instant::now(),
+    };
     let admin = Admin {
         redis: Redis::start(config, &sockets),
-        api: Api { sockets: sockets.clone(), tokens: tokens.clone(), max_body: config.api.max_body.0 },
-        keyring: Keyring::new(&config.api.keys.0),
+        api: Arc::new(api),
         metrics: config.metrics.enabled.then(|| metrics.clone()),
         prefix: config.admin.prefix.0.as_str().into(),
     };
@@ -138,12 +151,10 @@ pub(crate) async fn serve(settled: Settled, flags: Flags) -> Result<(), ServeErr
             socket.close();
         }
     }));
-    let reloaded =
-        Reloaded { flags, config: config.clone(), keyring: admin.keyring.clone(), tokens, rulebook, journal, tls };
+    let reloaded = Reloaded { flags, config: config.clone(), keyring, tokens, rulebook, journal, tls };
     tokio::spawn(reloaded.on(hangup));
     supervisor::ready();
 
-    let (stop, drain) = (Stages::default(), &config.drain);
     let goodbye = options::serve(&config.server, drain.timeout / PART);
     let running = stop.run(clients, operators, &goodbye, front, admin);
     let ended = async {

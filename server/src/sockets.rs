@@ -97,6 +97,8 @@ impl Sockets {
 
     /// A client asks to join.
     pub(crate) fn insert(&self, socket: &Socket) {
+        // So that it is known how long it has been there.
+        Member::of(socket);
         self.by_id.insert(socket.id(), socket.clone());
     }
 
@@ -112,6 +114,11 @@ impl Sockets {
     /// The socket with this id, in whatever namespace.
     pub(crate) fn get(&self, id: &str) -> Option<Socket> {
         self.by_id.get(id).map(|socket| socket.clone())
+    }
+
+    /// Calls `each` with all of them, in no order. A lock of the table is held meanwhile.
+    pub(crate) fn for_each(&self, mut each: impl FnMut(&Socket)) {
+        self.by_id.iter().for_each(|socket| each(socket.value()));
     }
 
     /// Everybody in a namespace; `None` in one that is not there because nobody is in it.

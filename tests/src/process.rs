@@ -106,6 +106,11 @@ impl Process {
         post(self.admin.expect("an admin listener"), "/api/v1/emit", headers, body).await
     }
 
+    /// The answer to a request of operators, of whatever method.
+    pub async fn call(&self, line: &str, headers: &str, body: &str) -> Answer {
+        request(self.admin.expect("an admin listener"), line, headers, body).await
+    }
+
     /// Sends a signal by its name.
     pub fn signal(&self, name: &str) {
         let pid = self.child.id().expect("it runs").to_string();
@@ -127,6 +132,14 @@ impl Process {
     }
 }
 
+/// The answer to a request of whatever method.
+pub async fn request(address: SocketAddr, line: &str, headers: &str, body: &str) -> Answer {
+    let mut connection = Connection::open(address).await;
+    connection.request(line, &format!("{headers}content-length: {}\r\n", body.len())).await;
+    connection.send(body).await;
+    if line.starts_with("HEAD ") { connection.head().await } else { connection.answer().await }
+}
+
 /// The answer to a GET.
 pub async fn get(address: SocketAddr, path: &str, headers: &str) -> Answer {
     let mut connection = Connection::open(address).await;
@@ -136,8 +149,5 @@ pub async fn get(address: SocketAddr, path: &str, headers: &str) -> Answer {
 
 /// The answer to a POST.
 pub async fn post(address: SocketAddr, path: &str, headers: &str, body: &str) -> Answer {
-    let mut connection = Connection::open(address).await;
-    connection.request(&format!("POST {path}"), &format!("{headers}content-length: {}\r\n", body.len())).await;
-    connection.send(body).await;
-    connection.answer().await
+    request(address, &format!("POST {path}"), headers, body).await
 }

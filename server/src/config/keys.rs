@@ -110,6 +110,8 @@ section! {
         keys: Tables<ApiKey> = Tables::default(),
         /// Size of the body of a request; beyond it 413.
         max_body: Size = Size(1 << 20),
+        /// Ops in one body; beyond it 422.
+        max_batch: usize = 1000,
     }
 }
 
