@@ -104,14 +104,14 @@ async fn batches_are_carried_out_in_order_whatever_fails() {
     let server = start("batch", &format!("[api]\nmax_batch = 4\n{JOINING}")).await;
     let (mut ann, a) = client(&server, "room=r").await;
     let ops = [
-        json!({"op": "emit", "event": "one", "id": "1"}),
+        json!({"op": "emit", "event": "one"}),
         json!({"op": "emit", "event": "connect"}),
         json!({"op": "user", "sid": a, "user": "ann"}),
         json!({"op": "emit", "event": "two", "to": {"users": ["ann"]}}),
     ];
     let reserved = json!({"error": {
         "code": "reserved_event", "message": "the name connect is reserved for clients", "field": "event"}});
-    let done = [json!({"id": "1", "sockets": 1}), reserved, json!({"changed": 1}), json!({"sockets": 1})];
+    let done = [json!({"sockets": 1}), reserved, json!({"changed": 1}), json!({"sockets": 1})];
     for (stop, results, heard) in [(false, &done[..], &["one", "two"][..]), (true, &done[..2], &["one"])] {
         let body = json!({"ops": ops, "stop_on_error": stop}).to_string();
         assert_eq!(shown(&server, "POST /api/v1/batch", &body).await, json!({"results": results}));
@@ -540,13 +540,12 @@ fn examples() -> Vec<(String, String)> {
     let blocks = page.split("```console\n").skip(1).map(|rest| rest.split("```").next().unwrap_or_default());
     let mut examples: Vec<(String, String)> = Vec::new();
     for line in blocks.flat_map(str::lines) {
-        match line.strip_prefix("$ curl ") {
-            Some(command) => examples.push((command.to_owned(), String::new())),
-            None => {
-                let (_, answer) = examples.last_mut().expect("an answer is behind its command");
-                answer.push_str(line);
-                answer.push('\n');
-            }
+        match (line.strip_prefix("$ curl "), examples.last_mut()) {
+            (Some(command), _) => examples.push((command.to_owned(), String::new())),
+            // Within quotes the command goes on.
+            (None, Some((command, _))) if command.matches('\'').count() % 2 == 1 => *command += &format!("\n{line}"),
+            (None, Some((_, answer))) => *answer += &format!("{line}\n"),
+            (None, None) => panic!("an answer is behind its command: {line}"),
         }
     }
     examples
@@ -574,7 +573,7 @@ async fn curl(server: &Process, words: Vec<String>) -> Answer {
         match word {
             "-X" => method = next(),
             "-H" => headers = format!("{headers}{}\r\n", next()),
-            "-d" => body = next().to_owned(),
+            "-d" | "--data-binary" => body = next().to_owned(),
             url => path = url.strip_prefix("http://127.0.0.1:8001").expect("the admin listener").to_owned(),
         }
     }

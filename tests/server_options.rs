@@ -36,6 +36,7 @@ const OPTIONS: &[Spoken] = &[
     ),
     ("api.max_body", "1kB", "1k"),
     ("api.max_batch", "10", "many"),
+    ("api.idempotency_ttl", "0", "soon"),
     ("engine.transports", "websocket", "[\"webtransport\"]"),
     ("engine.ping_interval", "300ms", "0"),
     ("engine.ping_timeout", "200ms", "soon"),

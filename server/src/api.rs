@@ -4,7 +4,10 @@
 
 mod batch;
 mod body;
+mod call;
 mod error;
+mod kept;
+mod lines;
 mod namespaces;
 mod ops;
 mod page;
@@ -13,6 +16,7 @@ mod rooms;
 mod route;
 mod sockets;
 mod stats;
+mod stream;
 mod tokens;
 
 use std::{
@@ -32,7 +36,7 @@ use crate::{
 };
 use route::{Call, Handler, Query, Route, on};
 
-pub(crate) use error::ApiError;
+pub(crate) use {error::ApiError, kept::Kept};
 
 /// What all paths of it begin with, found or not.
 const PREFIX: &str = "/api/";
@@ -52,9 +56,10 @@ const ROOMS: &[&str] = &["namespace", "prefix", "limit", "cursor"];
 const NAMESPACE: &[&str] = &["namespace"];
 
 /// All of it: method, path, the scopes of which a key needs one, query, and what then happens. The busiest come first.
-static ROUTES: [Route; 15] = [
+static ROUTES: [Route; 16] = [
     on(Method::POST, "/api/v1/emit", EMIT, &[], Handler::Op("emit")),
     on(Method::POST, "/api/v1/batch", DO, &[], Handler::Own(batch::answer)),
+    on(Method::POST, "/api/v1/call", EMIT, &[], Handler::Own(call::answer)),
     on(Method::POST, "/api/v1/join", MANAGE, &[], Handler::Op("join")),
     on(Method::POST, "/api/v1/leave", MANAGE, &[], Handler::Op("leave")),
     on(Method::POST, "/api/v1/close_room", MANAGE, &[], Handler::Op("close_room")),
@@ -76,6 +81,7 @@ pub(crate) struct Api {
     pub(crate) tokens: Tokens,
     pub(crate) keyring: Keyring,
     pub(crate) bounds: Bounds,
+    pub(crate) kept: Arc<Kept>,
     /// Whether the server closes its connections.
     pub(crate) closing: watch::Receiver<bool>,
     pub(crate) since: Instant,
@@ -142,7 +148,7 @@ impl Api {
         }
         let name = name.map(route::decoded).transpose()?.unwrap_or_default();
         let query = Query::read(parts.uri.query(), route.query)?;
-        let call = Call { api: self, grant: &grant, name, query, headers: &parts.headers };
+        let call = Call { api: self, grant: &grant, route, name, query, headers: &parts.headers };
         match route.handler {
             Handler::Op(name) => ops::answer(&call, name, body).await,
             Handler::Show(show) => show(&call).map(whole),

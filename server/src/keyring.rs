@@ -2,7 +2,10 @@
 //! What it is not: a log-in of clients.
 //! Who calls it: `admin`, for each request of the API.
 
-use std::sync::{Arc, RwLock};
+use std::{
+    hash::BuildHasher,
+    sync::{Arc, RwLock},
+};
 
 use hyper::{HeaderMap, header};
 use subtle::ConstantTimeEq;
@@ -16,7 +19,8 @@ use crate::{
 #[derive(Clone)]
 pub(crate) struct Keyring(Arc<RwLock<Arc<[ApiKey]>>>);
 
-/// What a request may do.
+/// What a request may do. Clones are the same.
+#[derive(Clone)]
 pub(crate) struct Grant {
     keys: Arc<[ApiKey]>,
     /// Which of them it comes with; none, while there are none.
@@ -70,6 +74,11 @@ impl Keyring {
 }
 
 impl Grant {
+    /// Who it is: the same for all requests with the same key.
+    pub(crate) fn owner(&self, hasher: &impl BuildHasher) -> u64 {
+        hasher.hash_one(self.key().map(|key| &*key.key.0))
+    }
+
     /// Whether it is good for this.
     pub(crate) fn allows(&self, scope: Scope) -> bool {
         self.key().is_none_or(|key| key.allow.contains(&scope))

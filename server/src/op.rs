@@ -2,15 +2,16 @@
 //! What it is not: the doing (`perform`).
 //! Who calls it: `api` and whatever else brings such JSON; other forms are made into the same ops.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer, de};
-use serde_json::value::RawValue;
+use serde_json::{Value, value::RawValue};
 use socketio::{Args, Glob, Limits, RESERVED_EVENTS};
 
 use crate::{
+    config,
     member::MAX_SESSION,
     sockets::{Audience, Manner},
 };
@@ -131,6 +132,8 @@ struct Fields<'a> {
     volatile: Option<bool>,
     history: Option<bool>,
     id: Option<String>,
+    #[serde(default, deserialize_with = "time")]
+    timeout: Option<Duration>,
     target: Option<Named>,
     #[serde(default, deserialize_with = "names")]
     rooms: Option<Vec<String>>,
@@ -159,6 +162,16 @@ struct Named {
 /// A value, which may be `null`.
 pub(crate) fn present<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'a RawValue>, D::Error> {
     Deserialize::deserialize(deserializer).map(Some)
+}
+
+/// A time, as those of the configuration.
+pub(crate) fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    let text = match Value::deserialize(deserializer)? {
+        Value::Null => return Ok(None),
+        Value::String(text) => text,
+        other => other.to_string(),
+    };
+    config::time(&text).map(Some).ok_or_else(|| de::Error::custom("a time such as \"30m\", or a number of seconds"))
 }
 
 /// One name or a list of them.
@@ -196,6 +209,13 @@ impl Op {
     /// Reads an op. Without `op` in it, it is this one.
     pub(crate) fn read(json: &[u8], default: Option<&'static str>) -> Result<Self, OpError> {
         Self::of(parse(json)?, default, "/")
+    }
+
+    /// Reads an emit whose recipients are to answer, and how long that is waited for if it says so.
+    pub(crate) fn read_call(json: &[u8]) -> Result<(Self, Option<Duration>), OpError> {
+        let mut fields: Fields<'_> = parse(json)?;
+        let timeout = fields.timeout.take();
+        Ok((Self::of(fields, Some("emit"), "/")?, timeout))
     }
 
     /// Reads an op, which names itself. Without `namespace` in it, it is for this one.
@@ -373,6 +393,7 @@ impl Fields<'_> {
             ("volatile", self.volatile.is_some()),
             ("history", self.history.is_some()),
             ("id", self.id.is_some()),
+            ("timeout", self.timeout.is_some()),
             ("target", self.target.is_some()),
             ("rooms", self.rooms.is_some()),
             ("leave", self.leave.is_some()),

@@ -27,6 +27,8 @@ pub(crate) enum PerformError {
     UnknownNamespace,
     /// There is no socket with this id in the namespace.
     UnknownSocket,
+    /// Of those who were to answer there is none.
+    Nobody,
     /// No socket can join a room of this name.
     RoomName,
     Emit(EmitError),
@@ -38,6 +40,7 @@ impl fmt::Display for PerformError {
         match self {
             Self::UnknownNamespace => f.write_str("there is no such namespace"),
             Self::UnknownSocket => f.write_str("there is no such socket"),
+            Self::Nobody => f.write_str("nobody is there to answer"),
             Self::RoomName => f.write_str("the name of a room is too long"),
             Self::Emit(error) => error.fmt(f),
             Self::Member(MemberError::User) => f.write_str("the name of the user is not possible"),

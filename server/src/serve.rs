@@ -19,7 +19,7 @@ use tracing::{error, info, warn};
 use crate::{
     admin::Admin,
     announce,
-    api::{Api, Bounds},
+    api::{Api, Bounds, Kept},
     auth::{KeyError, Tokens},
     backend::{BackendError, Backends},
     bundle::{Bundle, BundleError},
@@ -110,6 +110,7 @@ pub(crate) async fn serve(settled: Settled, flags: Flags) -> Result<(), ServeErr
         tokens: tokens.clone(),
         keyring: keyring.clone(),
         bounds: Bounds::of(config),
+        kept: Arc::new(Kept::new(config.api.idempotency_ttl)),
         closing: stop.accepting.subscribe(),
         since: Instant::now(),
     };

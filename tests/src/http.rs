@@ -1,5 +1,5 @@
 //! What it is: one TCP connection on which a test writes literal bytes and reads HTTP answers.
-//! What it is not: an HTTP client; it reads answers with a `content-length`, or with no body at all.
+//! What it is not: an HTTP client; it reads answers with a `content-length`, in chunks, or with no body at all.
 //! Who calls it: the tests; `polling` and `frames` are built on it, and `application` has its other end.
 
 use std::{io, net::SocketAddr};
@@ -87,9 +87,25 @@ impl Connection {
     pub fn binary_answer(&mut self) -> impl Future<Output = (Answer, Vec<u8>)> {
         within(async {
             let answer = self.read_head().await;
-            let length = answer.header("content-length").parse().unwrap_or(0);
-            (answer, self.read(length).await)
+            if answer.header("transfer-encoding") != "chunked" {
+                let length = answer.header("content-length").parse().unwrap_or(0);
+                return (answer, self.read(length).await);
+            }
+            let mut body = Vec::new();
+            loop {
+                let chunk = self.read_chunk().await;
+                if chunk.is_empty() {
+                    return (answer, body);
+                }
+                body.extend(chunk);
+            }
         })
+    }
+
+    /// Reads one chunk of an answer that comes in such; the last one is empty.
+    #[track_caller]
+    pub fn chunk(&mut self) -> impl Future<Output = Vec<u8>> {
+        within(self.read_chunk())
     }
 
     /// Reads one answer to a HEAD request, whose length is that of a body not sent.
@@ -130,15 +146,7 @@ impl Connection {
     /// Reads text until it ends like this.
     #[track_caller]
     pub fn until(&mut self, end: &str) -> impl Future<Output = String> {
-        within(async move {
-            loop {
-                let found = self.unread.windows(end.len()).position(|bytes| bytes == end.as_bytes());
-                if let Some(at) = found {
-                    return String::from_utf8(self.read(at + end.len()).await).expect("UTF-8");
-                }
-                assert!(self.fill().await, "the connection ended within {:?}", self.unread);
-            }
-        })
+        within(async move { self.read_until(end).await })
     }
 
     /// Reads what comes until the server ends the connection.
@@ -172,6 +180,24 @@ impl Connection {
             .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
             .collect();
         (first, headers)
+    }
+
+    async fn read_until(&mut self, end: &str) -> String {
+        loop {
+            let found = self.unread.windows(end.len()).position(|bytes| bytes == end.as_bytes());
+            if let Some(at) = found {
+                return String::from_utf8(self.read(at + end.len()).await).expect("UTF-8");
+            }
+            assert!(self.fill().await, "the connection ended within {:?}", self.unread);
+        }
+    }
+
+    async fn read_chunk(&mut self) -> Vec<u8> {
+        let length = self.read_until("\r\n").await;
+        let length = usize::from_str_radix(length.trim_end(), 16).expect("a length");
+        let mut chunk = self.read(length + 2).await;
+        assert_eq!(chunk.split_off(length), b"\r\n");
+        chunk
     }
 
     async fn read(&mut self, count: usize) -> Vec<u8> {

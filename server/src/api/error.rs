@@ -31,6 +31,8 @@ pub(crate) enum ApiError {
     Media,
     /// The body did not arrive whole.
     Body,
+    /// Another request has the same id.
+    Conflict,
     /// The body is larger than this, in bytes.
     TooLarge(usize),
     Op(OpError),
@@ -70,6 +72,7 @@ impl ApiError {
             Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized", None),
             Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden", None),
             Self::Closing => (StatusCode::SERVICE_UNAVAILABLE, "draining", None),
+            Self::Conflict => (StatusCode::CONFLICT, "id_conflict", Some("id")),
             Self::Media => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", None),
             Self::Path | Self::Body => (StatusCode::BAD_REQUEST, "bad_request", None),
             Self::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "too_large", None),
@@ -90,6 +93,7 @@ impl ApiError {
             Self::Unauthorized => "say `Authorization: Bearer KEY` or `X-API-Key: KEY`, with a key of api.keys".into(),
             Self::Forbidden => "the key is not good for this".into(),
             Self::Closing => "the server ends; try again in a moment".into(),
+            Self::Conflict => "another request had the same id".into(),
             Self::Media => "a body is application/json, and not compressed".into(),
             Self::Body => "the body did not arrive whole".into(),
             Self::TooLarge(max) => format!("a body has {max} bytes at most"),
@@ -136,6 +140,7 @@ fn of_op(error: &PerformError) -> (StatusCode, &'static str, Option<&str>) {
         }
         PerformError::Emit(EmitError::ReservedEvent) => (StatusCode::BAD_REQUEST, "reserved_event", Some("event")),
         PerformError::Emit(_) => wrong(Some("args")),
+        PerformError::Nobody => (StatusCode::NOT_FOUND, "nobody", None),
         PerformError::RoomName => wrong(Some("rooms")),
         PerformError::Member(MemberError::Session) => wrong(Some("set")),
         PerformError::Member(_) => wrong(Some("user")),

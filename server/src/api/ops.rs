@@ -2,12 +2,15 @@
 //! What it is not: the grammar of ops (`op`), nor what they bring about (`perform`).
 //! Who calls it: `api`; `batch`, for each of its ops.
 
+use std::sync::Arc;
+
+use bytes::Bytes;
 use hyper::body::Incoming;
 use serde::Serialize;
 
-use super::{Api, ApiError, body, route::Call};
+use super::{Api, ApiError, body, kept, route::Call};
 use crate::{
-    answer::{Answer, json, whole},
+    answer::Answer,
     config::Scope,
     keyring::Grant,
     op::{Action, Op},
@@ -32,21 +35,41 @@ struct Outcome<'a> {
 pub(super) async fn answer(call: &Call<'_>, name: &'static str, body: Incoming) -> Result<Answer, ApiError> {
     let body = body::read(call.headers, body, call.api.bounds.max_body).await?;
     let op = Op::read(&body, Some(name)).map_err(ApiError::Op)?;
-    perform(call.api, call.grant, &op).map(json).map(whole)
+    let id = kept::id(call.headers, id(&op))?;
+    let (api, grant) = (call.api.clone(), call.grant.clone());
+    kept::answer(call, id, &body, async move { perform(&api, &grant, &op) }).await
+}
+
+/// Carries out one of several ops; gives what came of it as JSON.
+pub(super) async fn one(api: &Arc<Api>, grant: &Grant, json: &[u8]) -> Result<Bytes, ApiError> {
+    let op = Op::read(json, None).map_err(ApiError::Op)?;
+    let Some(id) = id(&op).map(str::to_owned) else { return perform(api, grant, &op).map(Bytes::from) };
+    let act = {
+        let (api, grant) = (api.clone(), grant.clone());
+        async move { perform(&api, &grant, &op) }
+    };
+    api.kept.op(grant, &id, json, act).await
+}
+
+fn id(op: &Op) -> Option<&str> {
+    match &op.action {
+        Action::Emit(emit) => emit.id.as_deref(),
+        _ => None,
+    }
+}
+
+/// Whether the key is good for this in this namespace.
+pub(super) fn check(grant: &Grant, scope: Scope, namespace: &str) -> Result<(), ApiError> {
+    if grant.allows(scope) && grant.is_for(namespace) { Ok(()) } else { Err(ApiError::Forbidden) }
 }
 
 /// Carries out an op, if the key is good for it; gives what came of it as JSON.
 pub(super) fn perform(api: &Api, grant: &Grant, op: &Op) -> Result<Vec<u8>, ApiError> {
-    let (scope, id) = match &op.action {
-        Action::Emit(emit) => (Scope::Emit, emit.id.as_deref()),
-        _ => (Scope::Manage, None),
-    };
-    if !grant.allows(scope) || !grant.is_for(&op.namespace) {
-        return Err(ApiError::Forbidden);
-    }
+    let scope = if matches!(op.action, Action::Emit(_)) { Scope::Emit } else { Scope::Manage };
+    check(grant, scope, &op.namespace)?;
     let (sockets, changed) = match api.sockets.perform(op, SOURCE).map_err(ApiError::Perform)? {
         Done::Sent(sockets) => (Some(sockets), None),
         Done::Changed(sockets) => (None, Some(sockets)),
     };
-    Ok(serde_json::to_vec(&Outcome { id, sockets, changed }).expect("texts and numbers"))
+    Ok(serde_json::to_vec(&Outcome { id: id(op), sockets, changed }).expect("texts and numbers"))
 }

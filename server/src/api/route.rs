@@ -103,6 +103,7 @@ pub(super) fn decoded(segment: &str) -> Result<Cow<'_, str>, ApiError> {
 pub(super) struct Call<'a> {
     pub(super) api: &'a Arc<Api>,
     pub(super) grant: &'a Grant,
+    pub(super) route: &'static Route,
     /// What its path names; empty where it names nothing.
     pub(super) name: Cow<'a, str>,
     pub(super) query: Query<'a>,

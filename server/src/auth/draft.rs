@@ -7,7 +7,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use serde::{Deserialize, Deserializer, Serialize, de};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
@@ -15,7 +15,7 @@ use super::{
     key::{Keys, MAX_TOKEN},
 };
 use crate::{
-    command, config,
+    command,
     op::{self, OpError},
 };
 
@@ -85,7 +85,7 @@ impl DraftError {
 struct Body {
     #[serde(default, deserialize_with = "subject")]
     sub: Option<String>,
-    #[serde(default, deserialize_with = "time")]
+    #[serde(default, deserialize_with = "op::time")]
     ttl: Option<Duration>,
     namespaces: Option<Vec<String>>,
     #[serde(default)]
@@ -98,16 +98,6 @@ struct Body {
     session: Value,
     #[serde(default)]
     roles: Vec<String>,
-}
-
-/// As times of the configuration.
-fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
-    let text = match Value::deserialize(deserializer)? {
-        Value::Null => return Ok(None),
-        Value::String(text) => text,
-        other => other.to_string(),
-    };
-    config::time(&text).map(Some).ok_or_else(|| de::Error::custom("a time such as \"30m\", or a number of seconds"))
 }
 
 impl From<command::Token> for Draft {

@@ -112,6 +112,9 @@ section! {
         max_body: Size = Size(1 << 20),
         /// Ops in one body; beyond it 422.
         max_batch: usize = 1000,
+        /// Time for which answers are kept by the ids of requests, so that what is sent once more is not done once
+        /// more; 0 is none.
+        idempotency_ttl: Duration = Duration::from_secs(300),
     }
 }
 

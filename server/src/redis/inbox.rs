@@ -97,7 +97,7 @@ impl Inbox {
                     (self.publisher.clone(), self.complaints.clone(), channel.to_owned());
                 tokio::spawn(async move {
                     let (mut questions, _permit) = (questions, permit);
-                    while let Some(answer) = questions.next().await {
+                    while let Some((_, answer)) = questions.next().await {
                         // Who does not answer is never told of.
                         let Ok(answer) = answer else { continue };
                         match callback.message(&answer) {
@@ -211,7 +211,7 @@ impl Inbox {
                 let (publisher, answers) = (self.publisher.clone(), answers.to_owned());
                 tokio::spawn(async move {
                     let (mut questions, _permit) = (questions, permit);
-                    while let Some(answer) = questions.next().await {
+                    while let Some((_, answer)) = questions.next().await {
                         let Ok(answer) = answer else { continue };
                         publisher.publish(&answers, reply::ack(&id, &answer));
                     }
