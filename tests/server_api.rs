@@ -1,12 +1,13 @@
 //! The binary's API: what its routes do, seen by clients, what they show, and what they answer to whatever is wrong.
 
-use std::fs;
+use std::{fs, sync::LazyLock};
 
 use serde_json::{Value, json};
 use tests::{
     Row,
     frames::{CLOSED, Frame, WebSocket, closed, text},
     http::Answer,
+    openapi::Description,
     polling::Polling,
     process::{Process, command, get, request},
     socket, within,
@@ -16,6 +17,10 @@ const BINARY: &str = env!("CARGO_BIN_EXE_socketio-server");
 
 /// Rooms from the start, as many as the URL says.
 const JOINING: &str = "[[namespace]]\nname = '/'\nauto_join = ['{query.room}', '{query.other}']\n";
+
+/// What answers may be.
+static DESCRIPTION: LazyLock<Description> =
+    LazyLock::new(|| Description::read(include_str!("../server/src/api/openapi.json")));
 
 /// Starts a server with this file, on any free ports.
 async fn start(name: &str, configuration: &str) -> Process {
@@ -35,7 +40,7 @@ async fn client(server: &Process, query: &str) -> (WebSocket, String) {
 async fn shown(server: &Process, line: &str, body: &str) -> Value {
     let answer = server.call(line, "", body).await;
     assert_eq!(answer.status, 200, "{line}: {}", answer.body);
-    assert_eq!(answer.header("content-type"), "application/json");
+    DESCRIPTION.judge(line, &answer);
     parsed(&answer)
 }
 
@@ -180,6 +185,13 @@ async fn whatever_is_wrong_has_its_status_and_code() {
         ("GET /api/v1/rooms?rom=x", "", "", 422, "invalid_argument", "rom"),
         ("GET /api/v1/rooms?prefix=a&prefix=b", "", "", 422, "invalid_argument", "prefix"),
         ("GET /api/v1/rooms/%01user%3A1", "", "", 422, "invalid_argument", "room"),
+        ("GET /api/v1/rooms/%01user%3A1/history", "", "", 422, "invalid_argument", "room"),
+        ("GET /api/v1/rooms/r/history?limit=x", "", "", 422, "invalid_argument", "limit"),
+        ("DELETE /api/v1/rooms/r/history?namespace=/x", "", "", 404, "unknown_namespace", "namespace"),
+        ("GET /api/v1/presence/r?namespace=/x", "", "", 404, "unknown_namespace", "namespace"),
+        ("GET /api/v1/presence/r?cursor=!", "", "", 422, "invalid_argument", "cursor"),
+        ("GET /api/v1/users/ann?room=r", "", "", 422, "invalid_argument", "room"),
+        ("GET /api/v1/users/%ff", "", "", 400, "bad_request", ""),
         ("GET /api/v1/sockets/x", "", "", 404, "unknown_socket", "sid"),
         ("PATCH /api/v1/sockets/x", "", "{}", 404, "unknown_socket", "sid"),
         ("DELETE /api/v1/sockets/x", "", "", 404, "unknown_socket", "sid"),
@@ -194,6 +206,9 @@ async fn whatever_is_wrong_has_its_status_and_code() {
         assert_eq!((answer.status, error["code"].as_str()), (status, Some(code)), "{error}");
         assert_eq!(error["field"].as_str().unwrap_or_default(), field, "{error}");
         assert!(error["message"].as_str().is_some_and(|message| !message.is_empty()), "{error}");
+        if !["not_found", "method_not_allowed"].contains(&code) {
+            DESCRIPTION.judge(line, &answer);
+        }
     }
     for (path, allow) in [
         ("/api/v1/emit", "POST"),
@@ -357,6 +372,106 @@ async fn a_socket_is_shown_changed_and_sent_away() {
 }
 
 #[tokio::test]
+async fn what_rooms_keep_is_shown_and_forgotten() {
+    let rooms = "
+        [[room]]
+        match = 'a/b'
+        history = 3
+        [[room]]
+        match = '@all'
+        history = 1";
+    let server = start("history", &format!("{JOINING}{rooms}")).await;
+    let path = "/api/v1/rooms/a%2Fb/history";
+    let nothing = json!({"room": "a/b", "namespace": "/", "length": 0, "events": []});
+    assert_eq!(shown(&server, &format!("GET {path}"), "").await, nothing);
+    let binary =
+        "{\"event\":\"d\",\"room\":\"a/b\",\"args\":[{\"_placeholder\":true,\"num\":0},1],\"attachments\":[\"AQI=\"]}";
+    for body in ["{\"event\":\"a\",\"room\":\"a/b\"}", "{\"event\":\"b\",\"room\":\"a/b\"}", "{\"event\":\"c\"}"] {
+        server.emit("", body).await;
+    }
+    server.emit("", "{\"event\":\"c\",\"room\":\"a/b\",\"data\":{\"é\":null}}").await;
+    server.emit("", binary).await;
+    let without_age = |mut history: Value| {
+        for event in history["events"].as_array_mut().expect("a list") {
+            let age = event.as_object_mut().expect("an object").remove("age");
+            assert!(age.and_then(|age| age.as_f64()).is_some_and(|age| (0.0..60.0).contains(&age)));
+        }
+        history
+    };
+    let last = json!({
+        "event": "d", "args": [{"_placeholder": true, "num": 0}, 1], "attachments": ["AQI="]});
+    let all = json!([{"event": "b", "args": []}, {"event": "c", "args": [{"é": null}]}, last]);
+    let history = without_age(shown(&server, &format!("GET {path}"), "").await);
+    assert_eq!(history, json!({"room": "a/b", "namespace": "/", "length": 3, "events": all}));
+    let history = without_age(shown(&server, &format!("GET {path}?limit=1&namespace=/"), "").await);
+    assert_eq!(history, json!({"room": "a/b", "namespace": "/", "length": 3, "events": [last]}));
+    assert_eq!(shown(&server, "GET /api/v1/rooms/a%2Fb", "").await["history"], 3);
+    let of_all = shown(&server, "GET /api/v1/rooms/@all/history", "").await;
+    assert_eq!(each(&of_all["events"], "event"), ["c"]);
+    assert_eq!(shown(&server, &format!("DELETE {path}"), "").await, json!({"changed": 3}));
+    assert_eq!(shown(&server, &format!("GET {path}"), "").await, nothing);
+    assert_eq!(shown(&server, &format!("DELETE {path}"), "").await, json!({"changed": 0}));
+    assert_eq!(shown(&server, "GET /api/v1/rooms/%40all/history", "").await["length"], 1);
+}
+
+#[tokio::test]
+async fn who_is_in_a_room_is_shown() {
+    let rooms = "[[room]]\nmatch = 'doc'\npresence = true\npresence_grace = '1m'";
+    let server = start("presence", &format!("{JOINING}{rooms}")).await;
+    let (_ann, a) = client(&server, "room=doc").await;
+    let (bob, b) = client(&server, "room=doc").await;
+    let (mut _eve, _) = client(&server, "room=other").await;
+    let member = |count: u8| json!({"info": null, "count": count});
+    let expected = json!({"room": "doc", "namespace": "/", "members": {&a: member(1), &b: member(1)}});
+    assert_eq!(shown(&server, "GET /api/v1/presence/doc", "").await, expected);
+    let first = shown(&server, "GET /api/v1/presence/doc?limit=1", "").await;
+    let cursor = first["cursor"].as_str().expect("there is more");
+    let second = shown(&server, &format!("GET /api/v1/presence/doc?limit=1&cursor={cursor}"), "").await;
+    let names = [&first, &second].map(|part| part["members"].as_object().expect("members").keys().cloned().collect());
+    let [first, second]: [Vec<String>; 2] = names;
+    let mut sorted = [a.clone(), b.clone()];
+    sorted.sort();
+    assert_eq!([first, second].concat(), sorted);
+    assert_eq!(shown(&server, "GET /api/v1/presence/other", "").await["members"], json!({}));
+    drop(bob);
+    within(async { while shown(&server, "GET /api/v1/presence/doc", "").await["members"][&b] != member(0) {} }).await;
+}
+
+#[tokio::test]
+async fn a_user_is_shown_with_all_its_sockets_and_rooms() {
+    let server = start("users", &format!("{JOINING}[[namespace]]\nname = '/b'\nauto_join = ['x']")).await;
+    let (mut both, a) = client(&server, "room=r&other=s").await;
+    let b = socket::join(&mut both, "/b").await;
+    let (_other, c) = client(&server, "room=r").await;
+    let user = |sid, namespace, user| json!({"op": "user", "sid": sid, "namespace": namespace, "user": user});
+    let ops = json!({"ops": [user(&a, "/", "ann/é"), user(&b, "/b", "ann/é"), user(&c, "/", "bob")]}).to_string();
+    shown(&server, "POST /api/v1/batch", &ops).await;
+    let ann = shown(&server, "GET /api/v1/users/ann%2F%C3%A9", "").await;
+    let room = |namespace: &str, room: &str| json!({"namespace": namespace, "room": room});
+    assert_eq!(ann["user"], "ann/é");
+    assert_eq!(ann["rooms"], json!([room("/", "r"), room("/", "s"), room("/b", "x")]));
+    let mut sids = each(&ann["sockets"], "sid");
+    sids.sort_by_key(|sid| *sid != a.as_str());
+    assert_eq!(sids, [a.as_str(), b.as_str()]);
+    let of_a = ann["sockets"].as_array().expect("a list").iter().find(|socket| socket["sid"] == a.as_str());
+    assert_eq!(of_a.expect("there")["rooms"], json!(["r", "s"]));
+    let found = pages(&server, "/api/v1/users/ann%2F%C3%A9?limit=1", "sockets", "sid").await;
+    assert_eq!(found.len(), 2);
+    let of_b = shown(&server, "GET /api/v1/users/ann%2F%C3%A9?namespace=/b", "").await;
+    assert_eq!((each(&of_b["sockets"], "sid"), &of_b["rooms"]), (vec![json!(b)], &json!([room("/b", "x")])));
+    let nobody = shown(&server, "GET /api/v1/users/nobody", "").await;
+    assert_eq!(nobody, json!({"user": "nobody", "rooms": [], "sockets": []}));
+}
+
+#[tokio::test]
+async fn the_description_is_there_for_everybody() {
+    let server = start("description", "[api]\nkeys = ['k']").await;
+    let answer = server.ask("/api/openapi.json").await;
+    assert_eq!((answer.status, answer.header("content-type")), (200, "application/json"));
+    assert_eq!(answer.body, include_str!("../server/src/api/openapi.json"));
+}
+
+#[tokio::test]
 async fn a_socket_says_why_it_may_be_slow() {
     let options = "[limits]\nsend_queue_messages = 4\n[engine]\nping_interval = '100ms'\nping_timeout = '1m'";
     let server = start("slow", options).await;
@@ -449,6 +564,15 @@ async fn a_key_sees_and_does_what_it_is_for() {
         ("b", "GET /api/v1/rooms/r?namespace=/b", "", 200),
         ("b", "GET /api/v1/sockets?namespace=/", "", 403),
         ("b", "GET /api/v1/sockets?namespace=/&room=r", "", 403),
+        ("b", "GET /api/v1/rooms/r/history", "", 403),
+        ("b", "GET /api/v1/rooms/r/history?namespace=/b", "", 200),
+        ("b", "DELETE /api/v1/rooms/r/history", "", 403),
+        ("reads", "DELETE /api/v1/rooms/r/history", "", 403),
+        ("b", "GET /api/v1/presence/r", "", 403),
+        ("b", "GET /api/v1/presence/r?namespace=/b", "", 200),
+        ("b", "GET /api/v1/users/ann", "", 200),
+        ("b", "GET /api/v1/users/ann?namespace=/", "", 403),
+        ("none", "GET /api/openapi.json", "", 200),
         ("b", &get_a, "", 404),
         ("b", &patch_a, "{}", 404),
         ("b", &delete_a, "", 404),
@@ -471,6 +595,9 @@ async fn a_key_sees_and_does_what_it_is_for() {
         let _row = Row(&format!("{key}: {line} {body}"));
         let answer = server.call(line, &format!("x-api-key: {key}\r\n"), body).await;
         assert_eq!(answer.status, status, "{}", answer.body);
+        if status != 404 || !line.contains("nothing") {
+            DESCRIPTION.judge(line, &answer);
+        }
         assert_eq!(answer.header("www-authenticate"), if status == 401 { "Bearer" } else { "" });
     }
     let ask = async |key: &str, line: &str, body: &str| {
@@ -510,6 +637,7 @@ async fn a_server_that_ends_still_shows_but_does_nothing_more() {
         let answer = operator.answer().await;
         assert_eq!((answer.status, answer.header("retry-after")), (503, "1"), "{line}");
         assert_eq!(parsed(&answer)["error"]["code"], "draining");
+        DESCRIPTION.judge(line, &answer);
     }
     for client in [&mut ann, &mut bob] {
         assert_eq!(client.frame().await, closed(1001));

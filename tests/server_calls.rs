@@ -1,13 +1,14 @@
 //! The binary's API where a request takes its time: answers of clients, ops line by line, and ids that make a request
 //! one that is done once.
 
-use std::{fs, time::Duration};
+use std::{fs, sync::LazyLock, time::Duration};
 
 use serde_json::{Value, json};
 use tests::{
     Row,
     frames::{BINARY as BINARY_FRAME, Frame, WebSocket, closed, masked},
     http::{Answer, Connection},
+    openapi::Description,
     process::{Process, command},
     socket, within,
 };
@@ -17,6 +18,10 @@ const BINARY: &str = env!("CARGO_BIN_EXE_socketio-server");
 
 /// Rooms from the start, as the URL says.
 const JOINING: &str = "[[namespace]]\nname = '/'\nauto_join = ['{query.room}']\n";
+
+/// What answers may be.
+static DESCRIPTION: LazyLock<Description> =
+    LazyLock::new(|| Description::read(include_str!("../server/src/api/openapi.json")));
 
 /// Starts a server with this file, on any free ports.
 async fn start(name: &str, configuration: &str) -> Process {
@@ -74,7 +79,9 @@ async fn calls_bring_the_answers_of_all_who_are_meant() {
     bob.text().await;
     drop(bob);
     eve.text().await;
-    let mut answer = parsed(&call.answer().await);
+    let answer = call.answer().await;
+    DESCRIPTION.judge("POST /api/v1/call", &answer);
+    let mut answer = parsed(&answer);
     answer["missing"].as_array_mut().expect("a list").sort_by_key(|sid| *sid == e.as_str());
     let args = json!([{"_placeholder": true, "num": 0}]);
     let given = json!([{"sid": a, "args": args, "attachments": ["AQI="]}]);
@@ -91,6 +98,7 @@ async fn calls_bring_the_answers_of_all_who_are_meant() {
     ] {
         let answer = server.call("POST /api/v1/call", "", &body.to_string()).await;
         assert_eq!((answer.status, parsed(&answer)["error"]["code"].as_str()), (status, Some(code)), "{body}");
+        DESCRIPTION.judge("POST /api/v1/call", &answer);
     }
     let answer = server.emit("", "{\"event\":\"e\",\"timeout\":1}").await;
     assert_eq!(parsed(&answer)["error"]["field"], "timeout", "an emit has none");
@@ -149,6 +157,7 @@ async fn what_has_an_id_is_done_once() {
         let headers = format!("x-api-key: one\r\n{headers}");
         let answer = server.call(&format!("POST /api/v1/{route}"), &headers, body).await;
         assert_eq!(answer.status, status, "{}", answer.body);
+        DESCRIPTION.judge(&format!("POST /api/v1/{route}"), &answer);
         assert_eq!(answer.header("idempotent-replayed"), if is_replayed { "true" } else { "" });
         if is_replayed {
             assert_eq!(answer.body, last);
@@ -379,4 +388,76 @@ async fn lines_are_judged_by_the_key_one_by_one() {
     assert_eq!(ann.frame().await, Frame::Text("42[\"e\"]".into()));
     let mut refused = self::stream(&server, "x-api-key: reads\r\n").await;
     assert_eq!(refused.answer().await.status, 403);
+}
+
+#[tokio::test]
+async fn messages_of_pythons_managers_are_carried_out_as_they_are() {
+    let server = start("pubsub", JOINING).await;
+    let (mut ann, a) = in_room(&server, "r").await;
+    let message = |method: &str, more: Value| {
+        let mut message = json!({"method": method, "namespace": "/", "host_id": "h"});
+        message.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        message.to_string()
+    };
+    let event = |more: Value| message("emit", more);
+    for (body, heard) in [
+        (
+            event(json!({"event": "a", "data": [{"n": 1}], "room": "r", "skip_sid": null, "callback": null})),
+            "42[\"a\",{\"n\":1}]",
+        ),
+        (event(json!({"event": "a", "data": [1], "room": null, "skip_sid": a})), ""),
+        (message("enter_room", json!({"sid": a, "room": "t"})), ""),
+        (event(json!({"event": "b", "data": [2], "room": ["t", "r"]})), "42[\"b\",2]"),
+        (message("leave_room", json!({"sid": a, "room": "t"})), ""),
+        (event(json!({"event": "c", "data": [3], "room": "t"})), ""),
+        (message("close_room", json!({"room": "r"})), ""),
+        (event(json!({"event": "d", "data": [4], "room": "r"})), ""),
+        (message("callback", json!({"sid": a, "id": 1, "args": []})), ""),
+    ] {
+        let _row = Row(&body);
+        let answer = server.call("POST /api/v1/pubsub", "", &body).await;
+        assert_eq!((answer.status, answer.body.as_str()), (200, "{}\n"));
+        DESCRIPTION.judge("POST /api/v1/pubsub", &answer);
+        if !heard.is_empty() {
+            assert_eq!(ann.text().await, heard);
+        }
+    }
+    let question = event(json!({"event": "q", "data": [{"x": 1}], "room": a, "callback": [a, "/", 7]}));
+    let mut asked = asking(&server, "pubsub", "", &question).await;
+    let event_of_question = ann.text().await;
+    assert!(event_of_question.ends_with("[\"q\",{\"x\":1}]"), "{event_of_question}");
+    let id = event_of_question.strip_prefix("42").and_then(|rest| rest.split('[').next()).expect("an ack is wanted");
+    ann.send(&format!("43{id}[\"ok\",2]")).await;
+    let callback =
+        json!({"method": "callback", "host_id": "h", "sid": a, "namespace": "/", "id": 7, "args": ["ok", 2]});
+    let answer = asked.answer().await;
+    assert_eq!(parsed(&answer), json!({"callback": callback}));
+    DESCRIPTION.judge("POST /api/v1/pubsub", &answer);
+    let of_nobody = event(json!({"event": "q", "data": [], "room": "nobody", "callback": ["nobody", "/", 7]}));
+    let answer = server.call("POST /api/v1/pubsub", "", &of_nobody).await;
+    assert_eq!(parsed(&answer), json!({"callback": null}));
+    let again = "idempotency-key: 1\r\n";
+    let body = event(json!({"event": "once", "data": [], "room": a}));
+    for replayed in ["", "true"] {
+        let answer = server.call("POST /api/v1/pubsub", again, &body).await;
+        assert_eq!((answer.status, answer.header("idempotent-replayed")), (200, replayed));
+    }
+    assert_eq!(ann.text().await, "42[\"once\"]");
+    let disconnect = message("disconnect", json!({"sid": a}));
+    assert_eq!(server.call("POST /api/v1/pubsub", "", &disconnect).await.body, "{}\n");
+    assert_eq!(ann.text().await, "41", "and the event was there once");
+    for (body, status, field) in [
+        ("{", 400, ""),
+        ("{}", 422, "method"),
+        ("{\"method\":\"emit\"}", 422, "event"),
+        ("{\"method\":\"emit\",\"event\":7}", 422, ""),
+        ("{\"method\":\"disconnect\"}", 422, "sid"),
+        ("{\"method\":\"disconnect\",\"sid\":\"S\",\"namespace\":\"/x\"}", 404, "namespace"),
+    ] {
+        let _row = Row(body);
+        let answer = server.call("POST /api/v1/pubsub", "", body).await;
+        let error = &parsed(&answer)["error"];
+        assert_eq!((answer.status, error["field"].as_str().unwrap_or_default()), (status, field), "{error}");
+        DESCRIPTION.judge("POST /api/v1/pubsub", &answer);
+    }
 }

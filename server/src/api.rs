@@ -6,25 +6,35 @@ mod batch;
 mod body;
 mod call;
 mod error;
+mod history;
 mod kept;
 mod lines;
 mod namespaces;
 mod ops;
 mod page;
 mod portrait;
+mod presence;
+mod pubsub;
 mod rooms;
 mod route;
 mod sockets;
 mod stats;
 mod stream;
 mod tokens;
+mod users;
 
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use hyper::{Method, Request, body::Incoming, http::request::Parts};
+use http_body_util::Full;
+use hyper::{
+    Method, Request, Response,
+    body::Incoming,
+    header::{self, HeaderValue},
+    http::request::Parts,
+};
 use tokio::sync::watch;
 
 use crate::{
@@ -34,7 +44,7 @@ use crate::{
     keyring::Keyring,
     sockets::Sockets,
 };
-use route::{Call, Handler, Query, Route, on};
+use route::{Answered, Call, Handler, Query, Route, on};
 
 pub(crate) use {error::ApiError, kept::Kept};
 
@@ -54,12 +64,16 @@ const PAGE: &[&str] = &["limit", "cursor"];
 const SOCKETS: &[&str] = &["namespace", "room", "user", "limit", "cursor"];
 const ROOMS: &[&str] = &["namespace", "prefix", "limit", "cursor"];
 const NAMESPACE: &[&str] = &["namespace"];
+const HISTORY: &[&str] = &["namespace", "limit"];
+const MEMBERS: &[&str] = &["namespace", "limit", "cursor"];
 
-/// All of it: method, path, the scopes of which a key needs one, query, and what then happens. The busiest come first.
-static ROUTES: [Route; 16] = [
+/// All of it: method, path, the scopes of which a key has to have one (where there is none, nobody needs a key), query,
+/// and what then happens. The busiest come first.
+static ROUTES: [Route; 22] = [
     on(Method::POST, "/api/v1/emit", EMIT, &[], Handler::Op("emit")),
     on(Method::POST, "/api/v1/batch", DO, &[], Handler::Own(batch::answer)),
     on(Method::POST, "/api/v1/call", EMIT, &[], Handler::Own(call::answer)),
+    on(Method::POST, "/api/v1/pubsub", DO, &[], Handler::Own(pubsub::answer)),
     on(Method::POST, "/api/v1/join", MANAGE, &[], Handler::Op("join")),
     on(Method::POST, "/api/v1/leave", MANAGE, &[], Handler::Op("leave")),
     on(Method::POST, "/api/v1/close_room", MANAGE, &[], Handler::Op("close_room")),
@@ -68,12 +82,27 @@ static ROUTES: [Route; 16] = [
     on(Method::GET, "/api/v1/namespaces", READ, PAGE, Handler::Show(namespaces::list)),
     on(Method::GET, "/api/v1/rooms", READ, ROOMS, Handler::Show(rooms::list)),
     on(Method::GET, "/api/v1/rooms/{room}", READ, NAMESPACE, Handler::Show(rooms::show)),
+    on(Method::GET, "/api/v1/rooms/{room}/history", READ, HISTORY, Handler::Show(history::show)),
+    on(Method::DELETE, "/api/v1/rooms/{room}/history", MANAGE, NAMESPACE, Handler::Show(history::forget)),
+    on(Method::GET, "/api/v1/presence/{room}", READ, MEMBERS, Handler::Show(presence::show)),
+    on(Method::GET, "/api/v1/users/{user}", READ, MEMBERS, Handler::Show(users::show)),
     on(Method::GET, "/api/v1/sockets", READ, SOCKETS, Handler::Show(sockets::list)),
     on(Method::GET, "/api/v1/sockets/{sid}", READ, &[], Handler::Show(sockets::show)),
     on(Method::PATCH, "/api/v1/sockets/{sid}", MANAGE, &[], Handler::Take(sockets::change)),
     on(Method::DELETE, "/api/v1/sockets/{sid}", MANAGE, &["transport"], Handler::Show(sockets::disconnect)),
     on(Method::POST, "/api/v1/tokens", MANAGE, &[], Handler::Take(tokens::sign)),
+    on(Method::GET, "/api/openapi.json", &[], &[], Handler::Show(describe)),
 ];
+
+/// What all of it is, for programs that read such.
+const DESCRIPTION: &[u8] = include_bytes!("api/openapi.json");
+
+/// `GET /api/openapi.json`.
+fn describe(_call: &Call<'_>) -> Answered {
+    let mut answer = Response::new(Full::from(DESCRIPTION));
+    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Ok(answer)
+}
 
 /// What the API works on.
 pub(crate) struct Api {
@@ -165,3 +194,7 @@ impl Api {
 fn seconds(time: Duration) -> f64 {
     (time.as_secs_f64() * 1000.0).round() / 1000.0
 }
+
+#[cfg(test)]
+#[path = "api/openapi_tests.rs"]
+mod tests;

@@ -21,10 +21,13 @@ pub(crate) struct Keyring(Arc<RwLock<Arc<[ApiKey]>>>);
 
 /// What a request may do. Clones are the same.
 #[derive(Clone)]
-pub(crate) struct Grant {
-    keys: Arc<[ApiKey]>,
-    /// Which of them it comes with; none, while there are none.
-    at: usize,
+pub(crate) enum Grant {
+    /// There are no keys.
+    Everything,
+    /// What is for everybody.
+    Nothing,
+    /// What this one of the keys is good for.
+    Key(Arc<[ApiKey]>, usize),
 }
 
 impl Keyring {
@@ -41,14 +44,17 @@ impl Keyring {
         self.keys().is_empty()
     }
 
-    /// What a request with these headers may do.
+    /// What a request with these headers may do. Without a scope that it needs, it needs no key.
     ///
     /// # Errors
     /// `Unauthorized` without a known key, `Forbidden` when the key is good for none of these.
     pub(crate) fn grant(&self, headers: &HeaderMap, scopes: &[Scope]) -> Result<Grant, ApiError> {
+        if scopes.is_empty() {
+            return Ok(Grant::Nothing);
+        }
         let keys = self.keys();
         if keys.is_empty() {
-            return Ok(Grant { keys, at: 0 });
+            return Ok(Grant::Everything);
         }
         let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.as_bytes().split_at_checked(7));
         let bearer = bearer.filter(|(scheme, _)| scheme.eq_ignore_ascii_case(b"bearer ")).map(|(_, key)| key);
@@ -61,7 +67,8 @@ impl Keyring {
                 found = Some(at);
             }
         }
-        let grant = Grant { at: found.ok_or(ApiError::Unauthorized)?, keys };
+        let found = found.ok_or(ApiError::Unauthorized)?;
+        let grant = Grant::Key(keys, found);
         match scopes.iter().any(|scope| grant.allows(*scope)) {
             true => Ok(grant),
             false => Err(ApiError::Forbidden),
@@ -81,16 +88,22 @@ impl Grant {
 
     /// Whether it is good for this.
     pub(crate) fn allows(&self, scope: Scope) -> bool {
-        self.key().is_none_or(|key| key.allow.contains(&scope))
+        self.is_good(|key| key.allow.contains(&scope))
     }
 
     /// Whether it is good for this namespace; `*` is all.
     pub(crate) fn is_for(&self, namespace: &str) -> bool {
-        self.key().is_none_or(|key| key.namespaces.iter().any(|name| name == "*" || name == namespace))
+        self.is_good(|key| key.namespaces.iter().any(|name| name == "*" || name == namespace))
     }
 
-    /// The key; `None` where whoever comes may do anything.
+    fn is_good(&self, is_good: impl Fn(&ApiKey) -> bool) -> bool {
+        matches!(self, Self::Everything) || self.key().is_some_and(is_good)
+    }
+
     fn key(&self) -> Option<&ApiKey> {
-        self.keys.get(self.at)
+        match self {
+            Self::Key(keys, at) => keys.get(*at),
+            Self::Everything | Self::Nothing => None,
+        }
     }
 }

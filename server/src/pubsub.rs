@@ -44,6 +44,8 @@ pub(crate) enum PubSubError {
     /// It is a pickle, and reading one can run any code.
     Pickle,
     Syntax,
+    /// A field has the form of another.
+    Form,
     /// It has no method that is known.
     Method,
     /// This field is missing or wrong.
@@ -55,7 +57,7 @@ impl PubSubError {
     pub(crate) fn reason(self) -> &'static str {
         match self {
             Self::Pickle => "pickle",
-            Self::Syntax | Self::Field(_) => "malformed",
+            Self::Syntax | Self::Form | Self::Field(_) => "malformed",
             Self::Method => "unknown_method",
         }
     }
@@ -70,6 +72,7 @@ impl fmt::Display for PubSubError {
             ),
             Self::Syntax => f.write_str("no JSON object"),
             Self::Method => f.write_str("a method that is not known"),
+            Self::Form => f.write_str("a field is wrong"),
             Self::Field(field) => write!(f, "{field} is missing or wrong"),
         }
     }
@@ -99,7 +102,7 @@ impl Message {
             return Err(PubSubError::Pickle);
         }
         let fields: Fields<'_> = serde_json::from_slice(bytes).map_err(|error| match error.is_data() {
-            true => PubSubError::Field("a field"),
+            true => PubSubError::Form,
             false => PubSubError::Syntax,
         })?;
         let namespace = fields.namespace.clone().unwrap_or_else(|| "/".into());

@@ -99,21 +99,21 @@ fn answers_go_back_to_who_asked() {
 
 #[test]
 fn what_is_wrong_is_told() {
-    use PubSubError::{Field, Method, Pickle, Syntax};
+    use PubSubError::{Field, Form, Method, Pickle, Syntax};
 
     for (json, error) in [
         ("", Syntax),
         ("{", Syntax),
         ("{} {}", Syntax),
         (r#"{"method":"emit","data":[NaN],"event":"e"}"#, Syntax),
-        ("[]", Field("a field")),
-        ("null", Field("a field")),
+        ("[]", Form),
+        ("null", Form),
         ("{}", Method),
         (r#"{"method":"dance"}"#, Method),
         (r#"{"method":"emit","data":[1]}"#, Field("event")),
-        (r#"{"method":"emit","event":7}"#, Field("a field")),
-        (r#"{"method":"emit","event":"e","room":{}}"#, Field("a field")),
-        (r#"{"method":"emit","event":"e","room":"\u0001user:42"}"#, Field("a field")),
+        (r#"{"method":"emit","event":7}"#, Form),
+        (r#"{"method":"emit","event":"e","room":{}}"#, Form),
+        (r#"{"method":"emit","event":"e","room":"\u0001user:42"}"#, Form),
         (r#"{"method":"emit","event":"e","binary":true,"data":[]}"#, Field("data")),
         (r#"{"method":"emit","event":"e","binary":true,"data":"x"}"#, Field("data")),
         (r#"{"method":"emit","event":"e","binary":true,"data":[[1],"?"]}"#, Field("data")),

@@ -7,6 +7,7 @@ pub mod backend;
 pub mod example;
 pub mod frames;
 pub mod http;
+pub mod openapi;
 pub mod polling;
 pub mod process;
 pub mod redis;

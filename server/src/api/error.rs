@@ -11,7 +11,9 @@ use hyper::{
 use serde::Serialize;
 use socketio::EmitError;
 
-use crate::{answer::json, auth::draft::DraftError, member::MemberError, op::OpError, perform::PerformError};
+use crate::{
+    answer::json, auth::draft::DraftError, member::MemberError, op::OpError, perform::PerformError, pubsub::PubSubError,
+};
 
 /// What can be wrong with a request.
 #[derive(Debug)]
@@ -38,6 +40,7 @@ pub(crate) enum ApiError {
     Op(OpError),
     Perform(PerformError),
     Draft(DraftError),
+    PubSub(PubSubError),
 }
 
 /// It as JSON.
@@ -81,6 +84,11 @@ impl ApiError {
             Self::Op(OpError::Field { field, .. }) => wrong(Some(&**field).filter(|field| !field.is_empty())),
             Self::Draft(DraftError::NoSecret) => (StatusCode::CONFLICT, "no_secret", None),
             Self::Draft(error) => wrong(error.field()),
+            Self::PubSub(PubSubError::Pickle) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", None),
+            Self::PubSub(PubSubError::Syntax) => (StatusCode::BAD_REQUEST, "malformed_json", None),
+            Self::PubSub(PubSubError::Method) => wrong(Some("method")),
+            Self::PubSub(PubSubError::Form) => wrong(None),
+            Self::PubSub(PubSubError::Field(field)) => wrong(Some(field)),
             Self::Perform(error) => of_op(error),
         }
     }
@@ -99,6 +107,7 @@ impl ApiError {
             Self::TooLarge(max) => format!("a body has {max} bytes at most"),
             Self::Op(error) => error.to_string(),
             Self::Draft(error) => error.to_string(),
+            Self::PubSub(error) => error.to_string(),
             Self::Perform(error) => error.to_string(),
         }
     }

@@ -26,9 +26,10 @@ struct Sockets {
     cursor: Option<String>,
 }
 
+/// For how many something was changed.
 #[derive(Serialize)]
-struct Changed {
-    changed: usize,
+pub(super) struct Changed {
+    pub(super) changed: usize,
 }
 
 /// What is to be changed; what is left out stays.
