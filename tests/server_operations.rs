@@ -170,7 +170,9 @@ async fn operators_may_share_the_port_of_clients_below_a_prefix() {
     let free = TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("bound").to_string();
     let arguments = ["--listen", &free, "--admin-listen", &free, "--set", "admin.prefix=/_ops"];
     let server = Process::start(command(BINARY, &arguments)).await;
-    for (path, status) in [("/_ops/readyz", 200), ("/readyz", 404), ("/_ops/", 404), ("/socket.io/", 400)] {
+    for (path, status) in
+        [("/_ops/readyz", 200), ("/readyz", 404), ("/_ops/", 200), ("/_ops/x", 404), ("/socket.io/", 400)]
+    {
         assert_eq!(server.get(path, "").await.status, status, "{path}");
     }
     assert_eq!(server.post("/_ops/api/v1/emit", "{\"event\":\"e\"}").await.status, 200);

@@ -94,6 +94,7 @@ const OPTIONS: &[Spoken] = &[
     ("drain.rate", "0", "a"),
     ("metrics.enabled", "false", "a"),
     ("metrics.event_labels", "[\"a\",\"b\"]", "[1]"),
+    ("ui.enabled", "false", "no"),
     ("log.level", "trace", "loud"),
     ("log.format", "json", "xml"),
     ("history.total_bytes", "1MiB", "a"),

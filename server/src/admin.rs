@@ -11,6 +11,7 @@ use hyper::{
 };
 
 use crate::{
+    admin_page,
     answer::{Answer, text, whole},
     api::Api,
     guard,
@@ -30,12 +31,19 @@ pub(crate) struct Admin {
     /// `None` when there is nothing to be shown.
     pub(crate) metrics: Option<Arc<Metrics>>,
     pub(crate) prefix: Arc<str>,
+    /// Whether there is a page for people.
+    pub(crate) has_page: bool,
 }
 
 impl Admin {
     /// Whether a path is one of these, or of the API.
     pub(crate) fn matches(&self, path: &str) -> bool {
-        path.strip_prefix(&*self.prefix).is_some_and(|rest| ROUTES.contains(&rest) || Api::has(rest))
+        let is_one = |rest| ROUTES.contains(&rest) || Api::has(rest) || self.is_page(rest);
+        path.strip_prefix(&*self.prefix).is_some_and(is_one)
+    }
+
+    fn is_page(&self, path: &str) -> bool {
+        self.has_page && matches!(path, "" | "/")
     }
 
     /// Answers one request.
@@ -56,7 +64,9 @@ impl Admin {
     fn show(&self, path: &str, method: &Method) -> Answer {
         let is_read = matches!(*method, Method::GET | Method::HEAD);
         whole(match path {
-            path if !ROUTES.contains(&path) => text(StatusCode::NOT_FOUND, "There is nothing here.\n"),
+            path if !ROUTES.contains(&path) && !self.is_page(path) => {
+                text(StatusCode::NOT_FOUND, "There is nothing here.\n")
+            }
             _ if !is_read => {
                 let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, "This is only to be read.\n");
                 answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
@@ -67,6 +77,7 @@ impl Admin {
                 text(StatusCode::SERVICE_UNAVAILABLE, "Redis is away\n")
             }
             "/readyz" => text(StatusCode::OK, "ready\n"),
+            path if self.is_page(path) => admin_page::answer(),
             "/healthz" => text(StatusCode::OK, "ok\n"),
             _ => match &self.metrics {
                 Some(metrics) => text(StatusCode::OK, metrics.text()),

@@ -20,6 +20,7 @@ mod route;
 mod sockets;
 mod stats;
 mod stream;
+mod tail;
 mod tokens;
 mod users;
 
@@ -63,13 +64,14 @@ const DO: &[Scope] = &[Scope::Emit, Scope::Manage];
 const PAGE: &[&str] = &["limit", "cursor"];
 const SOCKETS: &[&str] = &["namespace", "room", "user", "limit", "cursor"];
 const ROOMS: &[&str] = &["namespace", "prefix", "limit", "cursor"];
+const TAIL: &[&str] = &["namespace", "room", "args"];
 const NAMESPACE: &[&str] = &["namespace"];
 const HISTORY: &[&str] = &["namespace", "limit"];
 const MEMBERS: &[&str] = &["namespace", "limit", "cursor"];
 
 /// All of it: method, path, the scopes of which a key has to have one (where there is none, nobody needs a key), query,
 /// and what then happens. The busiest come first.
-static ROUTES: [Route; 22] = [
+static ROUTES: [Route; 23] = [
     on(Method::POST, "/api/v1/emit", EMIT, &[], Handler::Op("emit")),
     on(Method::POST, "/api/v1/batch", DO, &[], Handler::Own(batch::answer)),
     on(Method::POST, "/api/v1/call", EMIT, &[], Handler::Own(call::answer)),
@@ -90,6 +92,7 @@ static ROUTES: [Route; 22] = [
     on(Method::GET, "/api/v1/sockets/{sid}", READ, &[], Handler::Show(sockets::show)),
     on(Method::PATCH, "/api/v1/sockets/{sid}", MANAGE, &[], Handler::Take(sockets::change)),
     on(Method::DELETE, "/api/v1/sockets/{sid}", MANAGE, &["transport"], Handler::Show(sockets::disconnect)),
+    on(Method::GET, "/api/v1/tail", READ, TAIL, Handler::Own(tail::answer)),
     on(Method::POST, "/api/v1/tokens", MANAGE, &[], Handler::Take(tokens::sign)),
     on(Method::GET, "/api/openapi.json", &[], &[], Handler::Show(describe)),
 ];

@@ -83,7 +83,7 @@ pub(crate) struct Token {
 /// Which server to look at, and as whom.
 #[derive(Debug, Args)]
 pub(crate) struct Doctor {
-    /// As clients have it, such as https://chat.example.com; what follows the host is a namespace
+    /// As clients have it, such as <https://chat.example.com>; what follows the host is a namespace
     pub(crate) url: String,
     /// Path of Socket.IO requests
     #[arg(long, default_value = "/socket.io/")]
@@ -91,7 +91,7 @@ pub(crate) struct Doctor {
     /// Namespace to join
     #[arg(long)]
     pub(crate) namespace: Option<String>,
-    /// Origin of other pages that are to connect, such as https://www.example.com
+    /// Origin of other pages that are to connect, such as <https://www.example.com>
     #[arg(long, value_name = "URL")]
     pub(crate) origin: Option<String>,
     /// Time for an answer

@@ -1,6 +1,7 @@
 //! `socketio-server`: holds Socket.IO connections. The command line, then what it asks for.
 
 mod admin;
+mod admin_page;
 mod announce;
 mod answer;
 mod api;
@@ -18,6 +19,7 @@ mod guard;
 mod hop;
 mod journal;
 mod keyring;
+mod lag;
 mod listeners;
 mod member;
 mod metrics;
@@ -40,6 +42,7 @@ mod serve;
 mod slots;
 mod sockets;
 mod supervisor;
+mod tail;
 mod tls;
 mod trust;
 mod tunnel;

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashSet};
 use engineio::{CloseReason, Transport};
 use hyper::StatusCode;
 use prometheus::{
-    Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    Encoder, Gauge, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
     TextEncoder, core::Collector, proto::Metric,
 };
 
@@ -45,6 +45,8 @@ pub(crate) struct Metrics {
     hooks_waiting: IntGaugeVec,
     hooks_dropped: IntCounterVec,
     pub(crate) draining: IntGauge,
+    /// How late the event loop is, which `lag` keeps up to date.
+    pub(crate) lag: Gauge,
     redis_connected: IntGaugeVec,
     redis_messages: IntCounterVec,
     redis_rejected: IntCounterVec,
@@ -78,6 +80,9 @@ impl Metrics {
         };
         let draining = IntGauge::new("draining", "Whether the server closes its connections.").expect("a valid name");
         known(Box::new(draining.clone()));
+        let lag = Opts::new("event_loop_lag_seconds", "How late timers are, in the last ten seconds.");
+        let lag = Gauge::with_opts(lag.const_label("quantile", "0.99")).expect("a valid name");
+        known(Box::new(lag.clone()));
         let metrics = Self {
             connections: gauges("connections", "Connections now.", &["transport"]),
             opened: counters("connections_opened_total", "Connections opened.", &["transport"]),
@@ -104,6 +109,7 @@ impl Metrics {
             hooks_waiting: gauges("backend_queue", "Hooks that wait now.", &["backend"]),
             hooks_dropped: counters("backend_dropped_total", "Hooks that came to nothing.", &["backend", "reason"]),
             draining,
+            lag,
             redis_connected: gauges("redis_connected", "Whether a connection to Redis is there.", &["role"]),
             redis_messages: counters("redis_messages_total", "Messages that came by Redis.", &["kind"]),
             redis_rejected: counters("redis_rejected_total", "Those left out, and answers not published.", &["reason"]),

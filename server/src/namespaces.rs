@@ -23,6 +23,7 @@ use crate::{
     seats::{Seat, Seats},
     slots::Values,
     sockets::Sockets,
+    tail::Line,
 };
 
 /// Longest name of an event in the log, in characters.
@@ -141,6 +142,8 @@ impl Space {
             })
             // Behind this the next client may come, even if this one comes back and is recovered.
             .on_disconnecting(move |socket: Socket, reason: DisconnectReason| {
+                let more = || json!({ "sid": socket.id(), "reason": reason.to_string() });
+                leaving.sockets.tail.tell(|| Line::new("disconnect", socket.namespace_name(), more()));
                 leaving.leave(&socket, reason);
                 async {}
             })
@@ -167,8 +170,13 @@ impl Space {
     async fn connect(&self, socket: &Socket, auth: Box<RawValue>) -> Result<(), ConnectError> {
         self.sockets.insert(socket);
         let joined = self.join(socket, auth).await;
-        self.metrics
-            .connect(&self.options.name.0, joined.as_ref().map_or_else(|refused| refused.label, |()| "accepted"));
+        let result = joined.as_ref().map_or_else(|refused| refused.label, |()| "accepted");
+        self.metrics.connect(&self.options.name.0, result);
+        self.sockets.tail.tell(|| {
+            let user = Member::of(socket).user();
+            let more = json!({ "sid": socket.id(), "result": result, "user": user, "recovered": socket.recovered() });
+            Line::new("connect", socket.namespace_name(), more)
+        });
         joined.map_err(|refused| {
             let reason = match refused.is_cut {
                 true => DisconnectReason::Closed(CloseReason::ForcedClose),
@@ -226,6 +234,10 @@ impl Space {
         args: Args,
         ack: Ack,
     ) -> Option<impl Future<Output = ()> + Send + use<>> {
+        self.sockets.tail.tell(|| {
+            let more = json!({ "event": &*event, "sid": socket.id(), "wants_ack": ack.is_wanted() });
+            Line::new("event", socket.namespace_name(), more).with(&args)
+        });
         let (asker, asked) = self.begin(&Happened { socket: &socket, event: &event, args: &args }, ack)?;
         let space = self.clone();
         Some(async move {

@@ -29,6 +29,7 @@ use crate::{
     front::Front,
     journal::Journal,
     keyring::Keyring,
+    lag,
     listeners::{self, BindError, Bound},
     metrics::Metrics,
     namespaces::{self, Shared},
@@ -119,7 +120,9 @@ pub(crate) async fn serve(settled: Settled, flags: Flags) -> Result<(), ServeErr
         api: Arc::new(api),
         metrics: config.metrics.enabled.then(|| metrics.clone()),
         prefix: config.admin.prefix.0.as_str().into(),
+        has_page: config.ui.enabled && !is_playground,
     };
+    tokio::spawn(lag::watch(metrics.lag.clone()));
     let shared = |listen: &Listen| config.server.listen.contains(listen);
     let is_shared = config.admin.listen.iter().any(shared) && !admin.prefix.is_empty();
     let mut apart = config.admin.listen.clone();

@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use dashmap::{DashMap, Entry};
 use socketio::{Args, Broadcast, EmitError, Sent, Socket, SocketId, SocketIo};
 
-use crate::{config, member, member::Member, metrics::Metrics};
+use crate::{config, member, member::Member, metrics::Metrics, tail::Tail};
 
 /// All sockets. An application may aim at one as soon as it has heard of it, which is before its client is let in.
 pub(crate) struct Sockets {
@@ -17,6 +17,8 @@ pub(crate) struct Sockets {
     /// Names, or globs, of namespaces that clients may join.
     namespaces: Vec<socketio::Glob>,
     pub(crate) metrics: Arc<Metrics>,
+    /// Hears what is emitted, and who comes and goes.
+    pub(crate) tail: Tail,
 }
 
 /// Who is meant in a namespace; everybody, if nobody is named.
@@ -83,7 +85,7 @@ impl Audience {
 impl Sockets {
     pub(crate) fn new(namespaces: &[config::Namespace], metrics: Arc<Metrics>) -> Self {
         let globs = namespaces.iter().map(|namespace| socketio::Glob::new(&namespace.name.0)).collect();
-        Self { io: OnceLock::new(), by_id: DashMap::new(), namespaces: globs, metrics }
+        Self { io: OnceLock::new(), by_id: DashMap::new(), namespaces: globs, metrics, tail: Tail::default() }
     }
 
     /// The server is there; from now on clients may come.

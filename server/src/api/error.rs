@@ -29,6 +29,8 @@ pub(crate) enum ApiError {
     Forbidden,
     /// The server closes its connections.
     Closing,
+    /// As many as may watch a tail do.
+    TooManyWatchers,
     /// The body is of a type that is not read.
     Media,
     /// The body did not arrive whole.
@@ -76,6 +78,7 @@ impl ApiError {
             Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden", None),
             Self::Closing => (StatusCode::SERVICE_UNAVAILABLE, "draining", None),
             Self::Conflict => (StatusCode::CONFLICT, "id_conflict", Some("id")),
+            Self::TooManyWatchers => (StatusCode::SERVICE_UNAVAILABLE, "too_many", None),
             Self::Media => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", None),
             Self::Path | Self::Body => (StatusCode::BAD_REQUEST, "bad_request", None),
             Self::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "too_large", None),
@@ -102,6 +105,7 @@ impl ApiError {
             Self::Forbidden => "the key is not good for this".into(),
             Self::Closing => "the server ends; try again in a moment".into(),
             Self::Conflict => "another request had the same id".into(),
+            Self::TooManyWatchers => "others watch already, as many as may".into(),
             Self::Media => "a body is application/json, and not compressed".into(),
             Self::Body => "the body did not arrive whole".into(),
             Self::TooLarge(max) => format!("a body has {max} bytes at most"),
@@ -128,7 +132,7 @@ impl ApiError {
                 (header::ALLOW, HeaderValue::from_str(allowed).expect("names of methods are header text"))
             }
             Self::Unauthorized => (header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
-            Self::Closing => (header::RETRY_AFTER, HeaderValue::from_static("1")),
+            Self::Closing | Self::TooManyWatchers => (header::RETRY_AFTER, HeaderValue::from_static("1")),
             _ => return answer,
         };
         answer.headers_mut().insert(header.0, header.1);

@@ -27,14 +27,16 @@ fn name(route: &Route) -> (String, String) {
 
 /// The statuses that answers of a route may have.
 fn statuses(route: &Route) -> BTreeSet<&'static str> {
-    let has_body = !matches!(route.handler, Handler::Show(_));
-    let is_kept = matches!(route.handler, Handler::Op(_) | Handler::Own(_));
+    let is_read = route.method == hyper::Method::GET;
+    let has_body = !is_read && !matches!(route.handler, Handler::Show(_));
+    let is_kept = !is_read && matches!(route.handler, Handler::Op(_) | Handler::Own(_));
     let mut statuses = BTreeSet::from(["200"]);
     let mut add = |is_possible: bool, more: &[&'static str]| {
         statuses.extend(more.iter().filter(|_| is_possible));
     };
     add(!route.scopes.is_empty(), &["401", "403"]);
-    add(route.method != hyper::Method::GET, &["503"]);
+    // Only so many may watch a tail.
+    add(!is_read || route.template == "/api/v1/tail", &["503"]);
     add(has_body, &["400", "413", "415", "422"]);
     add(is_kept || route.template == "/api/v1/tokens", &["409"]);
     add(route.template.contains('{'), &["400"]);
@@ -72,7 +74,7 @@ fn each_route_is_described_with_its_parameters_statuses_and_key() {
         let in_path = path.split_once('{').and_then(|(_, rest)| Some(rest.split_once('}')?.0));
         assert_eq!(named("path"), in_path.into_iter().collect(), "{method} {path}");
         assert_eq!(named("query"), route.query.iter().copied().collect(), "{method} {path}");
-        let is_kept = matches!(route.handler, Handler::Op(_) | Handler::Own(_));
+        let is_kept = route.method != hyper::Method::GET && matches!(route.handler, Handler::Op(_) | Handler::Own(_));
         assert_eq!(named("header").contains("Idempotency-Key"), is_kept, "{method} {path}");
         assert_eq!(operation.get("security").is_some(), route.scopes.is_empty(), "{method} {path}");
         let responses = operation["responses"].as_object().expect("responses");

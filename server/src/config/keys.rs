@@ -51,6 +51,8 @@ section! {
         drain: Drain = Drain::default(),
         /// Figures for Prometheus.
         metrics: Metrics = Metrics::default(),
+        /// The page for operators.
+        ui: Ui = Ui::default(),
         /// What is written to standard error.
         log: Log = Log::default(),
         /// An application that is told by HTTP what clients do, and answers what is to be done.
@@ -311,6 +313,14 @@ section! {
         enabled: bool = true,
         /// Names of events to be counted by name; all others count as "other".
         event_labels: Vec<String> = vec![],
+    }
+}
+
+section! {
+    /// The page for operators.
+    Ui {
+        /// Whether the admin listener has one, at its first path; it asks for a key where there are keys.
+        enabled: bool = true,
     }
 }
 

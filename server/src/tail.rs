@@ -1,0 +1,176 @@
+//! What it is: what happens, told line by line to those who watch: emits, events, and who comes and goes.
+//! What it is not: a log; while nobody watches, nothing is made of it, and who does not keep up misses lines.
+//! Who calls it: `perform` and `namespaces` tell; `api` answers `GET /api/v1/tail` with it.
+
+use std::{
+    convert::Infallible,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use bytes::Bytes;
+use futures_util::stream;
+use http_body_util::{BodyExt, StreamBody, combinators::UnsyncBoxBody};
+use hyper::body::Frame;
+use serde::Serialize;
+use serde_json::{Value, json};
+use socketio::Args;
+use tokio::{
+    sync::{broadcast, watch},
+    time::Instant,
+};
+
+use crate::keyring::Grant;
+
+/// Lines that wait for each who watches; one that is further behind misses the oldest.
+const WAITING: usize = 1024;
+
+/// How many may watch at a time.
+const MAX_WATCHERS: usize = 16;
+
+/// Time without a line after which a comment shows that the connection is alive.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// Most characters of what is shown of arguments.
+const MAX_ARGS: usize = 200;
+
+/// Tells what happens. Clones are the same.
+#[derive(Debug, Clone)]
+pub(crate) struct Tail {
+    lines: broadcast::Sender<Arc<Line>>,
+}
+
+/// Something that happened.
+#[derive(Debug)]
+pub(crate) struct Line {
+    namespace: String,
+    /// The rooms that it is about.
+    rooms: Vec<String>,
+    shown: Value,
+    /// Arguments, shortened.
+    args: Option<String>,
+}
+
+/// What somebody wants to hear of.
+#[derive(Clone)]
+pub(crate) struct Wanted {
+    pub(crate) grant: Grant,
+    /// One namespace only.
+    pub(crate) namespace: Option<String>,
+    pub(crate) room: Option<String>,
+    pub(crate) args: bool,
+}
+
+/// So many watch already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TooMany;
+
+impl Line {
+    /// What happened where, with more to be said of it.
+    pub(crate) fn new(kind: &'static str, namespace: &str, more: impl Serialize) -> Self {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let mut shown = json!({ "kind": kind, "time": now.as_millis() as u64, "namespace": namespace });
+        if let (Value::Object(shown), Ok(Value::Object(more))) = (&mut shown, serde_json::to_value(more)) {
+            shown.extend(more.into_iter().filter(|(_, value)| !value.is_null()));
+        }
+        Self { namespace: namespace.to_owned(), rooms: Vec::new(), shown, args: None }
+    }
+
+    pub(crate) fn in_rooms(self, rooms: &[String]) -> Self {
+        Self { rooms: rooms.to_vec(), ..self }
+    }
+
+    /// With these arguments, for those who want to see them.
+    pub(crate) fn with(mut self, args: &Args) -> Self {
+        let json = args.to_json();
+        self.shown["bytes"] = (json.len() + args.attachments().iter().map(Bytes::len).sum::<usize>()).into();
+        self.args = Some(json.chars().take(MAX_ARGS).collect());
+        self
+    }
+
+    /// As an event of `text/event-stream`, if it is wanted.
+    fn event(&self, wanted: &Wanted) -> Option<Bytes> {
+        let is_meant = wanted.namespace.as_ref().is_none_or(|namespace| *namespace == self.namespace)
+            && wanted.room.as_ref().is_none_or(|room| self.rooms.contains(room));
+        if !is_meant || !wanted.grant.is_for(&self.namespace) {
+            return None;
+        }
+        let mut shown = self.shown.clone();
+        if let Some(args) = self.args.as_ref().filter(|_| wanted.args) {
+            shown["args"] = args.as_str().into();
+        }
+        Some(format!("data: {shown}\n\n").into())
+    }
+}
+
+impl Default for Tail {
+    fn default() -> Self {
+        Self { lines: broadcast::Sender::new(WAITING) }
+    }
+}
+
+impl Tail {
+    /// Tells something, if anybody watches.
+    pub(crate) fn tell(&self, line: impl FnOnce() -> Line) {
+        if self.lines.receiver_count() > 0 {
+            // The last one may have gone just now.
+            let _nobody = self.lines.send(Arc::new(line()));
+        }
+    }
+
+    /// The body of an answer that goes on until its client goes, or the server is `closing`.
+    ///
+    /// # Errors
+    /// [`TooMany`].
+    pub(crate) fn watch(
+        &self,
+        wanted: Wanted,
+        closing: watch::Receiver<bool>,
+    ) -> Result<UnsyncBoxBody<Bytes, Infallible>, TooMany> {
+        if self.lines.receiver_count() >= MAX_WATCHERS {
+            return Err(TooMany);
+        }
+        // The first bytes come at once, so that whoever asks knows that it watches.
+        let start = (self.lines.subscribe(), closing, Some(Bytes::from_static(b": watching\n\n")));
+        let lines = stream::unfold(start, move |(mut lines, mut closing, first)| {
+            let wanted = wanted.clone();
+            async move {
+                let bytes = match first {
+                    Some(first) => first,
+                    None => next(&mut lines, &mut closing, &wanted).await?,
+                };
+                Some((Ok(Frame::data(bytes)), (lines, closing, None)))
+            }
+        });
+        Ok(StreamBody::new(lines).boxed_unsync())
+    }
+}
+
+/// The next bytes for somebody who watches; `None` at the end.
+async fn next(
+    lines: &mut broadcast::Receiver<Arc<Line>>,
+    closing: &mut watch::Receiver<bool>,
+    wanted: &Wanted,
+) -> Option<Bytes> {
+    // Also while there are lines, but none that is wanted.
+    let until = Instant::now() + KEEP_ALIVE;
+    loop {
+        let line = tokio::select! {
+            line = tokio::time::timeout_at(until, lines.recv()) => line,
+            _ = closing.wait_for(|closing| *closing) => return None,
+        };
+        match line {
+            Ok(Ok(line)) => {
+                if let Some(event) = line.event(wanted) {
+                    return Some(event);
+                }
+            }
+            Ok(Err(broadcast::error::RecvError::Lagged(missed))) => {
+                let line = Line::new("missed", "", json!({ "lines": missed }));
+                return Some(format!("data: {}\n\n", line.shown).into());
+            }
+            Ok(Err(broadcast::error::RecvError::Closed)) => return None,
+            Err(_) => return Some(Bytes::from_static(b": alive\n\n")),
+        }
+    }
+}
