@@ -661,11 +661,14 @@ async fn the_playground_has_the_whole_api() {
     assert_eq!(parsed(&server.get("/api/v1/x", "").await)["error"]["code"], "not_found");
 }
 
-/// The examples in the page: commands, and what they are answered.
+/// The examples in the page's part on the API: commands, and what they are answered. A tail, which has no end, is in
+/// another part.
 fn examples() -> Vec<(String, String)> {
     let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/server.md");
     let page = fs::read_to_string(page).expect("the page");
-    let blocks = page.split("```console\n").skip(1).map(|rest| rest.split("```").next().unwrap_or_default());
+    let (_, part) = page.split_once("\n## API\n").expect("a part on the API");
+    let part = part.split("\n## ").next().unwrap_or_default();
+    let blocks = part.split("```console\n").skip(1).map(|rest| rest.split("```").next().unwrap_or_default());
     let mut examples: Vec<(String, String)> = Vec::new();
     for line in blocks.flat_map(str::lines) {
         match (line.strip_prefix("$ curl "), examples.last_mut()) {
