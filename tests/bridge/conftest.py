@@ -81,7 +81,7 @@ def serve(version, kind, module, folder=HERE / "apps", options=(), **environment
     if kind == "asgi":
         command = [python, "-m", "uvicorn", "--port", "0", "--ws", "wsproto", *options, module]
         return Process(command, r"running on (http://\S+)", folder, **environment)
-    options = ["--threads", "50", X, *options]
+    options = ["--threads", "50", "--graceful-timeout", "1", *options]
     command = [python, "-m", "gunicorn", "--bind", "127.0.0.1:0", *options, module]
     return Process(command, r"Listening at: (http://\S+)", folder, **environment)
 
