@@ -28,15 +28,36 @@ export async function freePort() {
   return port
 }
 
+/** A program beside the server, and the first line of what it prints that has this in it. */
+export async function start(command, args, word) {
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  process.once('exit', () => child.kill('SIGKILL'))
+  for await (const line of createInterface({ input: child.stdout })) {
+    if (line.includes(word)) {
+      child.stdout.resume()
+      return { child, line, ended: once(child, 'exit') }
+    }
+  }
+  throw new Error(`${command} ended`)
+}
+
+/** Starts the application that tests have for hooks, on this port; it prints the port once it listens. */
+export function startApp(port, secret) {
+  return start('python3', [`${root}tests/backend/app.py`, `${port}`, secret], '"port"')
+}
+
 /** A running server with these options, on given ports so that it can be started again. */
 export class Server {
-  constructor(options = [], ports) {
+  constructor(options, ports, level) {
     this.options = options
     this.ports = ports
+    this.level = level
+    this.log = []
   }
 
-  static async start(options = []) {
-    const server = new Server(options, [await freePort(), await freePort()])
+  /** What it logs at this level is in `log`, line by line. */
+  static async start(options = [], level = 'error') {
+    const server = new Server(options, [await freePort(), await freePort()], level)
     await server.start()
     return server
   }
@@ -52,9 +73,14 @@ export class Server {
   async start() {
     const [clients, operators] = this.ports.map((port) => `127.0.0.1:${port}`)
     const set = this.options.flatMap((option) => ['--set', option])
-    const flags = ['--listen', clients, '--admin-listen', operators, '--log-level', 'error', ...set]
-    const child = spawn(binary(), flags, { stdio: ['ignore', 'pipe', 'inherit'] })
+    const flags = ['--listen', clients, '--admin-listen', operators, '--log-level', this.level, ...set]
+    const child = spawn(binary(), flags, { stdio: ['ignore', 'pipe', 'pipe'] })
     this.child = child
+    process.once('exit', () => child.kill('SIGKILL'))
+    createInterface({ input: child.stderr }).on('line', (line) => {
+      this.log.push(line)
+      if (this.level === 'error') console.error(line)
+    })
     this.ended = once(child, 'exit')
     const lines = createInterface({ input: child.stdout })
     for await (const line of lines) {
