@@ -1,11 +1,9 @@
 //! The binary's rooms and namespaces as they are configured: history, throttle, presence, names by their beginning.
 
-use std::fs;
-
 use tests::{
     Row,
     frames::{WebSocket, text},
-    process::{Process, command},
+    process::Process,
     socket,
 };
 
@@ -14,9 +12,7 @@ const BINARY: &str = env!("CARGO_BIN_EXE_socketio-server");
 /// Starts a server with this file, on any free ports.
 async fn start(name: &str, configuration: &str) -> Process {
     let file = format!("{}/rooms-{name}.toml", env!("CARGO_TARGET_TMPDIR"));
-    fs::write(&file, configuration).expect("writable");
-    let ports = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
-    Process::start(command(BINARY, &[&["--config", &file], &ports[..]].concat())).await
+    Process::configured(BINARY, &file, configuration).await
 }
 
 /// A client in `/` that is in this room because its URL says so.
@@ -160,4 +156,20 @@ async fn namespaces_are_meant_by_their_beginning_or_all() {
     for namespace in ["/", "/a", "/a/b"] {
         socket::connect(all.endpoint(), namespace).await;
     }
+}
+
+#[tokio::test]
+async fn a_room_may_have_the_id_of_a_socket_in_another_namespace() {
+    let server = start("ids", "[[namespace]]\nname = '/'\n[[namespace]]\nname = '/other'\n").await;
+    let (_far, far) = socket::connect(server.endpoint(), "/other").await;
+    let (mut near, id) = socket::connect(server.endpoint(), "/").await;
+    let joined =
+        server.call("POST /api/v1/join", "", &format!(r#"{{"target":{{"sids":["{id}"]}},"rooms":"{far}"}}"#)).await;
+    assert_eq!((joined.status, joined.body.as_str()), (200, "{\"changed\":1}\n"));
+    let body = emit(&server, &format!(r#"{{"event":"e","room":"{far}"}}"#)).await;
+    assert_eq!(body, "{\"sockets\":1}\n");
+    assert_eq!(near.text().await, "42[\"e\"]");
+    // Nor does the socket with this id get it, which is in another namespace, where nobody is in such a room.
+    let body = emit(&server, &format!(r#"{{"event":"e","namespace":"/other","room":"{id}"}}"#)).await;
+    assert_eq!(body, "{\"sockets\":0}\n");
 }

@@ -1,8 +1,11 @@
 //! What it is: all sockets by their ids, also those whose client is not let in yet, and who of them is meant.
-//! What it is not: what is done with them (`ops`).
+//! What it is not: what is done with them (`perform`).
 //! Who calls it: `namespaces` when clients come and go; whatever is aimed at sockets.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    collections::HashMap,
+    sync::{Arc, OnceLock},
+};
 
 use dashmap::{DashMap, Entry};
 use socketio::{Args, Broadcast, EmitError, Sent, Socket, SocketId, SocketIo};
@@ -133,21 +136,22 @@ impl Sockets {
         }
     }
 
-    /// Those of a namespace that are named by their ids, each once. They may be about to be let in.
-    fn named(&self, namespace: &str, audience: &Audience) -> Vec<Socket> {
-        let mut named: Vec<Socket> = Vec::new();
-        for id in audience.sids.iter().chain(&audience.rooms) {
-            let found = self.get(id).filter(|socket| socket.namespace_name() == namespace);
-            named.extend(found.filter(|socket| !named.contains(socket)));
-        }
-        named
+    /// Those of a namespace that are named by their ids. They may be about to be let in.
+    fn named(&self, namespace: &str, audience: &Audience) -> HashMap<SocketId, Socket> {
+        let found = audience.sids.iter().chain(&audience.rooms).filter_map(|id| self.get(id));
+        found.filter(|socket| socket.namespace_name() == namespace).map(|socket| (socket.id(), socket)).collect()
     }
 
     /// Everybody who is named otherwise than by id, if anybody is.
-    fn broadcast(&self, namespace: &str, to: &Audience) -> Result<Option<Broadcast>, UnknownNamespace> {
+    fn broadcast(
+        &self,
+        namespace: &str,
+        to: &Audience,
+        named: &HashMap<SocketId, Socket>,
+    ) -> Result<Option<Broadcast>, UnknownNamespace> {
         let Some(mut broadcast) = self.of(namespace)? else { return Ok(None) };
-        let rooms: Vec<_> = to.rooms.iter().filter(|room| self.get(room).is_none()).collect();
-        if rooms.is_empty() && to.users.is_empty() && !to.is_everybody() {
+        let mut rooms = to.rooms.iter().filter(|room| !named.contains_key(room.as_str())).peekable();
+        if rooms.peek().is_none() && to.users.is_empty() && !to.is_everybody() {
             return Ok(None);
         }
         for room in rooms {
@@ -166,11 +170,10 @@ impl Sockets {
         to: &Audience,
         except: &Audience,
     ) -> Result<Vec<Socket>, UnknownNamespace> {
-        let mut sockets = self.named(namespace, to);
-        if let Some(broadcast) = self.broadcast(namespace, to)? {
-            let others = broadcast.sockets().into_iter().filter(|socket| !sockets.contains(socket));
-            sockets.extend(others.collect::<Vec<_>>());
-        }
+        let mut named = self.named(namespace, to);
+        let others = self.broadcast(namespace, to, &named)?.map(|broadcast| broadcast.sockets());
+        named.extend(others.into_iter().flatten().map(|socket| (socket.id(), socket)));
+        let mut sockets: Vec<_> = named.into_values().collect();
         if !except.is_everybody() {
             sockets.retain(|socket| !except.names(socket));
         }
@@ -185,10 +188,10 @@ impl Sockets {
         (event, args): (&str, &Args),
         manner: Manner,
     ) -> Result<usize, SendError> {
-        let broadcast = self.broadcast(namespace, to).map_err(|_| SendError::UnknownNamespace)?;
         let named = self.named(namespace, to);
+        let broadcast = self.broadcast(namespace, to, &named).map_err(|_| SendError::UnknownNamespace)?;
         let mut sent = 0;
-        for socket in named.iter().filter(|socket| except.is_everybody() || !except.names(socket)) {
+        for socket in named.values().filter(|socket| except.is_everybody() || !except.names(socket)) {
             let operator = socket.compress(!manner.uncompressed);
             let operator = if manner.volatile { operator.volatile() } else { operator };
             match operator.emit(event, args) {
@@ -200,7 +203,7 @@ impl Sockets {
         }
         let Some(broadcast) = broadcast else { return Ok(sent) };
         let mut broadcast = broadcast.compress(!manner.uncompressed);
-        for id in named.iter().map(Socket::id) {
+        for id in named.into_keys() {
             broadcast = broadcast.except(id);
         }
         for room in except.rooms.iter().chain(&except.sids) {

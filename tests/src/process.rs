@@ -52,6 +52,23 @@ pub async fn run(binary: &str, arguments: &[&str]) -> Output {
 }
 
 impl Process {
+    /// Starts it with a configuration, which is written to this file, on any free ports.
+    pub async fn configured(binary: &str, file: &str, text: &str) -> Self {
+        std::fs::write(file, text).expect("writable");
+        Self::with(binary, &["--config", file]).await
+    }
+
+    /// Starts it with these keys and values, on any free ports.
+    pub async fn with_options(binary: &str, options: &[&str]) -> Self {
+        Self::with(binary, &options.iter().flat_map(|option| ["--set", option]).collect::<Vec<_>>()).await
+    }
+
+    /// Starts it with these arguments, on any free ports.
+    pub async fn with(binary: &str, arguments: &[&str]) -> Self {
+        let ports = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
+        Self::start(command(binary, &[&ports, arguments].concat())).await
+    }
+
     /// Starts it; waits until it listens on a TCP address.
     pub async fn start(mut command: Command) -> Self {
         let mut child = command.spawn().expect("the binary runs");
