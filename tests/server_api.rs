@@ -25,9 +25,7 @@ static DESCRIPTION: LazyLock<Description> =
 /// Starts a server with this file, on any free ports.
 async fn start(name: &str, configuration: &str) -> Process {
     let file = format!("{}/api-{name}.toml", env!("CARGO_TARGET_TMPDIR"));
-    fs::write(&file, configuration).expect("writable");
-    let ports = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
-    Process::start(command(BINARY, &[&["--config", &file], &ports[..]].concat())).await
+    Process::configured(BINARY, &file, configuration).await
 }
 
 /// A client in `/`, by a connection with this in its query, and the id of its socket.

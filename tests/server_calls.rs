@@ -9,7 +9,7 @@ use tests::{
     frames::{BINARY as BINARY_FRAME, Frame, WebSocket, closed, masked},
     http::{Answer, Connection},
     openapi::Description,
-    process::{Process, command},
+    process::Process,
     socket, within,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -26,9 +26,7 @@ static DESCRIPTION: LazyLock<Description> =
 /// Starts a server with this file, on any free ports.
 async fn start(name: &str, configuration: &str) -> Process {
     let file = format!("{}/calls-{name}.toml", env!("CARGO_TARGET_TMPDIR"));
-    fs::write(&file, configuration).expect("writable");
-    let ports = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
-    Process::start(command(BINARY, &[&["--config", &file], &ports[..]].concat())).await
+    Process::configured(BINARY, &file, configuration).await
 }
 
 /// A client in `/` that is in this room, and the id of its socket.

@@ -34,9 +34,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A server with these options, on any free ports.
 async fn start(options: &[&str]) -> Process {
-    let set = options.iter().flat_map(|option| ["--set", option]);
-    let ports = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
-    Process::start(command(BINARY, &ports.into_iter().chain(set).collect::<Vec<_>>())).await
+    Process::with_options(BINARY, options).await
 }
 
 fn url_of(server: &Process) -> String {

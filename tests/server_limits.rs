@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use tests::{
     Row,
     frames::{CLOSED, WebSocket, text},
-    process::{Process, command},
+    process::Process,
     within,
 };
 
@@ -13,9 +13,7 @@ const BINARY: &str = env!("CARGO_BIN_EXE_socketio-server");
 
 /// Starts a server with these options, on any free ports.
 async fn start(options: &[&str]) -> Process {
-    let set = options.iter().flat_map(|option| ["--set", option]);
-    let ports = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
-    Process::start(command(BINARY, &ports.into_iter().chain(set).collect::<Vec<_>>())).await
+    Process::with_options(BINARY, options).await
 }
 
 #[tokio::test]

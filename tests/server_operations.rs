@@ -31,11 +31,8 @@ fn temporary(name: &str) -> PathBuf {
 
 /// Starts a server with this file, on any free ports.
 async fn start(name: &str, text: &str) -> Process {
-    let file = temporary(name).join("server.toml");
-    fs::write(&file, text).expect("writable");
-    let file = file.display().to_string();
-    let ports = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
-    Process::start(command(BINARY, &[&["--config", &file], &ports[..]].concat())).await
+    let file = temporary(name).join("server.toml").display().to_string();
+    Process::configured(BINARY, &file, text).await
 }
 
 async fn join(server: &Process) -> WebSocket {

@@ -190,9 +190,7 @@ async fn the_examples_of_the_pages_are_right() {
 
 /// Starts a server with these options, on any free ports.
 async fn start(options: &[&str]) -> Process {
-    let set = options.iter().flat_map(|option| ["--set", option]);
-    let ports = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
-    Process::start(command(BINARY, &ports.into_iter().chain(set).collect::<Vec<_>>())).await
+    Process::with_options(BINARY, options).await
 }
 
 /// The handshake's answer without its packet type.

@@ -11,7 +11,7 @@ use std::{
 
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use tests::{
-    Row,
+    Row, bytes,
     frames::{CLOSED, Frame, WebSocket},
     process::{Process, command, run},
     redis::{Redis, Reply, Wire},
@@ -23,14 +23,9 @@ const BINARY: &str = env!("CARGO_BIN_EXE_socketio-server");
 /// Starts a server with these options, on any free ports.
 async fn start(redis: &Redis, options: &[&str]) -> Process {
     let url = format!("redis.url={}", redis.url());
-    let mut server = start_with(&[&["--set", &url], options].concat()).await;
+    let mut server = Process::with(BINARY, &[&["--set", &url], options].concat()).await;
     server.logged("Redis is there").await;
     server
-}
-
-async fn start_with(options: &[&str]) -> Process {
-    let ports = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
-    Process::start(command(BINARY, &[&ports, options].concat())).await
 }
 
 /// Redis, a server, and a connection that publishes.
@@ -54,21 +49,6 @@ fn temporary(name: &str) -> PathBuf {
 /// What python-socketio publishes to emit an event; `fields` has what is not everybody, `[]` and `/`.
 fn python(event: &str, fields: &str) -> String {
     format!(r#"{{"method":"emit","event":"{event}",{fields}"host_id":"h0st"}}"#)
-}
-
-/// Bytes in hex, in which `'` begins and ends text as it is.
-fn bytes(hex: &str) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    for (at, part) in hex.split('\'').enumerate() {
-        if at % 2 == 1 {
-            bytes.extend(part.as_bytes());
-            continue;
-        }
-        let digits: Vec<u32> = part.chars().filter_map(|digit| digit.to_digit(16)).collect();
-        assert_eq!(digits.len() % 2, 0, "{part}: half a byte");
-        bytes.extend(digits.chunks(2).map(|pair| (pair[0] * 16 + pair[1]) as u8));
-    }
-    bytes
 }
 
 /// `["emitter", {type: 2, data, nsp: "/"}, opts]`.
@@ -548,7 +528,7 @@ async fn a_server_that_needs_redis_is_not_ready_without_it() {
         redis.kill().await;
         let url = format!("redis.url={}", redis.url());
         let required = format!("redis.required={required}");
-        let mut server = start_with(&["--set", &url, "--set", &required]).await;
+        let mut server = Process::with(BINARY, &["--set", &url, "--set", &required]).await;
         server.logged("Redis is away").await;
         if status == 503 {
             within(async {
@@ -612,7 +592,7 @@ async fn an_account_needs_few_rights() {
     let words: Vec<&[u8]> = ["ACL", "SETUSER", "app"].into_iter().chain(rights.split(' ')).map(str::as_bytes).collect();
     assert_eq!(wire.call(&words).await, Reply::Text("OK".into()));
     let url = format!("redis.url={}?user=app&pass=s3cret", redis.url());
-    let mut server = start_with(&["--set", &url]).await;
+    let mut server = Process::with(BINARY, &["--set", &url]).await;
     server.logged("Redis is there").await;
     let (mut client, sid) = client(&server).await;
     let mut answers = redis.connect().await;
@@ -669,6 +649,6 @@ async fn redis_is_reached_by_tcp_tls_and_sentinels() {
     }
     // A certificate that nobody vouches for.
     let url = format!("redis.url=rediss://localhost:{tls}");
-    let mut server = start_with(&["--set", &url]).await;
+    let mut server = Process::with(BINARY, &["--set", &url]).await;
     server.logged("Redis is away").await;
 }

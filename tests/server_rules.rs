@@ -7,7 +7,7 @@ use tests::{
     Row,
     backend::Backend,
     frames::{Frame, WebSocket},
-    process::{Process, command, run},
+    process::{Process, run},
     socket, within,
 };
 
@@ -19,9 +19,7 @@ const SECRET: &str = "0123456789abcdef0123456789abcdef";
 /// Starts a server with this file, on any free ports.
 async fn start(name: &str, configuration: &str) -> Process {
     let file = format!("{}/rules-{name}.toml", env!("CARGO_TARGET_TMPDIR"));
-    fs::write(&file, configuration).expect("writable");
-    let ports = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
-    Process::start(command(BINARY, &[&["--config", &file], &ports[..]].concat())).await
+    Process::configured(BINARY, &file, configuration).await
 }
 
 /// A client in `/`.

@@ -1,13 +1,7 @@
 //! The binary watched: the tail over literal HTTP, and the page for operators.
 
-use std::{fs, path::Path};
-
 use serde_json::{Value, json};
-use tests::{
-    frames::WebSocket,
-    http::Connection,
-    process::{Process, command},
-};
+use tests::{frames::WebSocket, http::Connection, process::Process};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_socketio-server");
 
@@ -15,12 +9,8 @@ const KEY: &str = "x-api-key: reader\r\n";
 
 /// Starts a server with this file, on any free ports.
 async fn start(test: &str, configuration: &str) -> Process {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("tail").join(test);
-    fs::create_dir_all(&folder).expect("writable");
-    let file = folder.join("server.toml");
-    fs::write(&file, configuration).expect("writable");
-    let (file, ports) = (file.display().to_string(), ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
-    Process::start(command(BINARY, &[&["--config", &file], &ports[..]].concat())).await
+    let file = format!("{}/tail-{test}.toml", env!("CARGO_TARGET_TMPDIR"));
+    Process::configured(BINARY, &file, configuration).await
 }
 
 /// A request for the tail, with the status of its answer.

@@ -8,7 +8,7 @@ use tests::{
     Row,
     frames::{CLOSED, WebSocket},
     polling::{self, Polling},
-    process::{Process, command, post, run},
+    process::{Process, post, run},
     within,
 };
 use tokio::io::AsyncReadExt;
@@ -49,9 +49,7 @@ fn file(test: &str, name: &str, text: &str) -> String {
 
 /// Starts a server with this file, on any free ports.
 async fn start(test: &str, configuration: &str) -> Process {
-    let ports = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
-    let file = file(test, "server.toml", configuration);
-    Process::start(command(BINARY, &[&["--config", &file], &ports[..]].concat())).await
+    Process::configured(BINARY, &file(test, "server.toml", ""), configuration).await
 }
 
 /// A server that wants tokens by the secret.

@@ -27,9 +27,7 @@ const BINARY: &str = env!("CARGO_BIN_EXE_socketio-server");
 /// Starts a server with this file, on any free ports.
 async fn start(name: &str, configuration: &str) -> Process {
     let file = format!("{}/webhooks-{name}.toml", env!("CARGO_TARGET_TMPDIR"));
-    fs::write(&file, configuration).expect("writable");
-    let ports = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
-    Process::start(command(BINARY, &[&["--config", &file], &ports[..]].concat())).await
+    Process::configured(BINARY, &file, configuration).await
 }
 
 /// A server with one backend, with these options of it, and what else is configured.

@@ -8,6 +8,8 @@ mod backoff;
 mod breaker;
 mod client;
 mod effect;
+mod hook;
+mod leaving;
 mod message;
 mod outcome;
 mod pacer;
@@ -22,8 +24,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use bytes::Bytes;
 use serde_json::value::RawValue;
 use socketio::{Args, ConnectError, DisconnectReason, Glob, Socket};
 use tokio::sync::watch;
@@ -38,6 +38,8 @@ use crate::{
 };
 use breaker::{Breaker, Sign};
 use client::{Client, ClientError};
+use hook::{Hook, token};
+use leaving::Leaving;
 use message::{Happening, Parts};
 use outcome::{judge, sign};
 use pacer::Pacer;
@@ -113,18 +115,6 @@ pub(crate) struct Asked {
 #[derive(Clone, Copy)]
 struct Stay {
     since: Instant,
-}
-
-/// What a backend is to be told.
-struct Hook {
-    kind: Kind,
-    socket: Socket,
-    id: String,
-    seq: u64,
-    happening: Happening,
-    node: Arc<str>,
-    /// Made when it goes for the first time: each attempt is the same.
-    body: Option<Bytes>,
 }
 
 impl Backends {
@@ -407,57 +397,6 @@ impl Backend {
     }
 }
 
-impl Hook {
-    fn body(&mut self, parts: Parts) -> Bytes {
-        let Self { socket, id, seq, happening, node, body, .. } = self;
-        body.get_or_insert_with(|| happening.body(socket, (id, node, *seq), parts)).clone()
-    }
-}
-
-/// A disconnect that has yet to be told.
-struct Leaving(Arc<Backends>);
-
-impl Leaving {
-    fn new(backends: Arc<Backends>) -> Self {
-        backends.leaving.send_modify(|leaving| *leaving += 1);
-        Self(backends)
-    }
-
-    /// Tells it, some times if it has to be.
-    async fn tell(self, backend: &Backend, mut hook: Hook, waiting: Result<Waiting, Unavailable>) {
-        let mut waits = backoff::OF_DISCONNECTS.into_iter();
-        let mut place = waiting;
-        while let Ok(waiting) = place {
-            // Disconnects wait for a breaker to close.
-            let Ok(turn) = waiting.turn().await else { return };
-            let (reply, sign) = backend.ask(&mut hook).await;
-            let landed = turn.land(sign);
-            match reply {
-                Ok(Reply::Done(answer)) => {
-                    return self.0.carry_out_for(backend, &hook.socket, Kind::Disconnect, &answer);
-                }
-                Err(why) if why.may_pass() => {}
-                Ok(_) | Err(_) => return,
-            }
-            // What comes next for this socket, if it is recovered, does not wait for that.
-            drop(landed);
-            let Some(wait) = waits.next() else { return backend.drop_hook(hook.kind, "given_up") };
-            tokio::time::sleep(wait).await;
-            // Its application would take for gone who is here again.
-            if self.0.sockets.get(hook.socket.id().as_str()).is_some() {
-                return;
-            }
-            place = backend.wait(&hook);
-        }
-    }
-}
-
-impl Drop for Leaving {
-    fn drop(&mut self) {
-        self.0.leaving.send_modify(|leaving| *leaving -= 1);
-    }
-}
-
 fn matches(globs: &[Glob], name: &str) -> bool {
     globs.iter().any(|glob| glob.matches(name))
 }
@@ -469,11 +408,4 @@ fn refusal(told: Told) -> ConnectError {
         Some(data) => error.with_data(data),
         None => error,
     }
-}
-
-/// A name that nobody else has.
-fn token(prefix: &str) -> String {
-    let mut random = [0; 18];
-    getrandom::fill(&mut random).expect("the system has randomness, as the ids of sockets need it, too");
-    format!("{prefix}{}", URL_SAFE_NO_PAD.encode(random))
 }

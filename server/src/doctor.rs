@@ -31,7 +31,7 @@ pub(crate) enum DoctorError {
     Origin(String),
     Namespace(String),
     /// The system has no certificates that could be trusted.
-    Roots(Option<io::Error>),
+    Roots(io::Error),
     /// So many findings are failures.
     Failed(usize),
 }
@@ -42,10 +42,7 @@ impl fmt::Display for DoctorError {
             Self::Url(url) => write!(f, "{url} is no URL such as https://chat.example.com"),
             Self::Origin(origin) => write!(f, "{origin} is no origin such as https://www.example.com"),
             Self::Namespace(name) => write!(f, "{name} is no name of a namespace such as /chat"),
-            Self::Roots(error) => {
-                f.write_str("the system has no certificates to trust; SSL_CERT_FILE names a file with some")?;
-                error.iter().try_for_each(|error| write!(f, ": {error}"))
-            }
+            Self::Roots(error) => error.fmt(f),
             Self::Failed(1) => f.write_str("1 thing is to be changed"),
             Self::Failed(count) => write!(f, "{count} things are to be changed"),
         }

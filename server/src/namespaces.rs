@@ -142,8 +142,10 @@ impl Space {
             })
             // Behind this the next client may come, even if this one comes back and is recovered.
             .on_disconnecting(move |socket: Socket, reason: DisconnectReason| {
-                let more = || json!({ "sid": socket.id(), "reason": reason.to_string() });
-                leaving.sockets.tail.tell(|| Line::new("disconnect", socket.namespace_name(), more()));
+                leaving.sockets.tail.tell(|| {
+                    let more = json!({ "sid": socket.id(), "reason": reason.to_string() });
+                    Line::new("disconnect", socket.namespace_name(), more)
+                });
                 leaving.leave(&socket, reason);
                 async {}
             })
@@ -192,8 +194,7 @@ impl Space {
 
     /// Gives the socket its user, its seat and its rooms.
     async fn join(&self, socket: &Socket, auth: Box<RawValue>) -> Result<(), Refused> {
-        let parsed: Value = serde_json::from_str(auth.get()).unwrap_or_default();
-        self.gate.check(socket, &parsed, self.rules.asks_for())?;
+        self.gate.check(socket, &auth, self.rules.asks_for())?;
         let namespace = socket.namespace_name();
         let full = || Refused::new("limit", "Too many connections");
         socket.set(Some(self.seats.take(namespace).ok_or_else(full)?));

@@ -12,7 +12,6 @@ use bytes::Bytes;
 use futures_util::stream;
 use http_body_util::{BodyExt, StreamBody, combinators::UnsyncBoxBody};
 use hyper::body::Frame;
-use serde::Serialize;
 use serde_json::{Value, json};
 use socketio::Args;
 use tokio::{
@@ -34,8 +33,8 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// Most characters of what is shown of arguments.
 const MAX_ARGS: usize = 200;
 
-/// Tells what happens. Clones are the same.
-#[derive(Debug, Clone)]
+/// Tells what happens.
+#[derive(Debug)]
 pub(crate) struct Tail {
     lines: broadcast::Sender<Arc<Line>>,
 }
@@ -67,10 +66,10 @@ pub(crate) struct TooMany;
 
 impl Line {
     /// What happened where, with more to be said of it.
-    pub(crate) fn new(kind: &'static str, namespace: &str, more: impl Serialize) -> Self {
+    pub(crate) fn new(kind: &'static str, namespace: &str, more: Value) -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let mut shown = json!({ "kind": kind, "time": now.as_millis() as u64, "namespace": namespace });
-        if let (Value::Object(shown), Ok(Value::Object(more))) = (&mut shown, serde_json::to_value(more)) {
+        if let (Value::Object(shown), Value::Object(more)) = (&mut shown, more) {
             shown.extend(more.into_iter().filter(|(_, value)| !value.is_null()));
         }
         Self { namespace: namespace.to_owned(), rooms: Vec::new(), shown, args: None }

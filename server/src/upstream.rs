@@ -20,10 +20,7 @@ use hyper::{
     },
     upgrade::OnUpgrade,
 };
-use hyper_util::{
-    client::legacy::{self, Client},
-    rt::{TokioExecutor, TokioTimer},
-};
+use hyper_util::client::legacy::{self, Client};
 use tracing::warn;
 
 use crate::{
@@ -38,13 +35,6 @@ use crate::{
     tunnel,
     upload::{Pulse, Upload},
 };
-
-/// Time that a connection is kept without a request. Applications close theirs after 2 s (Gunicorn), 5 s (Node,
-/// Uvicorn) and more; who closes first must not be them, just when a request is on its way.
-const IDLE: Duration = Duration::from_secs(1);
-
-/// Size of the buffers of a connection, and of the head of an answer, in bytes.
-const MAX_BUFFER: usize = 64 << 10;
 
 /// The application.
 pub(crate) struct Upstream {
@@ -95,14 +85,8 @@ impl Upstream {
             }
         };
         let connector = Connector { target: Arc::new(target), tls: None, patience: config.connect_timeout };
-        let client = Client::builder(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE)
-            .http1_max_buf_size(MAX_BUFFER)
-            .build(connector);
         let (timeout, metrics) = (config.timeout, metrics.clone());
-        Some(Self { client, authority, prefix, deny, timeout, metrics, failures: Pace::default() })
+        Some(Self { client: connector.pool(), authority, prefix, deny, timeout, metrics, failures: Pace::default() })
     }
 
     /// The answer of the application, or why there is none.

@@ -62,7 +62,8 @@ test('UP-01 the transport is websocket after the upgrade', async (t) => {
 
 testEachWay('HB-02 a client stays connected over several ping intervals', async (t, way) => {
   const socket = await connect(t, way)
-  await collect(socket, 'ping', 4)
+  const lost = once(socket, 'close').then(([reason]) => assert.fail(`closed: ${reason}`))
+  await Promise.race([collect(socket, 'ping', 4), lost])
   const echoed = once(socket, 'message')
   socket.send('alive')
   assert.deepEqual((await echoed)[0], 'alive')

@@ -42,3 +42,18 @@ impl Drop for Row<'_> {
         }
     }
 }
+
+/// Bytes in hex, in which `'` begins and ends text as it is.
+pub fn bytes(hex: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for (at, part) in hex.split('\'').enumerate() {
+        if at % 2 == 1 {
+            bytes.extend(part.as_bytes());
+            continue;
+        }
+        let digits: Vec<u32> = part.chars().filter_map(|digit| digit.to_digit(16)).collect();
+        assert_eq!(digits.len() % 2, 0, "{part}: half a byte");
+        bytes.extend(digits.chunks(2).map(|pair| (pair[0] * 16 + pair[1]) as u8));
+    }
+    bytes
+}

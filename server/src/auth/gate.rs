@@ -2,7 +2,10 @@
 //! What it is not: the judge of tokens (`key`), nor of clients that have none and need none.
 //! Who calls it: `namespaces`, one for each entry of the configuration.
 
-use serde_json::{Value, json, value::to_raw_value};
+use serde_json::{
+    Value, json,
+    value::{RawValue, to_raw_value},
+};
 use socketio::{ConnectError, Glob, Socket};
 use tracing::debug;
 
@@ -57,11 +60,12 @@ impl Gate {
     ///
     /// # Errors
     /// [`Refused`].
-    pub(crate) fn check(&self, socket: &Socket, auth: &Value, keeps: impl Fn(&str) -> bool) -> Result<(), Refused> {
+    pub(crate) fn check(&self, socket: &Socket, auth: &RawValue, keeps: impl Fn(&str) -> bool) -> Result<(), Refused> {
         if self.mode == AuthMode::None {
             return Ok(());
         }
-        let token = match self.tokens.check(socket, auth) {
+        let auth: Value = serde_json::from_str(auth.get()).unwrap_or_default();
+        let token = match self.tokens.check(socket, &auth) {
             Ok(token) => Some(token),
             Err(TokenError::Missing) if self.mode == AuthMode::JwtOptional => None,
             Err(error) => return Err(Refused::Token(error)),

@@ -15,10 +15,7 @@ use hyper::{
     Method, Request, Uri,
     header::{self, HeaderValue},
 };
-use hyper_util::{
-    client::legacy,
-    rt::{TokioExecutor, TokioTimer},
-};
+use hyper_util::client::legacy;
 
 use super::{
     outcome::{Fault, Response},
@@ -33,13 +30,6 @@ use crate::{
 
 /// Size of an answer, in bytes.
 pub(crate) const MAX_ANSWER: usize = 1 << 20;
-
-/// Time that a connection is kept without a request. Applications close theirs after 2 s (Gunicorn), 5 s (Node,
-/// Uvicorn) and more; who closes first must not be them, just when a hook is on its way.
-const IDLE: Duration = Duration::from_secs(1);
-
-/// Size of the buffers of a connection, and of the head of an answer, in bytes.
-const MAX_BUFFER: usize = 64 << 10;
 
 /// Why a backend cannot be asked at all.
 #[derive(Debug)]
@@ -80,13 +70,7 @@ impl Client {
             BackendUrl::Unix { socket, .. } => (Target::Unix(socket.clone()), None),
         };
         let connector = Connector { target: Arc::new(target), tls, patience: config.connect_timeout };
-        let http = legacy::Client::builder(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE)
-            .http1_max_buf_size(MAX_BUFFER)
-            .build(connector);
-        Ok(Self { http, uri: config.url.uri(), signer: Signer::new(&config.secret.0) })
+        Ok(Self { http: connector.pool(), uri: config.url.uri(), signer: Signer::new(&config.secret.0) })
     }
 
     /// Asks, for this time at most.

@@ -16,7 +16,7 @@ use tokio::{
 use tokio_rustls::{
     TlsConnector,
     rustls::{
-        self, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+        self, ClientConfig, DigitallySignedStruct, SignatureScheme,
         client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
         crypto::{CryptoProvider, ring},
         pki_types::{CertificateDer, ServerName, UnixTime},
@@ -24,7 +24,7 @@ use tokio_rustls::{
 };
 
 use super::DoctorError;
-use crate::{command, connector::Stream};
+use crate::{command, connector::Stream, trust};
 
 /// Where a server is.
 pub(super) struct Target {
@@ -150,14 +150,7 @@ fn connector(is_unchecked: bool) -> Result<TlsConnector, DoctorError> {
         let everybody = Arc::new(Everybody(provider));
         builder.dangerous().with_custom_certificate_verifier(everybody).with_no_client_auth()
     } else {
-        let mut roots = RootCertStore::empty();
-        let found = rustls_native_certs::load_native_certs();
-        let (added, _ignored) = roots.add_parsable_certificates(found.certs);
-        if added == 0 {
-            let error = found.errors.into_iter().next().map(io::Error::other);
-            return Err(DoctorError::Roots(error));
-        }
-        builder.with_root_certificates(roots).with_no_client_auth()
+        builder.with_root_certificates(trust::roots().map_err(DoctorError::Roots)?).with_no_client_auth()
     };
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(TlsConnector::from(Arc::new(config)))
