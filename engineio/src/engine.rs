@@ -82,6 +82,11 @@ impl Engine {
         self.0.sessions.len()
     }
 
+    /// Bytes that wait for all clients together; each session is asked for its own.
+    pub fn outbox_bytes(&self) -> usize {
+        self.0.sessions.all().iter().map(Socket::outbox_bytes).sum()
+    }
+
     /// Waits until all that was sent to anybody before this call has left, or its session has ended: before
     /// [`close`](Self::close), for what should arrive. Give it a time: a client that does not read, or poll, has all of
     /// its own.

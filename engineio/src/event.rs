@@ -17,9 +17,14 @@ pub enum Event {
     Upgrading(Transport),
     /// Messages are carried by this transport from now on (`upgrade`).
     Upgrade(Transport),
-    /// So many packets, the protocol's own among them, have left: they were written to the WebSocket, or are the
-    /// answer to a GET (`flush`).
-    Flush(u64),
+    /// Packets, the protocol's own among them, have left: they were written to the WebSocket, or are the answer to a
+    /// GET (`flush`).
+    Flush {
+        /// How many.
+        packets: u64,
+        /// Their bytes as WebSocket frames, headers included, before any compression.
+        bytes: u64,
+    },
     /// By that, nothing waits for the client any more (`drain`).
     Drain,
     /// The session has ended (`close`), and is no longer among those of its engine. Nothing comes after this.

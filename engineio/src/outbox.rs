@@ -34,8 +34,12 @@ pub(crate) struct Outbox {
     confirmed: u64,
     /// Frames that a WebSocket took and has yet to write.
     writing: u64,
+    /// Bytes of these, and of those before them without a position.
+    writing_bytes: u64,
     /// Frames that have left and were not told yet.
     left: u64,
+    /// Bytes that have, likewise.
+    left_bytes: u64,
     /// Nobody is to be told of them.
     untold: bool,
     /// Frames that will never leave.
@@ -165,6 +169,7 @@ impl Outbox {
             }
         }
         self.bytes -= taken;
+        self.writing_bytes += taken as u64;
         if self.frames.is_empty() && self.frames.capacity() > KEPT_SLOTS {
             self.frames = VecDeque::new();
         }
@@ -176,7 +181,7 @@ impl Outbox {
         if self.is_empty() {
             return Vec::new();
         }
-        self.leave(self.queue());
+        self.leave(self.queue(), self.bytes as u64);
         self.given = self.queued;
         (self.bytes, self.ahead) = (0, 0);
         std::mem::take(&mut self.frames).into()
@@ -184,17 +189,20 @@ impl Outbox {
 
     /// The WebSocket has written all that it took.
     pub(crate) fn handle_written(&mut self) {
-        let written = std::mem::take(&mut self.writing);
-        self.leave(written);
+        let (frames, bytes) = (std::mem::take(&mut self.writing), std::mem::take(&mut self.writing_bytes));
+        self.leave(frames, bytes);
     }
 
-    fn leave(&mut self, frames: u64) {
-        self.left += if self.untold { 0 } else { frames };
+    fn leave(&mut self, frames: u64, bytes: u64) {
+        if !self.untold {
+            self.left += frames;
+            self.left_bytes += bytes;
+        }
     }
 
     /// Nobody is to be told of frames that leave.
     pub(crate) fn forget_left(&mut self) {
-        (self.left, self.untold) = (0, true);
+        (self.left, self.left_bytes, self.untold) = (0, 0, true);
     }
 
     /// Whether frames have left that were not told.
@@ -202,15 +210,16 @@ impl Outbox {
         self.left > 0
     }
 
-    /// How many frames have left since the last call, if any.
-    pub(crate) fn take_left(&mut self) -> Option<u64> {
-        Some(std::mem::take(&mut self.left)).filter(|left| *left > 0)
+    /// How many frames have left since the last call, if any, and their bytes.
+    pub(crate) fn take_left(&mut self) -> Option<(u64, u64)> {
+        self.has_left().then(|| (std::mem::take(&mut self.left), std::mem::take(&mut self.left_bytes)))
     }
 
     /// Drops what waits, and gives up on what is being written.
     pub(crate) fn discard(&mut self) {
         self.lost += self.waiting();
-        (self.frames, self.bytes, self.ahead, self.writing) = (VecDeque::new(), 0, 0, 0);
+        (self.frames, self.bytes, self.ahead) = (VecDeque::new(), 0, 0);
+        (self.writing, self.writing_bytes) = (0, 0);
     }
 
     /// The position of the frame that was queued last.

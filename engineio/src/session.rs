@@ -440,9 +440,9 @@ impl Session {
         std::mem::take(&mut self.inbox)
     }
 
-    /// How many packets have left since the last call, and whether nothing waits any more.
+    /// What has left since the last call, and whether nothing waits any more.
     pub fn poll_flush(&mut self) -> [Option<Event>; 2] {
-        let flush = self.outbox.take_left().map(Event::Flush);
+        let flush = self.outbox.take_left().map(|(packets, bytes)| Event::Flush { packets, bytes });
         let drain = flush.is_some() && self.outbox.is_flushed(self.outbox.last());
         [flush, drain.then_some(Event::Drain)]
     }

@@ -127,7 +127,10 @@ impl Machine {
             })),
             "events" => {
                 let inbox = self.session.poll_inbox().into_iter();
-                words(inbox.chain(self.session.poll_flush().into_iter().flatten()).map(|event| format!("{event:?}")))
+                words(inbox.chain(self.session.poll_flush().into_iter().flatten()).map(|event| match event {
+                    Event::Flush { packets, bytes } => format!("Flush({packets}, {bytes})"),
+                    other => format!("{other:?}"),
+                }))
             }
             "state" => self.state(),
             other => panic!("no such input: {other}"),
@@ -430,7 +433,7 @@ fn heartbeat() {
         "a pong to a ping that left by polling, right behind an upgrade whose answers wait",
         "wait 300 -> polling
          get -> 2
-         events -> Flush(2)|Drain
+         events -> Flush(2, 8)|Drain
          ws opens -> probing
          ws 2probe -> probing
          ws 5 -> websocket
@@ -539,24 +542,24 @@ fn volatile() {
 fn events() {
     websocket(
         "a pong that was due, and none else",
-        "events -> Flush(1)|Drain
+        "events -> Flush(1, 5)|Drain
          ws 3 -> websocket
          events -> nothing
          wait 300 -> websocket
          write -> 2
          events -> nothing
          written -> ok
-         events -> Flush(1)|Drain
+         events -> Flush(1, 3)|Drain
          ws 3 -> websocket
          events -> Heartbeat",
     );
     polling(
         "by polling",
-        "wait 300 -> polling\nget -> 2\npost 3|4a -> ok\nevents -> Heartbeat|Message(Text(\"a\"))|Flush(2)|Drain",
+        "wait 300 -> polling\nget -> 2\npost 3|4a -> ok\nevents -> Heartbeat|Message(Text(\"a\"))|Flush(2, 8)|Drain",
     );
     probing(
         "an upgrade",
-        "events -> Flush(1)|Drain
+        "events -> Flush(1, 5)|Drain
          ws 2probe -> probing
          ws 2probe -> probing
          events -> Upgrading(WebSocket)
@@ -566,19 +569,19 @@ fn events() {
     );
     probing(
         "one that fails",
-        "ws 5 -> polling\nws opens -> probing\nws 2probe -> probing\nws x -> polling\nevents -> Upgrading(WebSocket)|Flush(1)|Drain",
+        "ws 5 -> polling\nws opens -> probing\nws 2probe -> probing\nws x -> polling\nevents -> Upgrading(WebSocket)|Flush(1, 5)|Drain",
     );
     websocket(
         "what waits behind a batch",
-        "events -> Flush(1)|Drain\nsend a|b -> ok\nwrite -> 4a|4b\nsend c -> ok\nwritten -> ok\nevents -> Flush(2)\nwrite -> 4c\nwritten -> ok\nevents -> Flush(1)|Drain",
+        "events -> Flush(1, 5)|Drain\nsend a|b -> ok\nwrite -> 4a|4b\nsend c -> ok\nwritten -> ok\nevents -> Flush(2, 8)\nwrite -> 4c\nwritten -> ok\nevents -> Flush(1, 4)|Drain",
     );
     websocket(
         "no drain when something is lost",
-        "events -> Flush(1)|Drain\nsend a -> ok\nwrite -> 4a\nsend b -> ok\nwritten -> ok\nws lost -> closed transport close\nevents -> Flush(1)",
+        "events -> Flush(1, 5)|Drain\nsend a -> ok\nwrite -> 4a\nsend b -> ok\nwritten -> ok\nws lost -> closed transport close\nevents -> Flush(1, 4)",
     );
     polling(
         "an answer that is only a noop",
-        "events -> Flush(1)|Drain\nws opens -> probing\nws 2probe -> probing\nget -> 6\nevents -> Upgrading(WebSocket)",
+        "events -> Flush(1, 5)|Drain\nws opens -> probing\nws 2probe -> probing\nget -> 6\nevents -> Upgrading(WebSocket)",
     );
 }
 

@@ -391,10 +391,10 @@ impl Model {
     /// The driver reads the inbox.
     pub(crate) fn poll_inbox(&mut self) {
         assert_eq!(self.session.poll_inbox(), std::mem::take(&mut self.inbox), "each once, in order");
-        let flush = Some(std::mem::take(&mut self.left)).filter(|left| *left > 0).map(Event::Flush);
-        let drains = flush.is_some() && self.session.is_flushed(self.session.progress().queued);
-        let drain = drains.then_some(Event::Drain);
-        assert_eq!(self.session.poll_flush(), [flush, drain], "each that has left is told once");
+        let (left, [flush, drain]) = (std::mem::take(&mut self.left), self.session.poll_flush());
+        let drains = left > 0 && self.session.is_flushed(self.session.progress().queued);
+        let told = if let Some(Event::Flush { packets, .. }) = flush { packets } else { 0 };
+        assert_eq!((told, drain), (left, drains.then_some(Event::Drain)), "each that has left is told once");
     }
 
     /// Time passes, and the driver meets every deadline.

@@ -102,7 +102,7 @@ impl Connection {
                 self.metrics.received(self.transport, bytes(message));
             }
             Event::Heartbeat => self.metrics.received(self.transport, 0),
-            Event::Flush(packets) => {
+            Event::Flush { packets, .. } => {
                 self.sent += packets;
                 self.metrics.sent(*packets);
             }

@@ -18,9 +18,17 @@ fn config() -> Config {
     Config { ping_interval: Duration::from_millis(50), allow_eio3: true, ..Config::default() }
 }
 
+/// Packets that have left, and their bytes.
+async fn flush(session: &mut Session) -> (u64, u64) {
+    match session.event().await {
+        Event::Flush { packets, bytes } => (packets, bytes),
+        other => panic!("no flush: {other:?}"),
+    }
+}
+
 /// The open packet has left.
 async fn opened(session: &mut Session) {
-    assert_eq!(session.event().await, Event::Flush(1));
+    assert_eq!(flush(session).await.0, 1);
     assert_eq!(session.event().await, Event::Drain);
 }
 
@@ -34,7 +42,7 @@ async fn hb_12_cb_06_heartbeats_are_told_over_both_transports() {
     client.send("3").await;
     for _ in 0..2 {
         assert_eq!(client.frame().await, text("2"));
-        assert_eq!(session.event().await, Event::Flush(1));
+        assert_eq!(flush(&mut session).await.0, 1);
         assert_eq!(session.event().await, Event::Drain);
         client.connection.send([masked(TEXT, b"3"), masked(TEXT, b"4a")].concat()).await;
         assert_eq!(session.event().await, Event::Heartbeat);
@@ -45,12 +53,12 @@ async fn hb_12_cb_06_heartbeats_are_told_over_both_transports() {
     let mut session = sessions.take(&client.sid);
     opened(&mut session).await;
     assert_eq!(told(&client.get().await), (200, "2"));
-    assert_eq!(session.event().await, Event::Flush(1));
+    assert_eq!(flush(&mut session).await.0, 1);
     assert_eq!(session.event().await, Event::Drain);
     assert_eq!(told(&client.post("3\x1e3\x1e6").await), (200, "ok"));
     assert_eq!(session.event().await, Event::Heartbeat);
     assert_eq!(told(&client.get().await), (200, "2"));
-    assert_eq!(session.event().await, Event::Flush(1), "one heartbeat, although there were two pongs");
+    assert_eq!(flush(&mut session).await.0, 1, "one heartbeat, although there were two pongs");
 }
 
 #[tokio::test]
@@ -93,7 +101,7 @@ async fn up_12_an_upgrade_is_told_and_the_first_request_stays_the_one_that_is_se
     assert_eq!(session.socket.transport(), Transport::WebSocket);
     session.send("a");
     assert_eq!(websocket.frame().await, text("4a"));
-    assert_eq!(session.event().await, Event::Flush(1));
+    assert_eq!(flush(&mut session).await.0, 1);
     assert_eq!(session.socket.handshake(), &handshake);
     assert!(handshake.query.contains("transport=polling"), "{handshake:?}");
 }
@@ -163,7 +171,11 @@ async fn cb_04_05_flush_then_drain_for_each_answer_to_a_get() {
         batch.iter().for_each(|message| session.send(message));
         assert!(session.socket.outbox_bytes() > 0, "CB-04: kept until it has left");
         client.get().await;
-        assert_eq!(session.event().await, Event::Flush(batch.len() as u64));
+        assert_eq!(
+            flush(&mut session).await,
+            (batch.len() as u64, 4 * batch.len() as u64),
+            "two of each are its header"
+        );
         assert_eq!(session.event().await, Event::Drain);
         assert_eq!(session.socket.outbox_bytes(), 0);
     }
@@ -177,7 +189,7 @@ async fn cb_04_05_flush_then_drain_over_a_websocket() {
     let mut session = sessions.take(&sid);
     opened(&mut session).await;
     ["a", "b", "c"].iter().for_each(|message| session.send(message));
-    assert_eq!(session.event().await, Event::Flush(3));
+    assert_eq!(flush(&mut session).await, (3, 12));
     assert_eq!(session.event().await, Event::Drain);
     for message in ["4a", "4b", "4c"] {
         assert_eq!(client.frame().await, text(message));
@@ -193,14 +205,12 @@ async fn cb_04_05_flush_then_drain_over_a_websocket() {
         }
     };
     let hear = async {
-        let mut left = 0;
-        while left < MANY {
-            match session.event().await {
-                Event::Flush(packets) => left += packets,
-                other => panic!("drained too early: {other:?}"),
-            }
+        let mut left = (0, 0);
+        while left.0 < MANY {
+            let (packets, bytes) = flush(&mut session).await;
+            left = (left.0 + packets, left.1 + bytes);
         }
-        assert_eq!((left, session.event().await), (MANY, Event::Drain));
+        assert_eq!((left, session.event().await), ((MANY, MANY * 500_010), Event::Drain));
     };
     tokio::join!(read, hear);
 }
@@ -219,7 +229,7 @@ async fn cb_01_cl_15_what_never_left_is_lost_and_not_flushed() {
     assert_eq!(told(&client.post("1").await), (200, "ok"));
     let lost = SendError::Closed(CloseReason::TransportClose);
     assert_eq!((within(first).await, within(second).await), (Ok(()), Err(lost)));
-    assert_eq!(session.event().await, Event::Flush(1));
+    assert_eq!(flush(&mut session).await.0, 1);
     assert_eq!(session.event().await, Event::Drain);
     let socket = session.socket.clone();
     assert_eq!(session.reason().await, CloseReason::TransportClose);
