@@ -7,7 +7,7 @@ use std::{
     time::Instant,
 };
 
-use engineio::{Revision, Sent};
+use engineio::{CloseReason, Revision, SendError, Sent};
 use serde::Serialize;
 use tokio::sync::oneshot;
 
@@ -17,6 +17,7 @@ use crate::{
     error::EmitError,
     hub::Hub,
     peer::Peer,
+    stats::Dropped,
     target::{Event, Target},
     throttle::{Offered, Throttled, Waiting},
 };
@@ -47,6 +48,7 @@ impl Hub {
             match throttled.offer(target, event, volatile, now()) {
                 Offered::Send => {}
                 Offered::Waits(poll_at) => {
+                    self.counts.note_throttled();
                     if let Some(at) = poll_at {
                         runtime.spawn(release(Arc::downgrade(self), at));
                     }
@@ -94,20 +96,30 @@ impl Hub {
             false => recovery.emit(encoded, &target.rooms, &target.except, Instant::now()),
         });
         let mark = recovery.as_ref().and_then(|recovery| recovery.mark());
-        let (mut sent, mut corked) = (0, Vec::new());
+        let (mut sent, mut corked, mut dropped) = (0, Vec::new(), Dropped::default());
         self.select(target, |peer| {
-            let encoded = kept.as_ref().filter(|_| peer.revision() == Revision::V4).unwrap_or(encoded);
-            let queued = if volatile {
-                peer.send_volatile(encoded) == Ok(Sent::Queued)
+            let kept = kept.as_ref().filter(|_| peer.revision() == Revision::V4);
+            let encoded = kept.unwrap_or(encoded);
+            let outcome = if volatile {
+                peer.send_volatile(encoded)
             } else if self.corks.is_some() {
-                peer.send_corked(encoded, &mut corked).is_ok()
+                peer.send_corked(encoded, &mut corked).map(|()| Sent::Queued)
             } else {
-                peer.send_now(encoded).is_ok()
+                peer.send_now(encoded).map(|()| Sent::Queued)
             };
+            let queued = outcome == Ok(Sent::Queued);
             sent += usize::from(queued);
+            match outcome {
+                Ok(Sent::Queued) => {}
+                Ok(Sent::Dropped) => dropped.note_volatile(),
+                // Its client may come back for it.
+                Err(_) if kept.is_some() && !volatile => {}
+                Err(error) => dropped.note(error),
+            }
             // What a connection that has ended did not take, the client does not have.
             peer.mark(mark.filter(|_| queued));
         });
+        self.counts.note_dropped(&dropped);
         if let Some((corks, runtime)) = self.corks.as_ref().zip(self.runtime.get()) {
             corks.keep(corked, runtime);
         }
@@ -117,6 +129,12 @@ impl Hub {
     /// Sends to one peer, or keeps it while its connect handler runs. If the peer is gone and its client may come back,
     /// or has, it is for that client. What is volatile is only for a client that is there and ready for it.
     pub(crate) fn send(self: &Arc<Self>, peer: &Arc<Peer>, event: &Event, volatile: bool) -> Result<Sent, EmitError> {
+        let sent = self.send_or_keep(peer, event, volatile);
+        self.note_sent(peer, sent.as_ref());
+        sent
+    }
+
+    fn send_or_keep(self: &Arc<Self>, peer: &Arc<Peer>, event: &Event, volatile: bool) -> Result<Sent, EmitError> {
         self.tell_outgoing(peer, event);
         let encoded = &event.encoded;
         // Held to the end: meanwhile nobody is let in, and nobody leaves.
@@ -148,7 +166,26 @@ impl Hub {
         volatile: bool,
     ) -> Result<Option<oneshot::Receiver<Args>>, EmitError> {
         self.tell_outgoing(peer, event);
-        peer.ask(id, &event.encoded, volatile, self.limits.max_pending_acks)
+        let asked = peer.ask(id, &event.encoded, volatile, self.limits.max_pending_acks);
+        self.note_sent(peer, asked.as_ref().map(|asked| if asked.is_some() { &Sent::Queued } else { &Sent::Dropped }));
+        asked
+    }
+
+    /// Counts what was not sent to a peer.
+    fn note_sent(&self, peer: &Peer, sent: Result<&Sent, &EmitError>) {
+        let mut dropped = Dropped::default();
+        match sent {
+            Ok(Sent::Queued) => return,
+            Ok(Sent::Dropped) => dropped.note_volatile(),
+            Err(EmitError::Disconnected) => {
+                // It may have left a connection that is still there.
+                let reason = peer.engine.closed().unwrap_or(CloseReason::ForcedClose);
+                dropped.note(SendError::Closed(reason));
+            }
+            // Nothing was to be sent.
+            Err(_) => return,
+        }
+        self.counts.note_dropped(&dropped);
     }
 
     fn tell_outgoing(self: &Arc<Self>, peer: &Arc<Peer>, event: &Event) {

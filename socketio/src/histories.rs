@@ -170,6 +170,11 @@ impl Histories {
         Self { max_bytes, namespaces: AtomicU64::new(0), store: Mutex::default() }
     }
 
+    /// What is kept takes so many.
+    pub(crate) fn bytes(&self) -> usize {
+        self.store().bytes
+    }
+
     fn store(&self) -> MutexGuard<'_, Store> {
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }

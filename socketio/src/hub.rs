@@ -29,6 +29,7 @@ use crate::{
     presence::{Members, Present},
     recovery::{Greeting, Recoverable, Released},
     rooms::{Room, Rooms},
+    stats::Counts,
     target::Target,
     throttle::Throttled,
 };
@@ -54,6 +55,7 @@ pub(crate) struct Terms {
     pub(crate) parser: Parser,
     /// How long a broadcast may wait for more; a namespace may have its own.
     pub(crate) flush_delay: Duration,
+    pub(crate) counts: Arc<Counts>,
 }
 
 /// What a namespace has if its application wants it.
@@ -75,6 +77,8 @@ pub(crate) struct Hub {
     pub(crate) limits: Arc<Limits>,
     /// Writes what is sent.
     pub(crate) parser: Parser,
+    /// Told of what is counted.
+    pub(crate) counts: Arc<Counts>,
     /// What the application gave to the namespace.
     pub(crate) state: Values,
     peers: DashMap<SocketId, Arc<Peer>>,
@@ -102,7 +106,7 @@ impl Hub {
     pub(crate) fn new(
         path: String,
         params: Box<str>,
-        Terms { limits, parser, flush_delay }: Terms,
+        Terms { limits, parser, flush_delay, counts }: Terms,
         Extras { state, on_room, recovery, keeper, throttled, present }: Extras,
         observer: Box<dyn Observer>,
     ) -> Self {
@@ -111,6 +115,7 @@ impl Hub {
             params,
             limits,
             parser,
+            counts,
             state,
             peers: DashMap::new(),
             rooms: Rooms::default(),
@@ -141,12 +146,16 @@ impl Hub {
         let Stage::Connecting { outgoing, incoming } = &mut state.stage else { return false };
         let (mut outgoing, incoming) = (std::mem::take(outgoing), std::mem::take(incoming));
         let admitted = recovery.as_mut().map(|recovery| recovery.admit(peer, &state.rooms, Instant::now()));
-        let Ok(Greeting { missed, pid }) = admitted.unwrap_or(Ok(Greeting::default())) else {
-            // Its handler was told that it is recovered, which is no longer true: it has to come again.
-            peer.depart(&mut state);
-            recovery.map(|mut recovery| recovery.release(peer, false, Instant::now()));
-            peer.engine.close();
-            return false;
+        let Greeting { missed, pid } = match admitted.unwrap_or(Ok(Greeting::default())) {
+            Ok(greeting) => greeting,
+            Err(why) => {
+                // Its handler was told that it is recovered, which is no longer true: it has to come again.
+                peer.depart(&mut state);
+                recovery.map(|mut recovery| recovery.release(peer, false, Instant::now()));
+                peer.engine.close();
+                self.counts.note_unrecovered(why);
+                return false;
+            }
         };
         let _hold = (!incoming.is_empty()).then(|| peer.engine.hold());
         // Its client must not know that it is in before others can emit to it.
@@ -159,9 +168,13 @@ impl Hub {
             is_sent &= peer.send_now(&encoded).is_ok();
         }
         // One that is recovered has it.
-        if !peer.is_recovered() {
+        if peer.is_recovered() {
+            self.counts.note_recovered();
+        } else {
             let joined = std::iter::once(None).chain(state.rooms.iter().map(Some));
-            outgoing.extend(self.replay(peer, joined, &state.rooms));
+            let replayed = self.replay(peer, joined, &state.rooms);
+            self.counts.note_replayed(replayed.len());
+            outgoing.extend(replayed);
         }
         is_sent &= send_all(&mut recovery, peer, outgoing);
         peer.mark(recovery.as_ref().and_then(|recovery| recovery.mark()).filter(|_| is_sent));
@@ -278,11 +291,15 @@ impl Hub {
             if !added.is_empty() && stays + added.len() > self.limits.max_rooms {
                 return Err(JoinError::TooManyRooms);
             }
-            let replayed = self.replay(peer, added.iter().map(Some), &state.rooms);
+            let mut replayed = self.replay(peer, added.iter().map(Some), &state.rooms);
+            if matches!(state.stage, Stage::Connecting { .. }) && !peer.is_recovered() {
+                // It gets that when it is let in; one that is recovered would not.
+                replayed = Vec::new();
+            }
+            self.counts.note_replayed(replayed.len());
             // While its connect handler runs, others do not see it in a room.
             if let Stage::Connecting { outgoing, .. } = &mut state.stage {
-                // What others get in the end, one that is recovered would not.
-                outgoing.extend(replayed.into_iter().filter(|_| peer.is_recovered()));
+                outgoing.extend(replayed);
             } else {
                 if !replayed.is_empty() {
                     let is_sent = send_all(&mut recovery, peer, replayed);

@@ -18,10 +18,13 @@ impl Hub {
         if peer.is_gone() {
             return false;
         }
-        let before =
-            recovery.as_mut().zip(claim).and_then(|(recovery, claim)| recovery.claim(&claim, peer, Instant::now()));
-        let Some(before) = before else {
+        let claimed =
+            recovery.as_mut().zip(claim).map(|(recovery, claim)| recovery.claim(&claim, peer, Instant::now()));
+        let Some(Ok(before)) = claimed else {
             drop(recovery);
+            if let Some(Err(why)) = claimed {
+                self.counts.note_unrecovered(why);
+            }
             let id = match peer.revision() {
                 Revision::V3 => SocketId::derive(peer.engine.sid(), &self.path),
                 Revision::V4 => SocketId::draw(),

@@ -64,6 +64,10 @@
 //! [`Limits`], bytes and sessions by [`engineio::Config`]. `docs/options.md` in the repository has tables of all of
 //! them, with what comes of passing them.
 //!
+//! # Figures
+//! [`SocketIo::stats`] says what waits for clients, what rooms keep, and what was replayed, held back, recovered and
+//! dropped; [`Socket::stats`] how one connection is doing; [`Hooks::on_connection`] hears what happens on each.
+//!
 //! # Binary
 //! What serde calls bytes is binary at the client, at any depth: [`bytes::Bytes`] with its `serde` feature, or
 //! `serde_bytes`. [`Value`] and [`Args`] take whatever comes.
@@ -201,6 +205,7 @@ mod server;
 mod shape;
 mod socket;
 mod state;
+mod stats;
 mod target;
 mod tasks;
 #[cfg(feature = "testing")]
@@ -247,6 +252,7 @@ pub use rooms::{Room, RoomChange};
 pub use server::{Config, SocketIo};
 pub use socket::Socket;
 pub use state::{SocketData, State};
+pub use stats::ServerStats;
 pub use throttle::Throttle;
 #[cfg(feature = "tower")]
 pub use tower::{Answered, Layered};

@@ -175,7 +175,9 @@ impl Peer {
             Stage::Draining { .. } | Stage::Connected | Stage::Leaving if volatile => {
                 self.send_volatile(encoded).map_err(|_| EmitError::Disconnected)
             }
-            Stage::Draining { .. } | Stage::Connected | Stage::Leaving => self.send_now(encoded).map(|()| Sent::Queued),
+            Stage::Draining { .. } | Stage::Connected | Stage::Leaving => {
+                self.send_now(encoded).map(|()| Sent::Queued).map_err(|_| EmitError::Disconnected)
+            }
             Stage::Gone => Err(EmitError::Disconnected),
         }
     }
@@ -186,8 +188,8 @@ impl Peer {
     }
 
     /// Sends a packet whatever the stage: the caller knows it.
-    pub(crate) fn send_now(&self, encoded: &Encoded) -> Result<(), EmitError> {
-        self.engine.send_frames(&encoded.first, &encoded.rest).map_err(|_| EmitError::Disconnected)
+    pub(crate) fn send_now(&self, encoded: &Encoded) -> Result<(), SendError> {
+        self.engine.send_frames(&encoded.first, &encoded.rest)
     }
 
     /// Sends a packet that may wait for more, whatever the stage: the caller knows it. If it is the first one, its

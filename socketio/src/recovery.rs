@@ -17,6 +17,7 @@ use crate::{
     peer::Peer,
     pid::{Claim, MAX_OFFSET, Pid},
     rooms::Room,
+    stats::Unrecovered,
 };
 
 /// Connection state recovery (`connectionStateRecovery`): a client that lost its connection and comes back in time
@@ -123,10 +124,6 @@ pub(crate) struct Greeting {
     pub(crate) pid: Option<Pid>,
 }
 
-/// Some of what the client missed is forgotten.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Gap;
-
 /// What is to be done when a peer was released.
 #[derive(Debug, Default)]
 pub(crate) struct Released {
@@ -213,19 +210,25 @@ impl Recoverable {
 
     /// A client comes back. If all that it missed is still there, its session passes to this peer, which gets its id;
     /// returns the peer that had it. Once that has left, [`passed`](Self::passed) is to be called.
-    pub(crate) fn claim(&mut self, claim: &Claim, heir: &Arc<Peer>, now: Instant) -> Option<Arc<Peer>> {
-        let session = self.sessions.get_mut(&claim.pid.id).filter(|session| session.pid.matches(&claim.pid))?;
+    ///
+    /// # Errors
+    /// [`Unrecovered`]: the client is a new one.
+    pub(crate) fn claim(&mut self, claim: &Claim, heir: &Arc<Peer>, now: Instant) -> Result<Arc<Peer>, Unrecovered> {
+        let session = self.sessions.get_mut(&claim.pid.id).filter(|session| session.pid.matches(&claim.pid));
+        let session = session.ok_or(Unrecovered::Unknown)?;
         let confirmed = match session.place {
             // What the one that leaves does in its rooms would be done to the one that comes.
-            Place::Passing => return None,
-            Place::Held(_) if session.peer.is_leaving() => return None,
+            Place::Passing => return Err(Unrecovered::Unknown),
+            Place::Held(_) if session.peer.is_leaving() => return Err(Unrecovered::Unknown),
             Place::Held(_) => session.confirmed(&self.history, now.checked_sub(self.silence)),
-            Place::Away { until, .. } if until <= now => return None,
+            Place::Away { until, .. } if until <= now => return Err(Unrecovered::Unknown),
             Place::Away { confirmed, .. } => confirmed,
         };
         let told = match (self.options.mode, &claim.offset) {
             (RecoveryMode::Full, None) => 0,
-            (RecoveryMode::Full, Some(offset)) => self.history.position(offset.as_str()?)?,
+            (RecoveryMode::Full, Some(offset)) => {
+                offset.as_str().and_then(|offset| self.history.position(offset)).ok_or(Unrecovered::Gap)?
+            }
             // What stands there is the end of some event.
             (RecoveryMode::Buffer, _) => session.peer.confirmed(),
         };
@@ -235,14 +238,14 @@ impl Recoverable {
             seen = seen.max(confirmed);
         }
         if !self.history.covers(seen) {
-            return None;
+            return Err(Unrecovered::Gap);
         }
         if let Place::Away { number, .. } = session.place {
             self.away.remove(&number);
         }
         heir.identify(claim.pid.id.clone(), true);
         (session.seen, session.place) = (seen, Place::Passing);
-        Some(std::mem::replace(&mut session.peer, heir.clone()))
+        Ok(std::mem::replace(&mut session.peer, heir.clone()))
     }
 
     /// The peer before this one has left.
@@ -254,7 +257,7 @@ impl Recoverable {
     }
 
     /// A peer that is in these rooms is let in, for the first time or with a session that it claimed.
-    pub(crate) fn admit(&mut self, peer: &Arc<Peer>, rooms: &[Room], now: Instant) -> Result<Greeting, Gap> {
+    pub(crate) fn admit(&mut self, peer: &Arc<Peer>, rooms: &[Room], now: Instant) -> Result<Greeting, Unrecovered> {
         // Of protocol 4 no client comes back.
         if peer.revision() == Revision::V3 {
             return Ok(Greeting::default());
@@ -262,7 +265,7 @@ impl Recoverable {
         let place = Place::Held(Some(now));
         match self.sessions.get_mut(peer.id()) {
             Some(session) => {
-                let missed = self.history.missed(session.seen, peer.id(), rooms).ok_or(Gap)?;
+                let missed = self.history.missed(session.seen, peer.id(), rooms).ok_or(Unrecovered::Gap)?;
                 session.place = place;
                 Ok(Greeting { missed, pid: Some(session.pid.clone()) })
             }

@@ -29,6 +29,7 @@ use crate::{
     parser::Parser,
     pid::MAX_CLAIM,
     recovery::Recovery,
+    stats::ServerStats,
     target::Target,
     tasks::Tasks,
     trace,
@@ -118,7 +119,12 @@ impl SocketIo {
             // What its client adds when it comes back is not the application's.
             limits.max_auth = limits.max_auth.saturating_add(MAX_CLAIM);
         }
-        let terms = Terms { limits: Arc::new(limits), parser: config.parser, flush_delay: config.flush_delay };
+        let terms = Terms {
+            limits: Arc::new(limits),
+            parser: config.parser,
+            flush_delay: config.flush_delay,
+            counts: Arc::default(),
+        };
         // From a ping that is answered to the end of a session that answers the next one no more. An answer may take
         // twice its time, if another packet comes meanwhile.
         let silence = config.engine.ping_interval.saturating_add(config.engine.ping_timeout.saturating_mul(4));
@@ -204,6 +210,13 @@ impl SocketIo {
     /// Number of connections now.
     pub fn clients_count(&self) -> usize {
         self.engine.clients_count()
+    }
+
+    /// How the server is doing: what waits, what is kept, and what was counted since it was made. Each connection is
+    /// asked for what waits for it, so this is for metrics, and not for every event.
+    pub fn stats(&self) -> ServerStats {
+        let settings = &self.namespaces.settings;
+        settings.terms.counts.stats(self.engine.outbox_bytes(), settings.histories.bytes())
     }
 
     /// The path of requests that belong here.
