@@ -1,4 +1,4 @@
-//! The binary as operators see it: health, metrics, the API and its keys, signals, sockets, subcommands.
+//! The binary as operators see it: health, the API and its keys, signals, sockets, subcommands.
 
 use std::{
     fs,
@@ -53,58 +53,6 @@ async fn health_is_told_on_the_admin_listener_only() {
     for path in ["/healthz", "/metrics", "/api/v1/emit"] {
         assert_eq!(server.get(path, "").await.status, 404, "{path} is not for clients");
     }
-}
-
-#[tokio::test]
-async fn metrics_count_what_happens() {
-    let server = start("metrics", "").await;
-    let mut websocket = join(&server).await;
-    websocket.send("42[\"e\"]").await;
-    let mut polling = Polling::open(server.endpoint()).await;
-    assert_eq!(polling.post("40").await.body, "ok");
-    polling.get().await;
-    assert_eq!(server.get("/socket.io/?EIO=4&transport=x", "").await.status, 400);
-    server.emit("", "{\"event\":\"news\"}").await;
-    assert_eq!(websocket.text().await, "42[\"news\"]");
-    let metrics = server.ask("/metrics").await;
-    assert_eq!(metrics.header("content-type"), "text/plain; charset=utf-8");
-    for line in [
-        "socketio_connections{transport=\"polling\"} 1",
-        "socketio_connections{transport=\"websocket\"} 1",
-        "socketio_connections_opened_total{transport=\"websocket\"} 1",
-        "socketio_sockets{namespace=\"/\"} 2",
-        "socketio_connects_total{namespace=\"/\",result=\"accepted\"} 2",
-        "socketio_handshakes_rejected_total{reason=\"UNKNOWN_TRANSPORT\"} 1",
-        "socketio_events_received_total{event=\"other\",namespace=\"/\"} 1",
-        "socketio_emits_total{source=\"api\"} 1",
-        "socketio_deliveries_total 2",
-        "socketio_packets_received_total 3",
-        "socketio_bytes_received_total{transport=\"websocket\"} 7",
-        "socketio_api_requests_total{code=\"200\",route=\"/api/v1/emit\"} 1",
-        "socketio_api_duration_seconds_count{route=\"/api/v1/emit\"} 1",
-        "socketio_draining 0",
-        "socketio_build_info{version=\"0.1.0\"} 1",
-        "process_open_fds ",
-        "process_max_fds ",
-        "process_resident_memory_bytes ",
-        "process_cpu_seconds_total ",
-    ] {
-        assert!(metrics.body.contains(line), "{line} in {}", metrics.body);
-    }
-    drop(websocket);
-    within(async {
-        let ended = "socketio_connections_closed_total{reason=\"transport close\"} 1";
-        loop {
-            let metrics = server.ask("/metrics").await.body;
-            if metrics.contains(ended) {
-                assert!(metrics.contains("socketio_connections{transport=\"websocket\"} 0"), "{metrics}");
-                return;
-            }
-        }
-    })
-    .await;
-    let without = start("no_metrics", "[metrics]\nenabled = false").await;
-    assert_eq!(without.ask("/metrics").await.status, 404);
 }
 
 #[tokio::test]

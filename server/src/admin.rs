@@ -80,7 +80,7 @@ impl Admin {
             path if self.is_page(path) => admin_page::answer(),
             "/healthz" => text(StatusCode::OK, "ok\n"),
             _ => match &self.metrics {
-                Some(metrics) => text(StatusCode::OK, metrics.text()),
+                Some(metrics) => text(StatusCode::OK, metrics.text(|| self.api.sockets.io().stats())),
                 None => text(StatusCode::NOT_FOUND, "metrics.enabled is false.\n"),
             },
         })

@@ -4,14 +4,15 @@
 
 use std::{
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use socketio::{AckError, Answer, Args, EmitError, SocketId};
 
-use crate::{op::Emit, perform::PerformError, sockets::Sockets};
+use crate::{metrics::Metrics, op::Emit, perform::PerformError, sockets::Sockets};
 
 /// The answers that are due. Dropped, it leaves nothing behind.
 pub(crate) struct Questions {
@@ -22,14 +23,21 @@ pub(crate) struct Questions {
 /// One of them.
 struct Question {
     sid: SocketId,
+    asked: Instant,
     answer: Answer<Args>,
+    metrics: Arc<Metrics>,
 }
 
 impl Future for Question {
     type Output = (SocketId, Result<Args, AckError>);
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.answer).poll(cx).map(|answer| (self.sid.clone(), answer))
+        Pin::new(&mut self.answer).poll(cx).map(|answer| {
+            if answer.is_ok() {
+                self.metrics.acked(self.asked.elapsed().as_secs_f64());
+            }
+            (self.sid.clone(), answer)
+        })
     }
 }
 
@@ -51,7 +59,12 @@ impl Sockets {
             let operator = socket.compress(!emit.manner.uncompressed).timeout(timeout);
             let operator = if emit.manner.volatile { operator.volatile() } else { operator };
             match operator.emit_with_ack(&emit.event, &emit.args) {
-                Ok(answer) => due.push(Question { sid: socket.id(), answer }),
+                Ok(answer) => due.push(Question {
+                    sid: socket.id(),
+                    asked: Instant::now(),
+                    answer,
+                    metrics: self.metrics.clone(),
+                }),
                 Err(EmitError::TooManyAcks) => unasked.push(socket.id()),
                 Err(EmitError::Disconnected | EmitError::NotReady) => {}
                 Err(error) => return Err(PerformError::Emit(error)),

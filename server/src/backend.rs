@@ -316,12 +316,12 @@ impl Backend {
         });
         let breaker = Breaker::new(options.breaker_failures, options.breaker_pause);
         let schedule = Schedule::new(queue, breaker, Pacer::new(options.disconnect_rate), options.max_in_flight);
-        let (waiting, in_flight) = metrics.of_backend(&options.name);
+        let gauges = metrics.of_backend(&options.name);
         Ok(Self {
             namespaces: globs(&namespaces),
             events: globs(&options.events),
             client: Client::new(options)?,
-            turns: Turns::new(&options.name, schedule, waiting, in_flight),
+            turns: Turns::new(&options.name, schedule, gauges),
             metrics: metrics.clone(),
             failures: Pace::default(),
             options: options.clone(),

@@ -102,9 +102,9 @@ impl Connection {
                 self.metrics.received(self.transport, bytes(message));
             }
             Event::Heartbeat => self.metrics.received(self.transport, 0),
-            Event::Flush { packets, .. } => {
+            Event::Flush { packets, bytes } => {
                 self.sent += packets;
-                self.metrics.sent(*packets);
+                self.metrics.sent(self.transport, *packets, *bytes);
             }
             Event::Upgrading(_) => {
                 self.end_probe();

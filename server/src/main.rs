@@ -48,6 +48,7 @@ mod trust;
 mod tunnel;
 mod upload;
 mod upstream;
+mod users;
 
 use std::{error::Error, io, process::ExitCode};
 

@@ -1,18 +1,23 @@
 //! What it is: figures of what happens, in the form that Prometheus reads.
 //! What it is not: where things happen: those who know tell it.
-//! Who calls it: `journal`, `namespaces`, `options`, `api`, `upstream` count; `admin` shows.
+//! Who calls it: whoever counts something; `admin` shows. What the server below counts is asked for then.
 
-use std::collections::{BTreeMap, HashSet};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::{Mutex, PoisonError},
+};
 
 use engineio::{CloseReason, Transport};
 use hyper::StatusCode;
 use prometheus::{
-    Encoder, Gauge, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-    TextEncoder, core::Collector, proto::Metric,
+    Encoder, Gauge, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, TextEncoder,
+    core::Collector, proto::Metric,
 };
+use socketio::ServerStats;
 
-/// What all names begin with, but for those of the process.
-const PREFIX: &str = "socketio";
+use registry::Registry;
+
+mod registry;
 
 /// Events that have no label of their own.
 const OTHER: &str = "other";
@@ -27,15 +32,19 @@ pub(crate) struct Metrics {
     upgrades: IntCounterVec,
     packets_received: IntCounter,
     packets_sent: IntCounter,
-    bytes_received: IntCounterVec,
+    bytes_received: ByTransport,
+    bytes_sent: ByTransport,
     slow_consumers: IntCounter,
     sockets: IntGaugeVec,
     rooms: IntGaugeVec,
+    /// Which `users` keeps up to date.
+    pub(crate) users: IntGauge,
     connects: IntCounterVec,
     events: IntCounterVec,
     unhandled: IntCounterVec,
     emits: IntCounterVec,
     deliveries: IntCounter,
+    ack_latency: Histogram,
     api_requests: IntCounterVec,
     api_duration: HistogramVec,
     proxied: IntCounterVec,
@@ -43,6 +52,7 @@ pub(crate) struct Metrics {
     hook_duration: HistogramVec,
     hooks_in_flight: IntGaugeVec,
     hooks_waiting: IntGaugeVec,
+    backends_paused: IntGaugeVec,
     hooks_dropped: IntCounterVec,
     pub(crate) draining: IntGauge,
     /// How late the event loop is, which `lag` keeps up to date.
@@ -50,39 +60,34 @@ pub(crate) struct Metrics {
     redis_connected: IntGaugeVec,
     redis_messages: IntCounterVec,
     redis_rejected: IntCounterVec,
+    /// Held while figures are gathered: they have been brought up to date, and by nobody else meanwhile.
+    of_server: Mutex<OfServer>,
     /// Names of events that have a label of their own.
     event_labels: HashSet<String>,
 }
 
+/// One counter for each transport.
+struct ByTransport {
+    polling: IntCounter,
+    websocket: IntCounter,
+}
+
+/// Figures that the server below keeps itself.
+struct OfServer {
+    send_queue: IntGauge,
+    history: IntGauge,
+    dropped: IntCounterVec,
+    throttled: IntCounter,
+    replayed: IntCounter,
+    recovery: IntCounterVec,
+}
+
 impl Metrics {
     pub(crate) fn new(event_labels: &[String]) -> Self {
-        let registry = Registry::new_custom(Some(PREFIX.into()), None).expect("the prefix is no empty text");
-        let known = |metric: Box<dyn Collector>| registry.register(metric).expect("each name is used once");
-        let gauges = |name, help, labels: &[&str]| {
-            let gauges = IntGaugeVec::new(Opts::new(name, help), labels).expect("valid names");
-            known(Box::new(gauges.clone()));
-            gauges
-        };
-        let counters = |name, help, labels: &[&str]| {
-            let counters = IntCounterVec::new(Opts::new(name, help), labels).expect("valid names");
-            known(Box::new(counters.clone()));
-            counters
-        };
-        let counter = |name, help| {
-            let counter = IntCounter::new(name, help).expect("a valid name");
-            known(Box::new(counter.clone()));
-            counter
-        };
-        let histograms = |name, help, labels: &[&str]| {
-            let histograms = HistogramVec::new(HistogramOpts::new(name, help), labels).expect("valid names");
-            known(Box::new(histograms.clone()));
-            histograms
-        };
-        let draining = IntGauge::new("draining", "Whether the server closes its connections.").expect("a valid name");
-        known(Box::new(draining.clone()));
-        let lag = Opts::new("event_loop_lag_seconds", "How late timers are, in the last ten seconds.");
-        let lag = Gauge::with_opts(lag.const_label("quantile", "0.99")).expect("a valid name");
-        known(Box::new(lag.clone()));
+        let registry = Registry::new();
+        let counter = |name, help| registry.counter(name, help);
+        let counters = |name, help, labels: &[&str]| registry.counters(name, help, labels);
+        let gauges = |name, help, labels: &[&str]| registry.gauges(name, help, labels);
         let metrics = Self {
             connections: gauges("connections", "Connections now.", &["transport"]),
             opened: counters("connections_opened_total", "Connections opened.", &["transport"]),
@@ -91,38 +96,69 @@ impl Metrics {
             upgrades: counters("upgrades_total", "Upgrades to WebSocket.", &["result"]),
             packets_received: counter("packets_received_total", "Messages and heartbeats received."),
             packets_sent: counter("packets_sent_total", "Packets sent."),
-            bytes_received: counters("bytes_received_total", "Bytes of messages received.", &["transport"]),
+            bytes_received: ByTransport::new(&counters(
+                "bytes_received_total",
+                "Bytes of messages received.",
+                &["transport"],
+            )),
+            bytes_sent: ByTransport::new(&counters(
+                "bytes_sent_total",
+                "Bytes of packets sent, as frames that are not compressed.",
+                &["transport"],
+            )),
             slow_consumers: counter("slow_consumers_total", "Clients cut off for not reading."),
             sockets: gauges("sockets", "Sockets now.", &["namespace"]),
             rooms: gauges("rooms", "Rooms now, but for each socket's own.", &["namespace"]),
+            users: registry.gauge("users", "Users who have a socket now."),
             connects: counters("connects_total", "Clients that asked to join.", &["namespace", "result"]),
             events: counters("events_received_total", "Events of clients.", &["namespace", "event"]),
             unhandled: counters("events_unhandled_total", "Events that nobody handled.", &["namespace"]),
             emits: counters("emits_total", "Events emitted.", &["source"]),
             deliveries: counter("deliveries_total", "Recipients of these, in all."),
+            ack_latency: registry.histogram("ack_latency_seconds", "Time that clients took to answer."),
             api_requests: counters("api_requests_total", "Requests of the API.", &["route", "code"]),
-            api_duration: histograms("api_duration_seconds", "Time that requests of the API took.", &["route"]),
+            api_duration: registry.histograms(
+                "api_duration_seconds",
+                "Time that requests of the API took.",
+                &["route"],
+            ),
             proxied: counters("proxy_requests_total", "Requests for the application.", &["code"]),
             hooks: counters("backend_requests_total", "Hooks that went to backends.", &["backend", "type", "code"]),
-            hook_duration: histograms("backend_duration_seconds", "Time that these took.", &["backend", "type"]),
+            hook_duration: registry.histograms(
+                "backend_duration_seconds",
+                "Time that these took.",
+                &["backend", "type"],
+            ),
             hooks_in_flight: gauges("backend_in_flight", "Hooks that backends have now.", &["backend"]),
             hooks_waiting: gauges("backend_queue", "Hooks that wait now.", &["backend"]),
+            backends_paused: gauges("backend_paused", "Whether it has failed too often to be asked.", &["backend"]),
             hooks_dropped: counters("backend_dropped_total", "Hooks that came to nothing.", &["backend", "reason"]),
-            draining,
-            lag,
+            draining: registry.gauge("draining", "Whether the server closes its connections."),
+            lag: registry.quantile("event_loop_lag_seconds", "How late timers are, in the last ten seconds.", "0.99"),
             redis_connected: gauges("redis_connected", "Whether a connection to Redis is there.", &["role"]),
             redis_messages: counters("redis_messages_total", "Messages that came by Redis.", &["kind"]),
             redis_rejected: counters("redis_rejected_total", "Those left out, and answers not published.", &["reason"]),
+            of_server: Mutex::new(OfServer {
+                send_queue: registry.gauge("send_queue_bytes", "Bytes that wait for clients now."),
+                history: registry.gauge("history_bytes", "Bytes that rooms keep now."),
+                dropped: counters(
+                    "deliveries_dropped_total",
+                    "Events not sent to somebody who was meant.",
+                    &["reason"],
+                ),
+                throttled: counter("throttled_total", "Events that had to wait for an interval."),
+                replayed: counter("replayed_total", "Events that rooms keep, sent to those who joined."),
+                recovery: counters("recovery_total", "Clients that came back for their session.", &["result"]),
+            }),
             event_labels: event_labels.iter().cloned().collect(),
-            registry: registry.clone(),
+            registry,
         };
-        let build = counters("build_info", "The version.", &["version"]);
+        let build = metrics.registry.counters("build_info", "The version.", &["version"]);
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).inc();
         // Those with few labels are there from the start, so that a rate has something to begin with.
         for transport in [Transport::Polling, Transport::WebSocket] {
             metrics.connections.with_label_values(&[transport.name()]);
             metrics.opened.with_label_values(&[transport.name()]);
-            metrics.bytes_received.with_label_values(&[transport.name()]);
         }
         for source in ["api", "hook"] {
             metrics.emits.with_label_values(&[source]);
@@ -130,9 +166,11 @@ impl Metrics {
         metrics
     }
 
-    /// The text that Prometheus fetches.
-    pub(crate) fn text(&self) -> Vec<u8> {
+    /// The text that Prometheus fetches. `stats` asks the server below.
+    pub(crate) fn text(&self, stats: impl FnOnce() -> ServerStats) -> Vec<u8> {
         let mut text = Vec::new();
+        let of_server = self.of_server.lock().unwrap_or_else(PoisonError::into_inner);
+        of_server.show(&stats());
         let mut families = self.registry.gather();
         families.extend(prometheus::gather());
         TextEncoder::new().encode(&families, &mut text).expect("what was gathered can be written");
@@ -193,12 +231,13 @@ impl Metrics {
     pub(crate) fn received(&self, transport: Transport, bytes: usize) {
         self.packets_received.inc();
         if bytes > 0 {
-            self.bytes_received.with_label_values(&[transport.name()]).inc_by(bytes as u64);
+            self.bytes_received.of(transport).inc_by(bytes as u64);
         }
     }
 
-    pub(crate) fn sent(&self, packets: u64) {
+    pub(crate) fn sent(&self, transport: Transport, packets: u64, bytes: u64) {
         self.packets_sent.inc_by(packets);
+        self.bytes_sent.of(transport).inc_by(bytes);
     }
 
     /// How many rooms and sockets a namespace has.
@@ -226,6 +265,11 @@ impl Metrics {
         self.deliveries.inc_by(recipients as u64);
     }
 
+    /// A client has answered an event.
+    pub(crate) fn acked(&self, seconds: f64) {
+        self.ack_latency.observe(seconds);
+    }
+
     /// A request for the application was answered, by it or in its place.
     pub(crate) fn proxied(&self, status: u16) {
         self.proxied.with_label_values(&[&status.to_string()]).inc();
@@ -246,9 +290,10 @@ impl Metrics {
         self.redis_rejected.with_label_values(&[reason]).inc();
     }
 
-    /// How many hooks wait for a backend, and how many it has.
-    pub(crate) fn of_backend(&self, name: &str) -> (IntGauge, IntGauge) {
-        (self.hooks_waiting.with_label_values(&[name]), self.hooks_in_flight.with_label_values(&[name]))
+    /// How many hooks wait for a backend, how many it has, and whether it has a pause.
+    pub(crate) fn of_backend(&self, name: &str) -> [IntGauge; 3] {
+        [&self.hooks_waiting, &self.hooks_in_flight, &self.backends_paused]
+            .map(|gauges| gauges.with_label_values(&[name]))
     }
 
     /// A hook went to a backend; the code is a status, or of a closed list.
@@ -265,6 +310,41 @@ impl Metrics {
     pub(crate) fn api_request(&self, route: &str, status: StatusCode, seconds: f64) {
         self.api_requests.with_label_values(&[route, status.as_str()]).inc();
         self.api_duration.with_label_values(&[route]).observe(seconds);
+    }
+}
+
+impl ByTransport {
+    /// Looked up once, and not for each packet.
+    fn new(counters: &IntCounterVec) -> Self {
+        let of = |transport: Transport| counters.with_label_values(&[transport.name()]);
+        Self { polling: of(Transport::Polling), websocket: of(Transport::WebSocket) }
+    }
+
+    fn of(&self, transport: Transport) -> &IntCounter {
+        match transport {
+            Transport::Polling => &self.polling,
+            Transport::WebSocket => &self.websocket,
+        }
+    }
+}
+
+impl OfServer {
+    fn show(&self, stats: &ServerStats) {
+        self.send_queue.set(stats.outbox_bytes as i64);
+        self.history.set(stats.history_bytes as i64);
+        let (dropped, recovery) = (&self.dropped, &self.recovery);
+        for (counter, count) in [
+            (dropped.with_label_values(&["volatile"]), stats.dropped_volatile),
+            (dropped.with_label_values(&["slow_consumer"]), stats.dropped_slow),
+            (dropped.with_label_values(&["closed"]), stats.dropped_closed),
+            (recovery.with_label_values(&["recovered"]), stats.recovered),
+            (recovery.with_label_values(&["unknown_session"]), stats.unknown_sessions),
+            (recovery.with_label_values(&["missed_too_much"]), stats.missed_too_much),
+            (self.throttled.clone(), stats.throttled),
+            (self.replayed.clone(), stats.replayed),
+        ] {
+            counter.inc_by(count.saturating_sub(counter.get()));
+        }
     }
 }
 

@@ -131,7 +131,7 @@ fn of_one(config: &config::Config, options: &config::Namespace, shared: &Shared<
 
 impl Space {
     fn serve(self: &Arc<Self>, namespace: Namespace, rooms: IntGauge) -> Namespace {
-        let [connecting, abandoning, leaving, counting, handling] = [(); 5].map(|()| self.clone());
+        let [connecting, abandoning, leaving, counting, handling, changing] = [(); 6].map(|()| self.clone());
         namespace
             .on_connect(move |socket: Socket, Auth(auth): Auth<Box<RawValue>>| {
                 let space = connecting.clone();
@@ -162,8 +162,10 @@ impl Space {
                 }
             })
             .on_room(move |_, change| match change {
-                RoomChange::Create(room) if !member::is_of_user(room.as_str()) => rooms.inc(),
-                RoomChange::Delete(room) if !member::is_of_user(room.as_str()) => rooms.dec(),
+                RoomChange::Create(room) if member::is_of_user(room.as_str()) => changing.sockets.users.enter(room),
+                RoomChange::Delete(room) if member::is_of_user(room.as_str()) => changing.sockets.users.leave(room),
+                RoomChange::Create(_) => rooms.inc(),
+                RoomChange::Delete(_) => rooms.dec(),
                 _ => {}
             })
     }

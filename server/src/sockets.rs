@@ -10,7 +10,7 @@ use std::{
 use dashmap::{DashMap, Entry};
 use socketio::{Args, Broadcast, EmitError, Sent, Socket, SocketId, SocketIo};
 
-use crate::{config, member, member::Member, metrics::Metrics, tail::Tail};
+use crate::{config, member, member::Member, metrics::Metrics, tail::Tail, users::Users};
 
 /// All sockets. An application may aim at one as soon as it has heard of it, which is before its client is let in.
 pub(crate) struct Sockets {
@@ -20,6 +20,7 @@ pub(crate) struct Sockets {
     /// Names, or globs, of namespaces that clients may join.
     namespaces: Vec<socketio::Glob>,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) users: Users,
     /// Hears what is emitted, and who comes and goes.
     pub(crate) tail: Tail,
 }
@@ -88,7 +89,8 @@ impl Audience {
 impl Sockets {
     pub(crate) fn new(namespaces: &[config::Namespace], metrics: Arc<Metrics>) -> Self {
         let globs = namespaces.iter().map(|namespace| socketio::Glob::new(&namespace.name.0)).collect();
-        Self { io: OnceLock::new(), by_id: DashMap::new(), namespaces: globs, metrics, tail: Tail::default() }
+        let (users, tail) = (Users::new(metrics.users.clone()), Tail::default());
+        Self { io: OnceLock::new(), by_id: DashMap::new(), namespaces: globs, metrics, users, tail }
     }
 
     /// The server is there; from now on clients may come.

@@ -20,7 +20,7 @@ const ARGUMENTS: [&str; 2] = ["name", "origins"];
 fn tables(page: &str) -> Vec<Vec<&str>> {
     let lines = page.lines().filter(|line| line.starts_with("| "));
     let rows = lines.map(|line| line.trim_matches('|').split('|').map(str::trim).collect::<Vec<_>>());
-    rows.filter(|cells| !["option", "rows"].contains(&cells[0])).collect()
+    rows.filter(|cells| !["option", "rows", "figure"].contains(&cells[0])).collect()
 }
 
 /// What stands in the first backquotes.
@@ -155,12 +155,32 @@ fn pages_are_linked_to() {
     }
 }
 
+/// The figures of the binary, without their prefix.
+fn figures() -> BTreeSet<String> {
+    let text = read("server/src/metrics.rs");
+    let kinds = ["gauge(", "gauges(", "quantile(", "counter(", "counters(", "histogram(", "histograms("];
+    let declared = kinds.iter().flat_map(|kind| text.split(kind).skip(1));
+    let names = declared.filter_map(|rest| rest.trim_start().strip_prefix('"')?.split_once('"'));
+    names.map(|(name, _)| name.to_owned()).collect()
+}
+
+#[test]
+fn the_page_of_the_server_has_all_figures() {
+    let page = read("docs/server.md");
+    let (_, section) = page.split_once("\n### Figures\n").unwrap_or_default();
+    let rows = tables(section.split("\n## ").next().unwrap_or_default());
+    let names = rows.iter().flat_map(|cells| cells[0].split('`').skip(1).step_by(2));
+    let told: BTreeSet<String> = names.map(|name| name.split('{').next().unwrap_or_default().to_owned()).collect();
+    let differing: Vec<_> = figures().symmetric_difference(&told).cloned().collect();
+    none(&differing, "Tell of these figures in docs/server.md as they are");
+}
+
 #[test]
 fn the_dashboard_shows_figures_that_are_there() {
-    let (dashboard, metrics) = (read("server/grafana/socketio-server.json"), read("server/src/metrics.rs"));
+    let (dashboard, figures) = (read("server/grafana/socketio-server.json"), figures());
     let _valid: serde_json::Value = serde_json::from_str(&dashboard).expect("JSON");
     let words = dashboard.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').collect::<BTreeSet<_>>();
     let shown = words.into_iter().filter_map(|word| word.strip_prefix("socketio_"));
-    let unknown = shown.filter(|name| !metrics.contains(&format!("\"{}\", \"", name.trim_end_matches("_bucket"))));
+    let unknown = shown.filter(|name| !figures.contains(name.trim_end_matches("_bucket").trim_end_matches("_count")));
     none(&unknown.map(str::to_owned).collect::<Vec<_>>(), "server/src/metrics.rs has no such figures");
 }

@@ -62,6 +62,11 @@ impl Breaker {
         Self { max_failures, pause, state: State::Closed(0) }
     }
 
+    /// Whether the backend has failed too often, and not shown yet that it works again.
+    pub(crate) fn is_open(&self) -> bool {
+        !matches!(self.state, State::Closed(_))
+    }
+
     pub(crate) fn access(&self, now: Instant) -> Access {
         match self.state {
             State::Closed(_) => Access::All,

@@ -45,6 +45,11 @@ impl<K: Clone + Eq + Hash, T> Schedule<K, T> {
         (self.queue.len(), self.in_flight)
     }
 
+    /// Whether none goes, as the backend has failed too often.
+    pub(crate) fn is_paused(&self) -> bool {
+        self.breaker.is_open()
+    }
+
     /// A hook comes, behind all others of its line.
     ///
     /// # Errors

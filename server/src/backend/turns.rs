@@ -29,6 +29,8 @@ struct Shared {
     state: Mutex<State>,
     waiting: IntGauge,
     in_flight: IntGauge,
+    /// Whether the backend has a pause.
+    paused: IntGauge,
 }
 
 struct State {
@@ -60,14 +62,10 @@ struct Place {
 }
 
 impl Turns {
-    pub(crate) fn new(
-        name: &str,
-        schedule: Schedule<SocketId, Waiter>,
-        waiting: IntGauge,
-        in_flight: IntGauge,
-    ) -> Self {
+    pub(crate) fn new(name: &str, schedule: Schedule<SocketId, Waiter>, gauges: [IntGauge; 3]) -> Self {
         let state = Mutex::new(State { schedule, alarm: None });
-        Self(Arc::new(Shared { name: name.to_owned(), state, waiting, in_flight }))
+        let [waiting, in_flight, paused] = gauges;
+        Self(Arc::new(Shared { name: name.to_owned(), state, waiting, in_flight, paused }))
     }
 
     /// Takes a place at the end of a line, now and not when it is awaited.
@@ -135,6 +133,7 @@ impl Turns {
         let (waiting, in_flight) = state.schedule.counts();
         self.0.waiting.set(waiting as i64);
         self.0.in_flight.set(in_flight as i64);
+        self.0.paused.set(state.schedule.is_paused().into());
     }
 
     fn tell(&self, change: Option<Change>) {
