@@ -1,25 +1,14 @@
 //! The binary's figures: each is seen to change from outside, by real clients and real requests.
 
-use std::fs;
-
 use serde_json::{Value, json};
-use tests::{
-    Row,
-    frames::WebSocket,
-    http::Connection,
-    polling::Polling,
-    process::{Process, command},
-    socket, within,
-};
+use tests::{Row, frames::WebSocket, http::Connection, polling::Polling, process::Process, socket, within};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_socketio-server");
 
 /// Starts a server with this file, on any free ports.
 async fn start(name: &str, configuration: &str) -> Process {
     let file = format!("{}/metrics-{name}.toml", env!("CARGO_TARGET_TMPDIR"));
-    fs::write(&file, configuration).expect("writable");
-    let ports = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
-    Process::start(command(BINARY, &[&["--config", &file], &ports[..]].concat())).await
+    Process::configured(BINARY, &file, configuration).await
 }
 
 /// The figures of a server.

@@ -13,7 +13,7 @@ use tests::{
     frames::{WebSocket, closed},
     polling::Polling,
     process::{Process, command, get, run},
-    within,
+    socket, within,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -293,6 +293,56 @@ async fn subcommands_speak_to_the_server_that_runs() {
         let said = [output.stdout, output.stderr].concat();
         assert!(String::from_utf8_lossy(&said).contains(words), "{}", String::from_utf8_lossy(&said));
         assert_eq!(output.status.code(), Some(code));
+    }
+}
+
+#[tokio::test]
+async fn emits_from_the_command_line_are_for_those_who_are_named() {
+    let server = start("emit", "").await;
+    let (mut clients, mut sids) = (Vec::new(), Vec::new());
+    for _ in 0..4 {
+        let (client, sid) = socket::connect(server.endpoint(), "/").await;
+        clients.push(client);
+        sids.push(sid);
+    }
+    let [a, b, c, _] = &sids[..] else { panic!("four") };
+    for (sid, change) in [
+        (a, "{\"user\":\"ann\",\"join\":\"r\"}"),
+        (b, "{\"user\":\"ann\",\"join\":[\"r\",\"s\"]}"),
+        (c, "{\"user\":\"bob\",\"join\":\"s\"}"),
+    ] {
+        assert_eq!(server.call(&format!("PATCH /api/v1/sockets/{sid}"), "", change).await.status, 200);
+    }
+    let (except_a, url) = (format!("sid={a}"), format!("http://{}", server.admin.expect("an admin listener")));
+    let rows: [(&[&str], [bool; 4]); 10] = [
+        (&[], [true; 4]),
+        (&["--room", "r"], [true, true, false, false]),
+        (&["--room", "r", "--room", "s"], [true, true, true, false]),
+        (&["--user", "ann"], [true, true, false, false]),
+        (&["--user", "bob", "--sid", a], [true, false, true, false]),
+        (&["--sid", c, "--room", "s"], [false, true, true, false]),
+        (&["--except", "user=ann"], [false, false, true, true]),
+        (&["--except", "room=s", "--except", &except_a], [false, false, false, true]),
+        (&["--room", "r", "--except", "room=s"], [true, false, false, false]),
+        (&["--user", "nobody"], [false; 4]),
+    ];
+    for (row, (flags, meant)) in rows.into_iter().enumerate() {
+        let (words, row) = (flags.join(" "), row.to_string());
+        let _row = Row(&words);
+        let output = run(BINARY, &[&["emit", "e", &row, "--url", &url], flags].concat()).await;
+        let sockets = meant.iter().filter(|is_meant| **is_meant).count();
+        assert_eq!(String::from_utf8_lossy(&output.stdout), format!("{{\"sockets\":{sockets}}}\n"));
+        for (client, _) in clients.iter_mut().zip(meant).filter(|(_, is_meant)| *is_meant) {
+            assert_eq!(client.text().await, format!("42[\"e\",{row}]"), "and nothing of the rows before");
+        }
+    }
+    for (flags, words) in [
+        (["--except", "ann"], "it is none of room=NAME, user=NAME and sid=ID"),
+        (["--room", ""], "a name has at least one character"),
+    ] {
+        let output = run(BINARY, &[&["emit", "e", "--url", &url], &flags[..]].concat()).await;
+        assert!(!output.status.success());
+        assert!(String::from_utf8_lossy(&output.stderr).contains(words), "{}", String::from_utf8_lossy(&output.stderr));
     }
 }
 

@@ -113,9 +113,18 @@ pub(crate) struct Emit {
     /// Its arguments, each as JSON
     #[arg(value_name = "JSON")]
     pub(crate) args: Vec<String>,
-    /// To this room only
-    #[arg(long)]
-    pub(crate) room: Option<String>,
+    /// To the members of this room; may be repeated [default: to everybody]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) room: Vec<String>,
+    /// To the sockets of this user; may be repeated
+    #[arg(long, value_name = "NAME")]
+    pub(crate) user: Vec<String>,
+    /// To the socket with this id; may be repeated
+    #[arg(long, value_name = "ID")]
+    pub(crate) sid: Vec<String>,
+    /// But not to them: room=NAME, user=NAME or sid=ID; may be repeated
+    #[arg(long, value_name = "WHO=NAME", value_parser = exception)]
+    pub(crate) except: Vec<Exception>,
     /// In this namespace
     #[arg(long, default_value = "/")]
     pub(crate) namespace: String,
@@ -125,6 +134,14 @@ pub(crate) struct Emit {
     /// File with the API key [default: the first key of the configuration]
     #[arg(long, value_name = "FILE")]
     pub(crate) key_file: Option<PathBuf>,
+}
+
+/// Who is not to get it.
+#[derive(Debug, Clone)]
+pub(crate) enum Exception {
+    Room(String),
+    User(String),
+    Sid(String),
 }
 
 /// Flags of all subcommands that read the configuration.
@@ -180,6 +197,15 @@ impl Flags {
 
 fn time(text: &str) -> Result<Duration, &'static str> {
     config::time(text).ok_or("it is no time such as 30m")
+}
+
+fn exception(text: &str) -> Result<Exception, &'static str> {
+    match text.split_once('=') {
+        Some(("room", name)) => Ok(Exception::Room(name.to_owned())),
+        Some(("user", name)) => Ok(Exception::User(name.to_owned())),
+        Some(("sid", id)) => Ok(Exception::Sid(id.to_owned())),
+        _ => Err("it is none of room=NAME, user=NAME and sid=ID"),
+    }
 }
 
 fn json(text: &str) -> Result<serde_json::Value, serde_json::Error> {

@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use crate::{
-    command::Emit,
+    command::{Emit, Exception},
     config::{Listen, Settled},
 };
 
@@ -58,10 +58,20 @@ impl std::error::Error for RequestError {}
 #[derive(Serialize)]
 struct Body<'a> {
     namespace: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    room: Option<&'a str>,
+    #[serde(skip_serializing_if = "Audience::is_empty")]
+    to: Audience<'a>,
+    #[serde(skip_serializing_if = "Audience::is_empty")]
+    except: Audience<'a>,
     event: &'a str,
     args: Vec<Box<RawValue>>,
+}
+
+/// Who is meant, or is not.
+#[derive(Default, PartialEq, Eq, Serialize)]
+struct Audience<'a> {
+    rooms: Vec<&'a str>,
+    users: Vec<&'a str>,
+    sids: Vec<&'a str>,
 }
 
 /// Where to ask.
@@ -85,7 +95,8 @@ pub(crate) async fn emit(emit: &Emit, settled: &Settled) -> Result<String, Reque
     let parse =
         |text: &String| serde_json::from_str::<Box<RawValue>>(text).map_err(|_| RequestError::Argument(text.clone()));
     let args = emit.args.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
-    let body = Body { namespace: &emit.namespace, room: emit.room.as_deref(), event: &emit.event, args };
+    let (to, except) = (Audience::of(emit), Audience::except(emit));
+    let body = Body { namespace: &emit.namespace, to, except, event: &emit.event, args };
     let body = serde_json::to_vec(&body).expect("texts and JSON can be written");
     let key = match &emit.key_file {
         Some(path) => Some(fs::read_to_string(path).map_err(|error| RequestError::Key(path.clone(), error))?),
@@ -96,6 +107,29 @@ pub(crate) async fn emit(emit: &Emit, settled: &Settled) -> Result<String, Reque
         request = request.header(header::AUTHORIZATION, format!("Bearer {}", key.trim_end()));
     }
     call(&target, "/api/v1/emit", request, body).await
+}
+
+impl<'a> Audience<'a> {
+    fn of(Emit { room, user, sid, .. }: &'a Emit) -> Self {
+        let [rooms, users, sids] = [room, user, sid].map(|names| names.iter().map(String::as_str).collect());
+        Self { rooms, users, sids }
+    }
+
+    fn except(emit: &'a Emit) -> Self {
+        let mut audience = Self::default();
+        for exception in &emit.except {
+            match exception {
+                Exception::Room(name) => audience.rooms.push(name),
+                Exception::User(name) => audience.users.push(name),
+                Exception::Sid(id) => audience.sids.push(id),
+            }
+        }
+        audience
+    }
+
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 impl Target {
