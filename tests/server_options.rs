@@ -69,6 +69,7 @@ const OPTIONS: &[Spoken] = &[
     ("limits.on_excess", "disconnect", "ignore"),
     ("limits.send_queue_bytes", "64KiB", "0"),
     ("limits.send_queue_messages", "10", "0"),
+    ("limits.slow_consumer", "drop_oldest", "drop"),
     ("limits.max_rooms_per_socket", "5", "5.0"),
     ("limits.max_event_name", "5", "a"),
     ("limits.max_room_name", "5", "a"),
@@ -535,6 +536,25 @@ async fn clients_that_do_not_read_are_cut_off_behind_their_queue() {
         assert!(server.logged("connection closed").await.contains("reason=slow consumer"));
         assert!(server.ask("/metrics").await.body.contains("socketio_slow_consumers_total 1"));
     }
+}
+
+#[tokio::test]
+async fn clients_that_do_not_read_lose_the_oldest_events_if_they_are_to_stay() {
+    let mut server = start(&["limits.slow_consumer=drop_oldest", "limits.send_queue_messages=3"]).await;
+    let mut polling = Polling::open(server.endpoint()).await;
+    assert_eq!(polling.post("40").await.body, "ok");
+    polling.get().await;
+    for event in 1..=5 {
+        assert_eq!(server.emit("", &format!("{{\"event\":\"e{event}\"}}")).await.body, "{\"sockets\":1}\n");
+    }
+    assert_eq!(polling.get().await.body, "42[\"e3\"]\u{1e}42[\"e4\"]\u{1e}42[\"e5\"]");
+    assert_eq!(polling.post("1").await.body, "ok");
+    assert!(server.logged("connection closed").await.contains("dropped=2"));
+    let metrics = server.ask("/metrics").await.body;
+    assert!(metrics.contains("socketio_deliveries_dropped_total{reason=\"oldest\"} 2"), "{metrics}");
+    let both = ["check-config", "--set", "limits.slow_consumer=drop_oldest", "--set", "recovery.mode=full"];
+    let refused = run(BINARY, &both).await;
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("leaves out what recovery promises"));
 }
 
 #[tokio::test]

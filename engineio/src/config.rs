@@ -43,6 +43,8 @@ pub struct Config {
     pub max_outbox_bytes: usize,
     /// *Ours.* Messages that may wait for one client; the next one ends the session likewise. Default 65536.
     pub max_outbox_messages: usize,
+    /// *Ours.* What becomes of a message beyond these. Default [`SlowConsumer::Disconnect`].
+    pub slow_consumer: SlowConsumer,
     /// *Ours.* Time that the body of a POST may take. Late ones are answered 408 and end their session. Default 30 s.
     pub body_timeout: Duration,
     /// *Ours.* WebSocket pings that a client may send within a second; more end the session with close code 1008.
@@ -70,6 +72,17 @@ pub struct Config {
     /// [`client_ip`](crate::Http::client_ip) says; of IPv6 the first 64 bits count. Behind a proxy all clients have
     /// the proxy's. Default: no bound.
     pub max_sessions_per_ip: Option<usize>,
+}
+
+/// What becomes of a message for a client for whom too much waits already.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum SlowConsumer {
+    /// It ends the session, so that the client begins anew.
+    #[default]
+    Disconnect,
+    /// Messages that are [`droppable`](crate::Frame::droppable) make room, the oldest first. If none of them waits, it
+    /// ends the session.
+    DropOldest,
 }
 
 /// How WebSocket messages are compressed (RFC 7692). What a message may become is bounded by `max_payload`.
@@ -108,6 +121,7 @@ impl Default for Config {
             initial_packet: None,
             max_outbox_bytes: 1 << 20,
             max_outbox_messages: 65_536,
+            slow_consumer: SlowConsumer::Disconnect,
             body_timeout: Duration::from_secs(30),
             max_pings_per_second: 100,
             max_unsolicited_pongs: 100,

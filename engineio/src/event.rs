@@ -27,6 +27,8 @@ pub enum Event {
     },
     /// By that, nothing waits for the client any more (`drain`).
     Drain,
+    /// So many messages were dropped, see [`SlowConsumer::DropOldest`](crate::SlowConsumer::DropOldest).
+    Dropped(u64),
     /// The session has ended (`close`), and is no longer among those of its engine. Nothing comes after this.
     Close(CloseReason),
 }

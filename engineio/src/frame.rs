@@ -32,6 +32,18 @@ pub struct Frame {
     binary: bool,
     /// Whether it may be compressed, and was not yet.
     compress: bool,
+    loss: Loss,
+}
+
+/// What becomes of a packet where too much waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Loss {
+    /// It stays.
+    Never,
+    /// It may be dropped.
+    Droppable,
+    /// It shares the lot of the one before.
+    Attached,
 }
 
 impl Frame {
@@ -44,7 +56,7 @@ impl Frame {
     pub fn binary(data: &[u8]) -> Self {
         let (mut bytes, body) = start(FIN_BINARY, data.len());
         bytes.put_slice(data);
-        Self { bytes: bytes.freeze(), body, binary: true, compress: true }
+        Self { bytes: bytes.freeze(), body, binary: true, compress: true, loss: Loss::Never }
     }
 
     /// The same message, not to be compressed on its way (`compress: false`): for what is compressed already, or secret
@@ -52,6 +64,18 @@ impl Frame {
     #[must_use]
     pub fn uncompressed(self) -> Self {
         Self { compress: false, ..self }
+    }
+
+    /// The same message, which may be dropped with what is sent with it when too much waits, see
+    /// [`SlowConsumer::DropOldest`](crate::SlowConsumer::DropOldest).
+    #[must_use]
+    pub fn droppable(self) -> Self {
+        Self { loss: Loss::Droppable, ..self }
+    }
+
+    /// The same message, which stays and goes with the one before.
+    pub(crate) fn attached(self) -> Self {
+        Self { loss: Loss::Attached, ..self }
     }
 
     /// `0`: the open packet with its JSON.
@@ -86,7 +110,7 @@ impl Frame {
         for part in parts {
             bytes.put_slice(part.as_bytes());
         }
-        Self { bytes: bytes.freeze(), body, binary: false, compress: true }
+        Self { bytes: bytes.freeze(), body, binary: false, compress: true, loss: Loss::Never }
     }
 
     /// A message as it is, which is no packet.
@@ -95,7 +119,7 @@ impl Frame {
             Message::Text(text) => {
                 let (mut bytes, body) = start(FIN_TEXT, text.len());
                 bytes.put_slice(text.as_bytes());
-                Self { bytes: bytes.freeze(), body, binary: false, compress: true }
+                Self { bytes: bytes.freeze(), body, binary: false, compress: true, loss: Loss::Never }
             }
             Message::Binary(data) => Self::binary(data),
         }
@@ -114,7 +138,7 @@ impl Frame {
     fn control(first: u8, payload: &[u8]) -> Self {
         let (mut bytes, body) = start(first, payload.len());
         bytes.put_slice(payload);
-        Self { bytes: bytes.freeze(), body, binary: true, compress: false }
+        Self { bytes: bytes.freeze(), body, binary: true, compress: false, loss: Loss::Never }
     }
 
     /// Size as a WebSocket frame, in bytes.
@@ -161,6 +185,16 @@ impl Frame {
     /// Whether it is a binary message.
     pub(crate) fn is_binary(&self) -> bool {
         self.binary
+    }
+
+    /// Whether it may be dropped.
+    pub(crate) fn is_droppable(&self) -> bool {
+        self.loss == Loss::Droppable
+    }
+
+    /// Whether it belongs to the one before.
+    pub(crate) fn is_attached(&self) -> bool {
+        self.loss == Loss::Attached
     }
 
     /// Whether it may be compressed on its way.

@@ -86,7 +86,7 @@ pub use bytestring::ByteString;
 pub use admission::Bound;
 pub use answer::Answer;
 pub use bare::BareWebSocket;
-pub use config::{Config, PerMessageDeflate};
+pub use config::{Config, PerMessageDeflate, SlowConsumer};
 pub use cookie::{Cookie, CookieError, SameSite};
 pub use cors::{Cors, CorsError};
 pub use driver::Driver;

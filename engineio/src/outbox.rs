@@ -4,7 +4,11 @@
 
 use std::collections::VecDeque;
 
-use crate::{config::Config, frame::Frame, protocol::Encoding};
+use crate::{
+    config::{Config, SlowConsumer},
+    frame::Frame,
+    protocol::Encoding,
+};
 
 /// Frames handed to a WebSocket at a time: one `writev` takes as many slices without splitting.
 const BATCH_FRAMES: usize = 64;
@@ -22,10 +26,20 @@ pub(crate) struct Outbox {
     bytes: usize,
     /// How many of them, the first ones, were put before all others: they have no position.
     ahead: u64,
+    /// How many of them go up to the last ping and with it; none once a carrier took it.
+    pinged: usize,
     /// Bytes that were ever queued.
     total: u64,
     /// Frames that were ever queued behind others: the position of the last one.
     queued: u64,
+    /// The position up to which nothing waits any more.
+    taken: u64,
+    /// The position up to which nothing is being written, either.
+    gone: u64,
+    /// Frames that were dropped behind others that wait, and how many of these there are.
+    gap: (u64, usize),
+    /// Messages that were dropped, and were not told yet.
+    dropped: u64,
     /// The position of the last ping.
     ping: u64,
     /// The position up to which the last GET was answered.
@@ -57,6 +71,7 @@ pub(crate) struct Outbox {
 pub(crate) struct Limit {
     pub(crate) bytes: usize,
     pub(crate) messages: usize,
+    pub(crate) slow_consumer: SlowConsumer,
 }
 
 /// How far a client has come in what it was sent: positions in the order of sending, which begin with 1.
@@ -77,7 +92,8 @@ pub(crate) struct Full;
 
 impl Limit {
     pub(crate) fn of(config: &Config) -> Self {
-        Self { bytes: config.max_outbox_bytes, messages: config.max_outbox_messages }
+        let Config { max_outbox_bytes: bytes, max_outbox_messages: messages, slow_consumer, .. } = *config;
+        Self { bytes, messages, slow_consumer }
     }
 }
 
@@ -85,11 +101,46 @@ impl Outbox {
     /// Queues frames, all or none. What is over the limit by its last push only is let pass,
     /// so that a message of any size can leave through an idle session.
     pub(crate) fn push(&mut self, frames: impl IntoIterator<Item = Frame>, limit: Limit) -> Result<(), Full> {
-        if self.bytes >= limit.bytes || self.frames.len() >= limit.messages {
-            return Err(Full);
+        while self.bytes >= limit.bytes || self.frames.len() >= limit.messages {
+            if limit.slow_consumer == SlowConsumer::Disconnect || !self.drop_oldest() {
+                return Err(Full);
+            }
         }
-        frames.into_iter().for_each(|frame| self.push_control(frame));
+        let mut frames = frames.into_iter();
+        frames.next().into_iter().for_each(|frame| self.push_control(frame));
+        frames.for_each(|frame| self.push_control(frame.attached()));
         Ok(())
+    }
+
+    /// Drops the oldest message that may be dropped, and has not left in part. Says whether there was one.
+    fn drop_oldest(&mut self) -> bool {
+        let Some(at) = self.frames.iter().position(Frame::is_droppable) else { return false };
+        let mut frames = 0;
+        while let Some(frame) = self.frames.remove(at) {
+            self.bytes -= frame.size();
+            frames += 1;
+            if !self.frames.get(at).is_some_and(Frame::is_attached) {
+                break;
+            }
+        }
+        if self.pinged > at {
+            self.pinged -= frames;
+        }
+        // All that was before the one before it could not be dropped, and neither can what is before this one.
+        self.gap = (self.gap.0 + frames as u64, at);
+        self.pass_gap();
+        self.dropped += 1;
+        true
+    }
+
+    /// What was dropped has nothing before it that waits any more.
+    fn pass_gap(&mut self) {
+        if self.gap.1 == 0 {
+            self.taken += std::mem::take(&mut self.gap.0);
+            if self.writing == 0 {
+                self.gone = self.taken;
+            }
+        }
     }
 
     /// Queues frames as [`push`](Self::push) does, and lets them wait for more unless others are to leave. Says whether
@@ -140,11 +191,14 @@ impl Outbox {
     pub(crate) fn push_ping(&mut self) {
         self.push_control(Frame::ping());
         self.ping = self.queued;
+        self.pinged = self.frames.len();
     }
 
     /// Queues a frame of the protocol's own before all others.
     pub(crate) fn push_first(&mut self, frame: Frame) {
         self.ahead += 1;
+        self.pinged += usize::from(self.pinged > 0);
+        self.gap.1 += usize::from(self.gap.0 > 0);
         self.bytes += frame.size();
         self.corked = false;
         self.frames.push_front(frame);
@@ -160,7 +214,12 @@ impl Outbox {
             let Some(frame) = self.frames.pop_front() else { break };
             match self.ahead.checked_sub(1) {
                 Some(ahead) => self.ahead = ahead,
-                None => self.writing += 1,
+                None => (self.writing, self.taken) = (self.writing + 1, self.taken + 1),
+            }
+            self.pinged = self.pinged.saturating_sub(1);
+            if self.gap.0 > 0 {
+                self.gap.1 -= 1;
+                self.pass_gap();
             }
             taken += frame.size();
             queue.push_back(frame.for_websocket(encoding));
@@ -181,15 +240,16 @@ impl Outbox {
         if self.is_empty() {
             return Vec::new();
         }
-        self.leave(self.queue(), self.bytes as u64);
+        self.leave(self.frames.len() as u64 - self.ahead, self.bytes as u64);
         self.given = self.queued;
-        (self.bytes, self.ahead) = (0, 0);
+        self.nothing_waits();
         std::mem::take(&mut self.frames).into()
     }
 
     /// The WebSocket has written all that it took.
     pub(crate) fn handle_written(&mut self) {
         let (frames, bytes) = (std::mem::take(&mut self.writing), std::mem::take(&mut self.writing_bytes));
+        self.gone = self.taken;
         self.leave(frames, bytes);
     }
 
@@ -215,11 +275,23 @@ impl Outbox {
         self.has_left().then(|| (std::mem::take(&mut self.left), std::mem::take(&mut self.left_bytes)))
     }
 
+    /// How many messages were dropped since the last call, if any.
+    pub(crate) fn take_dropped(&mut self) -> Option<u64> {
+        Some(std::mem::take(&mut self.dropped)).filter(|dropped| *dropped > 0)
+    }
+
     /// Drops what waits, and gives up on what is being written.
     pub(crate) fn discard(&mut self) {
-        self.lost += self.waiting();
-        (self.frames, self.bytes, self.ahead) = (VecDeque::new(), 0, 0);
+        self.lost += self.queued - self.gone;
+        self.frames = VecDeque::new();
         (self.writing, self.writing_bytes) = (0, 0);
+        self.nothing_waits();
+    }
+
+    /// All that was queued is taken, and nothing is being written.
+    fn nothing_waits(&mut self) {
+        (self.taken, self.gone, self.gap) = (self.queued, self.queued, (0, 0));
+        (self.bytes, self.ahead, self.pinged) = (0, 0, 0);
     }
 
     /// The position of the frame that was queued last.
@@ -229,7 +301,7 @@ impl Outbox {
 
     /// Whether the last ping was taken by a carrier.
     pub(crate) fn gave_ping(&self) -> bool {
-        self.ping + self.queue() <= self.queued
+        self.pinged == 0
     }
 
     /// The last ping was answered: what was queued before it has arrived.
@@ -249,22 +321,12 @@ impl Outbox {
 
     /// Whether all frames up to this position have left.
     pub(crate) fn is_flushed(&self, position: u64) -> bool {
-        position + self.waiting() + self.lost <= self.queued
+        position + self.lost <= self.gone
     }
 
     /// Whether a WebSocket took frames that it has yet to write.
     pub(crate) fn is_writing(&self) -> bool {
         self.writing > 0
-    }
-
-    /// Frames with a position that no carrier took.
-    fn queue(&self) -> u64 {
-        self.frames.len() as u64 - self.ahead
-    }
-
-    /// Frames with a position that have not left.
-    fn waiting(&self) -> u64 {
-        self.queue() + self.writing
     }
 
     /// Bytes that were ever queued, frame headers included.
@@ -292,7 +354,7 @@ impl Outbox {
 mod tests {
     use super::*;
 
-    const LIMIT: Limit = Limit { bytes: 50, messages: 3 };
+    const LIMIT: Limit = Limit { bytes: 50, messages: 3, slow_consumer: SlowConsumer::Disconnect };
 
     fn frame(size: usize) -> Frame {
         Frame::binary(&vec![0; size])
@@ -316,7 +378,7 @@ mod tests {
         let mut outbox = Outbox::default();
         let mut queue = VecDeque::new();
         assert!(!outbox.take_batch(Encoding::V4, &mut queue));
-        outbox.push((0..100).map(|_| frame(1)), Limit { bytes: 1000, messages: 1000 }).expect("room");
+        outbox.push((0..100).map(|_| frame(1)), Limit { bytes: 1000, messages: 1000, ..LIMIT }).expect("room");
         assert!(outbox.take_batch(Encoding::V4, &mut queue));
         assert_eq!(queue.len(), 64);
         assert!(outbox.take_batch(Encoding::V4, &mut queue));
@@ -330,7 +392,7 @@ mod tests {
 
     #[test]
     fn corked_frames_wait_for_a_batch_or_for_something_that_is_to_leave() {
-        let limit = Limit { bytes: 1 << 20, messages: 1000 };
+        let limit = Limit { bytes: 1 << 20, messages: 1000, ..LIMIT };
         let (mut outbox, mut queue) = (Outbox::default(), VecDeque::new());
         let cork = |outbox: &mut Outbox| outbox.push_corked([frame(1)], limit).expect("room");
         assert!(cork(&mut outbox) && !cork(&mut outbox), "one uncorks for both");
@@ -352,5 +414,57 @@ mod tests {
         assert_eq!((1..BATCH_FRAMES).filter(|_| cork(&mut outbox)).count(), 1);
         assert!(!outbox.is_waiting());
         assert!(!cork(&mut outbox) && outbox.is_waiting(), "a batch");
+    }
+    /// What waits, each frame by its size less the header.
+    fn sizes(outbox: &mut Outbox) -> Vec<usize> {
+        outbox.take_all().iter().map(|frame| frame.data().len()).collect()
+    }
+
+    #[test]
+    fn the_oldest_that_may_be_dropped_makes_room() {
+        let limit = Limit { bytes: 1000, messages: 4, slow_consumer: SlowConsumer::DropOldest };
+        let droppable = |size| Frame::binary(&vec![0; size]).droppable();
+        let mut outbox = Outbox::default();
+        outbox.push([frame(1)], limit).expect("room");
+        outbox.push([droppable(2), frame(3)], limit).expect("room");
+        outbox.push_ping();
+        // In place of the second one, with what belongs to it.
+        outbox.push([droppable(4)], limit).expect("room");
+        assert_eq!((outbox.take_dropped(), outbox.last()), (Some(1), 5));
+        assert!(!outbox.gave_ping() && !outbox.is_flushed(1));
+        for size in 5..8 {
+            outbox.push([droppable(size)], limit).expect("room");
+        }
+        // These two were behind the ping, which still waits.
+        assert_eq!((outbox.take_dropped(), outbox.len()), (Some(2), 4));
+        assert!(!outbox.gave_ping() && !outbox.is_flushed(1));
+        assert_eq!(sizes(&mut outbox), [1, 1, 6, 7]);
+        assert!(outbox.gave_ping() && outbox.is_flushed(outbox.last()));
+        assert_eq!(outbox.take_left(), Some((4, 23)), "what was dropped has not left");
+    }
+
+    #[test]
+    fn what_may_not_be_dropped_or_has_left_in_part_stays() {
+        let limit = Limit { bytes: 1000, messages: 3, slow_consumer: SlowConsumer::DropOldest };
+        let (mut outbox, mut queue) = (Outbox::default(), VecDeque::new());
+        let droppable = |size| Frame::binary(&vec![0; size]).droppable();
+        outbox.push([droppable(BATCH_BYTES), frame(1), frame(2)], limit).expect("room");
+        assert!(outbox.take_batch(Encoding::V4, &mut queue));
+        outbox.push([frame(3)], limit).expect("room");
+        assert_eq!(outbox.push([droppable(4)], limit), Err(Full));
+        assert_eq!((sizes(&mut outbox), outbox.take_dropped()), (vec![1, 2, 3], None));
+        outbox.handle_written();
+        assert!(outbox.is_flushed(4));
+
+        // What is too large by itself makes room in its turn, also behind a batch that is being written.
+        outbox.push([frame(1)], limit).expect("room");
+        assert!(outbox.take_batch(Encoding::V4, &mut queue));
+        outbox.push([droppable(2000)], limit).expect("room");
+        outbox.push([droppable(5)], limit).expect("room");
+        assert!(!outbox.is_flushed(5) && outbox.is_writing());
+        outbox.handle_written();
+        assert!(outbox.is_flushed(5) && !outbox.is_flushed(7));
+        assert_eq!((sizes(&mut outbox), outbox.take_dropped()), (vec![5], Some(1)));
+        assert!(outbox.is_flushed(7));
     }
 }

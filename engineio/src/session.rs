@@ -440,11 +440,11 @@ impl Session {
         std::mem::take(&mut self.inbox)
     }
 
-    /// What has left since the last call, and whether nothing waits any more.
-    pub fn poll_flush(&mut self) -> [Option<Event>; 2] {
+    /// What was dropped since the last call, what has left, and whether nothing waits any more.
+    pub fn poll_flush(&mut self) -> [Option<Event>; 3] {
         let flush = self.outbox.take_left().map(|(packets, bytes)| Event::Flush { packets, bytes });
         let drain = flush.is_some() && self.outbox.is_flushed(self.outbox.last());
-        [flush, drain.then_some(Event::Drain)]
+        [self.outbox.take_dropped().map(Event::Dropped), flush, drain.then_some(Event::Drain)]
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is due; `None` once the session is closed.

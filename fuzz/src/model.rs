@@ -391,10 +391,11 @@ impl Model {
     /// The driver reads the inbox.
     pub(crate) fn poll_inbox(&mut self) {
         assert_eq!(self.session.poll_inbox(), std::mem::take(&mut self.inbox), "each once, in order");
-        let (left, [flush, drain]) = (std::mem::take(&mut self.left), self.session.poll_flush());
+        let (left, [dropped, flush, drain]) = (std::mem::take(&mut self.left), self.session.poll_flush());
         let drains = left > 0 && self.session.is_flushed(self.session.progress().queued);
         let told = if let Some(Event::Flush { packets, .. }) = flush { packets } else { 0 };
         assert_eq!((told, drain), (left, drains.then_some(Event::Drain)), "each that has left is told once");
+        assert_eq!(dropped, None);
     }
 
     /// Time passes, and the driver meets every deadline.

@@ -73,6 +73,7 @@ pub(crate) struct Connection {
     is_probed: bool,
     received: u64,
     sent: u64,
+    dropped: u64,
 }
 
 impl Connection {
@@ -87,6 +88,7 @@ impl Connection {
             is_probed: false,
             received: 0,
             sent: 0,
+            dropped: 0,
         }
     }
 
@@ -106,6 +108,10 @@ impl Connection {
                 self.sent += packets;
                 self.metrics.sent(self.transport, *packets, *bytes);
             }
+            Event::Dropped(messages) => {
+                self.dropped += messages;
+                self.metrics.dropped_oldest(*messages);
+            }
             Event::Upgrading(_) => {
                 self.end_probe();
                 self.is_probed = true;
@@ -124,6 +130,7 @@ impl Connection {
                     transport = self.transport.name(),
                     received = self.received,
                     sent = self.sent,
+                    dropped = (self.dropped > 0).then_some(self.dropped),
                     remote = self.remote.map(tracing::field::display),
                     "connection closed",
                 );

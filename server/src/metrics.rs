@@ -35,6 +35,7 @@ pub(crate) struct Metrics {
     bytes_received: ByTransport,
     bytes_sent: ByTransport,
     slow_consumers: IntCounter,
+    dropped: IntCounterVec,
     sockets: IntGaugeVec,
     rooms: IntGaugeVec,
     /// Which `users` keeps up to date.
@@ -88,6 +89,7 @@ impl Metrics {
         let counter = |name, help| registry.counter(name, help);
         let counters = |name, help, labels: &[&str]| registry.counters(name, help, labels);
         let gauges = |name, help, labels: &[&str]| registry.gauges(name, help, labels);
+        let dropped = counters("deliveries_dropped_total", "Events not sent to somebody who was meant.", &["reason"]);
         let metrics = Self {
             connections: gauges("connections", "Connections now.", &["transport"]),
             opened: counters("connections_opened_total", "Connections opened.", &["transport"]),
@@ -106,6 +108,7 @@ impl Metrics {
                 "Bytes of packets sent, as frames that are not compressed.",
                 &["transport"],
             )),
+            dropped: dropped.clone(),
             slow_consumers: counter("slow_consumers_total", "Clients cut off for not reading."),
             sockets: gauges("sockets", "Sockets now.", &["namespace"]),
             rooms: gauges("rooms", "Rooms now, but for each socket's own.", &["namespace"]),
@@ -141,11 +144,7 @@ impl Metrics {
             of_server: Mutex::new(OfServer {
                 send_queue: registry.gauge("send_queue_bytes", "Bytes that wait for clients now."),
                 history: registry.gauge("history_bytes", "Bytes that rooms keep now."),
-                dropped: counters(
-                    "deliveries_dropped_total",
-                    "Events not sent to somebody who was meant.",
-                    &["reason"],
-                ),
+                dropped: dropped.clone(),
                 throttled: counter("throttled_total", "Events that had to wait for an interval."),
                 replayed: counter("replayed_total", "Events that rooms keep, sent to those who joined."),
                 recovery: counters("recovery_total", "Clients that came back for their session.", &["result"]),
@@ -155,6 +154,7 @@ impl Metrics {
         };
         let build = metrics.registry.counters("build_info", "The version.", &["version"]);
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).inc();
+        metrics.dropped.with_label_values(&["oldest"]);
         // Those with few labels are there from the start, so that a rate has something to begin with.
         for transport in [Transport::Polling, Transport::WebSocket] {
             metrics.connections.with_label_values(&[transport.name()]);
@@ -221,6 +221,11 @@ impl Metrics {
         if reason == CloseReason::SlowConsumer {
             self.slow_consumers.inc();
         }
+    }
+
+    /// So many events have made room for newer ones.
+    pub(crate) fn dropped_oldest(&self, events: u64) {
+        self.dropped.with_label_values(&["oldest"]).inc_by(events);
     }
 
     /// A request was refused, for a reason of a closed list.

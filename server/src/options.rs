@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use engineio::{Cors, Denied, Http, Origins, PerMessageDeflate, Serve};
+use engineio::{Cors, Denied, Http, Origins, PerMessageDeflate, Serve, SlowConsumer};
 use socketio::{Bucket, Config, EventRate, Hooks, Limits, OnExcess, Recovery, RecoveryMode};
 
 use crate::{
@@ -73,6 +73,10 @@ fn engineio(config: &config::Config, files: u64) -> engineio::Config {
         max_payload: engine.max_payload.0,
         max_outbox_bytes: limits.send_queue_bytes.0,
         max_outbox_messages: limits.send_queue_messages,
+        slow_consumer: match limits.slow_consumer {
+            config::Slow::Disconnect => SlowConsumer::Disconnect,
+            config::Slow::DropOldest => SlowConsumer::DropOldest,
+        },
         per_message_deflate: engine.ws_compression.then(PerMessageDeflate::default),
         max_sessions: Some(bound(limits.max_connections).unwrap_or(room)),
         max_sessions_per_ip: bound(limits.max_connections_per_ip),

@@ -189,7 +189,11 @@ impl Parser {
         if let Self::Default = self {
             let (items, rest) = args::write(args, Frame::binary)?;
             let first = packet::with_parts((kind, rest.len()), namespace, ack, payload(name, &items), Frame::text);
-            return Ok(Encoded { first, rest, offset: if is_recoverable { Offset::Spliced } else { Offset::None } });
+            let (first, offset) = match is_recoverable {
+                true => (first.droppable(), Offset::Spliced),
+                false => (first, Offset::None),
+            };
+            return Ok(Encoded { first, rest, offset });
         }
         let (items, attachments) = args::write(args, Bytes::copy_from_slice)?;
         let payload = payload(name, &items).concat();
@@ -200,17 +204,11 @@ impl Parser {
             return Err(EmitError::Unsupported);
         }
         let (first, rest) = self.frames(&packet);
-        let offset = if is_recoverable {
-            Offset::Rewritten(Arc::new(Event {
-                parser: self.clone(),
-                namespace: namespace.into(),
-                payload,
-                attachments,
-            }))
-        } else {
-            Offset::None
-        };
-        Ok(Encoded { first, rest, offset })
+        if !is_recoverable {
+            return Ok(Encoded { first, rest, offset: Offset::None });
+        }
+        let event = Event { parser: self.clone(), namespace: namespace.into(), payload, attachments };
+        Ok(Encoded { first: first.droppable(), rest, offset: Offset::Rewritten(Arc::new(event)) })
     }
 
     /// `0`: the socket has joined, and with the pid may come back. A client of revision 3 knows its id already.

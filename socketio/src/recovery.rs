@@ -24,7 +24,8 @@ use crate::{
 /// has its id, its rooms and what was [`set`](crate::Socket::set) again, and is sent what it missed.
 ///
 /// A client is new instead when it was away for too long, when something it missed had to go, and when it missed more
-/// than [`max_outbox_bytes`](engineio::Config::max_outbox_bytes): then its connection ends once more before.
+/// than [`max_outbox_bytes`](engineio::Config::max_outbox_bytes): then its connection ends once more before. Nothing is
+/// dropped meanwhile, whatever [`slow_consumer`](engineio::Config::slow_consumer) says.
 #[derive(Debug, Clone, Copy)]
 pub struct Recovery {
     /// How it is found out what a client missed. Default [`RecoveryMode::Full`].

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use engineio::{Answer, Engine, Http, Listener, Serve, Service};
+use engineio::{Answer, Engine, Http, Listener, Serve, Service, SlowConsumer};
 use futures_util::future::Either;
 use hyper::{Request, StatusCode, Uri, body::Body, http::request::Parts};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
@@ -114,8 +114,10 @@ impl SocketIo {
     /// one counts; of families that match a name, the first one.
     pub fn new(config: Config, namespaces: impl IntoIterator<Item = Namespace>) -> Self {
         let (connections, handlers) = (Arc::new(Tasks::default()), Arc::new(Tasks::default()));
-        let mut limits = config.limits;
+        let (mut limits, mut engine) = (config.limits, config.engine);
         if config.connection_state_recovery.is_some() {
+            // Nothing is left out of what it brings.
+            engine.slow_consumer = SlowConsumer::Disconnect;
             // What its client adds when it comes back is not the application's.
             limits.max_auth = limits.max_auth.saturating_add(MAX_CLAIM);
         }
@@ -127,7 +129,7 @@ impl SocketIo {
         };
         // From a ping that is answered to the end of a session that answers the next one no more. An answer may take
         // twice its time, if another packet comes meanwhile.
-        let silence = config.engine.ping_interval.saturating_add(config.engine.ping_timeout.saturating_mul(4));
+        let silence = engine.ping_interval.saturating_add(engine.ping_timeout.saturating_mul(4));
         let settings = Settings {
             hooks: config.hooks,
             error_acks: config.error_acks,
@@ -140,7 +142,7 @@ impl SocketIo {
         let namespaces = Arc::new(Namespaces::new(namespaces, cleanup, settings));
         let (connect_timeout, max_bytes) = (config.connect_timeout, config.max_bytes_before_connect);
         let (joinable, running) = (namespaces.clone(), connections.clone());
-        let engine = Engine::new(config.engine, move |socket, driver| {
+        let engine = Engine::new(engine, move |socket, driver| {
             // Until it joins a namespace; `client` takes that back.
             socket.limit(Some(max_bytes));
             if joinable.settings.tasks.is_closed() {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use engineio::{CloseReason, Config, Http, Message, SendError, Serve};
+use engineio::{CloseReason, Config, Event, Frame as Packet, Http, Message, SendError, Serve, SlowConsumer};
 use tests::{
     Row,
     frames::{Frame, WebSocket, closed, text},
@@ -68,6 +68,38 @@ async fn m2_one_that_never_polls_is_cut_off() {
     assert_eq!(sent, 10);
     assert_eq!(session.reason().await, CloseReason::SlowConsumer);
     assert_eq!(told(&client.get().await), (400, REFUSED[1]));
+}
+
+#[tokio::test]
+async fn one_that_never_polls_may_lose_the_oldest_messages_instead() {
+    let config = Config { max_outbox_messages: 3, slow_consumer: SlowConsumer::DropOldest, ..Config::default() };
+    let (server, sessions) = server::engine(config).await;
+    let mut client = Polling::open(server.endpoint).await;
+    let mut session = sessions.take(&client.sid);
+    session.send("kept");
+    for number in 0..5 {
+        let message = Packet::text(&[&number.to_string()]).droppable();
+        session.socket.send_frames(&message, &[]).expect("the session lives");
+    }
+    let attached = [Packet::binary(b"a"), Packet::binary(b"b")];
+    session.socket.send_frames(&Packet::text(&["with"]).droppable(), &attached).expect("the session lives");
+    assert_eq!(client.get().await.body, "4kept\x1e44\x1e4with\x1ebYQ==\x1ebYg==");
+    // What its driver tells comes with its next turn.
+    let mut dropped = 0;
+    while dropped < 4 {
+        if let Event::Dropped(messages) = session.event().await {
+            dropped += messages;
+        }
+    }
+    assert_eq!(dropped, 4);
+    // All of one message, and nothing but what may go.
+    for text in ["last", "not", "these"] {
+        session.socket.send_frames(&Packet::text(&[text]).droppable(), &attached[..1]).expect("the session lives");
+    }
+    assert_eq!(client.get().await.body, "4not\x1ebYQ==\x1e4these\x1ebYQ==");
+    (0..3).for_each(|_| session.send("kept"));
+    let error = session.socket.send_frames(&Packet::text(&["more"]).droppable(), &[]);
+    assert_eq!(error, Err(SendError::Closed(CloseReason::SlowConsumer)));
 }
 
 /// The time is for the whole head: bytes that come do not buy more of it.

@@ -28,6 +28,7 @@ mod recovery;
 mod retries;
 mod revision3;
 mod rooms;
+mod slow;
 mod stats;
 mod syntax;
 mod takeovers;

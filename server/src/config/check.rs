@@ -10,7 +10,7 @@ use socketio::Glob;
 use super::{
     keys::{Auth, Backend, Config},
     rule::Check,
-    word::{AllowedOrigin, Listen, Upstream},
+    word::{AllowedOrigin, Listen, Mode, Slow, Upstream},
 };
 use crate::backend::key;
 
@@ -58,6 +58,8 @@ pub(crate) enum Conflict {
     RuleWithoutBackend(String),
     RedisNowhere,
     RedisForNothing,
+    /// Who comes back is to have missed nothing.
+    DroppedAndRecovered,
 }
 
 impl fmt::Display for Conflict {
@@ -96,6 +98,10 @@ impl fmt::Display for Conflict {
             Self::RedisForNothing => f.write_str(
                 "redis.url: nothing is listened to: set redis.python and redis.python_channels, or redis.node and \
                  redis.node_key",
+            ),
+            Self::DroppedAndRecovered => f.write_str(
+                "limits.slow_consumer: \"drop_oldest\" leaves out what recovery promises: set recovery.mode = \"off\", or \
+                 \"disconnect\", behind which clients come back for all of it",
             ),
             Self::EmptyKey(index) => write!(f, "api.keys[{index}]: the key is empty"),
             Self::BackendTwice(name) => write!(f, "backend: {name} is there twice; set names"),
@@ -178,6 +184,8 @@ pub(super) fn conflicts(config: &Config, is_playground: bool) -> Vec<Conflict> {
     ] {
         refuse(is_zero, Conflict::Zero(key));
     }
+    let drops = config.limits.slow_consumer == Slow::DropOldest;
+    refuse(drops && config.recovery.mode != Mode::Off, Conflict::DroppedAndRecovered);
     for listen in server.listen.iter().filter(|listen| is_at(listen, &config.proxy.upstream)) {
         refuse(true, Conflict::UpstreamIsServer(listen.clone()));
     }

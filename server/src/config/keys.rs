@@ -20,7 +20,7 @@ use super::{
     value::Value,
     word::{
         AllowedOrigin, AuthMode, CookieName, Excess, Format, Kept, Level, Listen, Mode, NamespaceName, Ordering,
-        Prefix, RedisUrl, Replay, Scope, Unhandled, Upstream, UrlPath,
+        Prefix, RedisUrl, Replay, Scope, Slow, Unhandled, Upstream, UrlPath,
     },
 };
 
@@ -227,10 +227,13 @@ section! {
         events_burst: u32 = 0,
         /// What becomes of an event beyond that: "drop" leaves it out, "disconnect" closes the connection, too.
         on_excess: Excess = Excess::Drop,
-        /// Bytes that may wait for one client; beyond it the client is disconnected.
+        /// Bytes that may wait for one client.
         send_queue_bytes: Size = Size(1 << 20),
-        /// Messages that may wait for one client; beyond it the client is disconnected.
+        /// Messages that may wait for one client.
         send_queue_messages: usize = 1024,
+        /// What becomes of a client for whom more would wait: "disconnect" closes its connection, "drop_oldest" leaves
+        /// out the oldest events that want no ack.
+        slow_consumer: Slow = Slow::Disconnect,
         /// Rooms of one socket.
         max_rooms_per_socket: usize = 1000,
         /// Bytes of the name of an event.

@@ -353,6 +353,14 @@ words! {
 }
 
 words! {
+    /// What becomes of a message for a client for whom too much waits.
+    Slow: "\"disconnect\" or \"drop_oldest\"" {
+        Disconnect = "disconnect",
+        DropOldest = "drop_oldest",
+    }
+}
+
+words! {
     /// What a key of the API is good for.
     Scope: "\"emit\", \"manage\" or \"read\"" {
         Emit = "emit",
