@@ -1,7 +1,7 @@
 //! The binary watched: the tail over literal HTTP, and the page for operators.
 
 use serde_json::{Value, json};
-use tests::{frames::WebSocket, http::Connection, process::Process};
+use tests::{frames::WebSocket, http::Connection, process::Process, socket};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_socketio-server");
 
@@ -57,8 +57,11 @@ async fn whoever_watches_is_told_what_happens_but_no_secrets() {
     let (mut watcher, mut curious) = (watch(&server, "", "").await, watch(&server, "?args=true", "").await);
     let (mut client, sid) = join(&server, "40{\"token\":\"hunter2\"}").await;
     let came = json!({ "kind": "connect", "namespace": "/", "sid": sid, "result": "accepted", "recovered": false });
-    assert_eq!(line(&mut watcher).await, came);
-    assert_eq!(line(&mut curious).await, came);
+    let joined = json!({ "kind": "join", "namespace": "/", "room": "news", "sid": sid });
+    for watcher in [&mut watcher, &mut curious] {
+        assert_eq!(line(watcher).await, came);
+        assert_eq!(line(watcher).await, joined);
+    }
 
     client.send(&format!("42[\"said\",\"{}\"]", "a".repeat(500))).await;
     let mut said =
@@ -78,8 +81,64 @@ async fn whoever_watches_is_told_what_happens_but_no_secrets() {
 
     client.send("41").await;
     let went = json!({ "kind": "disconnect", "namespace": "/", "sid": sid, "reason": "client namespace disconnect" });
-    assert_eq!(line(&mut watcher).await, went);
-    assert_eq!(line(&mut curious).await, went);
+    let left = json!({ "kind": "leave", "namespace": "/", "room": "news", "sid": sid });
+    for watcher in [&mut watcher, &mut curious] {
+        assert_eq!(line(watcher).await, went);
+        assert_eq!(line(watcher).await, left);
+    }
+}
+
+#[tokio::test]
+async fn of_a_room_there_is_what_is_emitted_to_it_and_what_its_members_do() {
+    let configuration = "
+        [[namespace]]
+        auto_join = ['{query.room}']
+        unhandled = 'error'
+        [[namespace.rule]]
+        on = 'say'
+        relay = { room = 'news' }";
+    let server = start("room", configuration).await;
+    let mut watcher = watch(&server, "?room=news", "").await;
+    let in_room = |query| socket::connect(server.endpoint().asked(query), "/");
+    let (mut a, a_id) = in_room("EIO=4&room=news").await;
+    let (mut b, b_id) = in_room("EIO=4&room=other").await;
+    for client in [&mut b, &mut a] {
+        client.send("42[\"x\"]").await;
+        assert!(client.text().await.contains("nobody handles this event"), "so it has been told");
+    }
+    // Whether what is in between is left out shows the order of the others.
+    for op in
+        [json!({ "event": "e" }), json!({ "event": "e", "room": "other" }), json!({ "event": "e", "room": "news" })]
+    {
+        assert_eq!(server.emit("", &op.to_string()).await.status, 200);
+    }
+    let join = "{\"join\":\"news\",\"user\":\"ann\"}";
+    assert_eq!(server.call(&format!("PATCH /api/v1/sockets/{b_id}"), "", join).await.status, 200);
+    b.send("42[\"say\",1]").await;
+    while a.text().await != "42[\"say\",1]" {}
+    let question = json!({ "event": "q", "room": "news", "timeout": 0.001 }).to_string();
+    assert_eq!(server.call("POST /api/v1/call", "", &question).await.status, 200);
+    let leave = json!({ "target": { "sids": [b_id] }, "rooms": ["news"] }).to_string();
+    assert_eq!(server.call("POST /api/v1/leave", "", &leave).await.status, 200);
+    a.send("41").await;
+    for expected in [
+        json!({ "kind": "connect", "sid": a_id }),
+        json!({ "kind": "join", "sid": a_id, "room": "news" }),
+        json!({ "kind": "event", "sid": a_id, "event": "x" }),
+        json!({ "kind": "emit", "source": "api", "event": "e", "to": { "rooms": ["news"] } }),
+        json!({ "kind": "join", "sid": b_id, "room": "news" }),
+        json!({ "kind": "event", "sid": b_id, "event": "say" }),
+        json!({ "kind": "emit", "source": "rule", "event": "say", "except": { "sids": [b_id] } }),
+        json!({ "kind": "emit", "source": "api", "event": "q", "recipients": 2 }),
+        json!({ "kind": "leave", "sid": b_id, "room": "news" }),
+        json!({ "kind": "disconnect", "sid": a_id }),
+        json!({ "kind": "leave", "sid": a_id, "room": "news" }),
+    ] {
+        let found = line(&mut watcher).await;
+        for (key, value) in expected.as_object().expect("an object") {
+            assert_eq!(&found[key], value, "{key} of {found}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use std::{
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use socketio::{AckError, Answer, Args, EmitError, SocketId};
 
-use crate::{metrics::Metrics, op::Emit, perform::PerformError, sockets::Sockets};
+use crate::{emitted::Emitted, metrics::Metrics, op::Emit, perform::PerformError, sockets::Sockets};
 
 /// The answers that are due. Dropped, it leaves nothing behind.
 pub(crate) struct Questions {
@@ -70,7 +70,8 @@ impl Sockets {
                 Err(error) => return Err(PerformError::Emit(error)),
             }
         }
-        self.metrics.emitted(source, due.len());
+        let Emit { event, args, to, except, .. } = emit;
+        self.note_emitted(namespace, &Emitted { source, event, args, to, except, recipients: due.len() });
         Ok(Questions { due, unasked })
     }
 }

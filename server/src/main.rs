@@ -14,6 +14,7 @@ mod config;
 mod connector;
 mod deny;
 mod doctor;
+mod emitted;
 mod front;
 mod guard;
 mod hop;

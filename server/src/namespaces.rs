@@ -7,7 +7,8 @@ use std::{sync::Arc, time::Instant};
 use prometheus::IntGauge;
 use serde_json::{Value, json, value::RawValue};
 use socketio::{
-    Ack, Args, Auth, CloseReason, ConnectError, DisconnectReason, EmitError, EventName, Namespace, RoomChange, Socket,
+    Ack, Args, Auth, CloseReason, ConnectError, DisconnectReason, EmitError, EventName, Namespace, Room, RoomChange,
+    Socket, SocketId,
 };
 use tracing::warn;
 
@@ -144,7 +145,7 @@ impl Space {
             .on_disconnecting(move |socket: Socket, reason: DisconnectReason| {
                 leaving.sockets.tail.tell(|| {
                     let more = json!({ "sid": socket.id(), "reason": reason.to_string() });
-                    Line::new("disconnect", socket.namespace_name(), more)
+                    Line::new("disconnect", socket.namespace_name(), more).in_rooms(member::rooms(&socket))
                 });
                 leaving.leave(&socket, reason);
                 async {}
@@ -161,13 +162,23 @@ impl Space {
                     }
                 }
             })
-            .on_room(move |_, change| match change {
+            .on_room(move |namespace, change| match change {
                 RoomChange::Create(room) if member::is_of_user(room.as_str()) => changing.sockets.users.enter(room),
                 RoomChange::Delete(room) if member::is_of_user(room.as_str()) => changing.sockets.users.leave(room),
                 RoomChange::Create(_) => rooms.inc(),
                 RoomChange::Delete(_) => rooms.dec(),
+                RoomChange::Join(room, sid) => changing.tell_room("join", namespace, room, sid),
+                RoomChange::Leave(room, sid) => changing.tell_room("leave", namespace, room, sid),
                 _ => {}
             })
+    }
+
+    /// Tells those who watch that a socket has joined or left a room.
+    fn tell_room(&self, kind: &'static str, namespace: &str, room: &Room, sid: &SocketId) {
+        if !member::is_of_user(room.as_str()) {
+            let line = || Line::new(kind, namespace, json!({ "room": room, "sid": sid })).in_rooms([room.clone()]);
+            self.sockets.tail.tell(line);
+        }
     }
 
     /// A client asks to join that has sent this with its CONNECT.
@@ -179,7 +190,7 @@ impl Space {
         self.sockets.tail.tell(|| {
             let user = Member::of(socket).user();
             let more = json!({ "sid": socket.id(), "result": result, "user": user, "recovered": socket.recovered() });
-            Line::new("connect", socket.namespace_name(), more)
+            Line::new("connect", socket.namespace_name(), more).in_rooms(member::rooms(socket))
         });
         joined.map_err(|refused| {
             let reason = match refused.is_cut {
@@ -239,7 +250,7 @@ impl Space {
     ) -> Option<impl Future<Output = ()> + Send + use<>> {
         self.sockets.tail.tell(|| {
             let more = json!({ "event": &*event, "sid": socket.id(), "wants_ack": ack.is_wanted() });
-            Line::new("event", socket.namespace_name(), more).with(&args)
+            Line::new("event", socket.namespace_name(), more).in_rooms(member::rooms(&socket)).with(&args)
         });
         let (asker, asked) = self.begin(&Happened { socket: &socket, event: &event, args: &args }, ack)?;
         let space = self.clone();

@@ -4,14 +4,13 @@
 
 use std::{cell::Cell, fmt};
 
-use serde_json::{Map, Value, json};
 use socketio::{EmitError, Glob, JoinError, Room, Socket};
 
 use crate::{
+    emitted::Emitted,
     member::{self, Member, MemberError},
     op::{Action, Emit, Op},
     sockets::{Audience, SendError, Sockets, UnknownNamespace},
-    tail::Line,
 };
 
 /// What came of an op.
@@ -124,13 +123,8 @@ impl Sockets {
             SendError::UnknownNamespace => PerformError::UnknownNamespace,
             SendError::Emit(error) => PerformError::Emit(error),
         })?;
-        self.metrics.emitted(source, sent);
-        self.tail.tell(|| {
-            let Emit { event, to, except, .. } = emit;
-            let (to_whom, not) = (named(to), named(except));
-            let more = json!({ "source": source, "event": event, "recipients": sent, "to": to_whom, "except": not });
-            Line::new("emit", namespace, more).in_rooms(&to.rooms).with(&emit.args)
-        });
+        let Emit { event, args, to, except, .. } = emit;
+        self.note_emitted(namespace, &Emitted { source, event, args, to, except, recipients: sent });
         Ok(Done::Sent(sent))
     }
 
@@ -149,13 +143,6 @@ impl Sockets {
         let found = self.get(sid).filter(|socket| socket.namespace_name() == namespace);
         found.ok_or(PerformError::UnknownSocket)
     }
-}
-
-/// An audience as those who watch see it; `None` of one that names nobody.
-fn named(Audience { rooms, users, sids }: &Audience) -> Option<Value> {
-    let named = [("rooms", rooms), ("users", users), ("sids", sids)].into_iter().filter(|(_, names)| !names.is_empty());
-    let named: Map<_, _> = named.map(|(kind, names)| (kind.to_owned(), names.clone().into())).collect();
-    (!named.is_empty()).then_some(named.into())
 }
 
 /// Whether a room is meant by a glob of an application's: one that has several names does not mean our own rooms.

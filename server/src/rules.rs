@@ -14,9 +14,10 @@ use socketio::{Ack, Args, EmitError, Glob, JoinError, Room, Socket};
 use crate::{
     auth::Pass,
     config::{self, Check, Content, Slot},
+    emitted::Emitted,
     member::{self, Member},
     slots::{Unfilled, Values},
-    sockets::Sockets,
+    sockets::{Audience, Sockets},
 };
 
 /// What emits of rules count as.
@@ -284,8 +285,14 @@ impl Prepared {
             None => Some(ack),
         };
         if let Some(room) = self.relay {
-            match socket.to(room).emit(event, args) {
-                Ok(recipients) => sockets.metrics.emitted(SOURCE, recipients),
+            match socket.to(room.as_str()).emit(event, args) {
+                Ok(recipients) => {
+                    sockets.metrics.emitted(SOURCE, recipients);
+                    sockets.tail.tell(|| {
+                        let (to, except) = (&Audience::room(room), &Audience::sid(socket.id().as_str()));
+                        Emitted { source: SOURCE, event, args, to, except, recipients }.line(socket.namespace_name())
+                    });
+                }
                 Err(EmitError::ReservedEvent) => return Err(RuleError::Forbidden),
                 Err(_) => return Err(RuleError::Gone),
             }

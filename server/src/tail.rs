@@ -1,6 +1,6 @@
-//! What it is: what happens, told line by line to those who watch: emits, events, and who comes and goes.
+//! What it is: what happens, told line by line to those who watch: emits, events, who comes and goes, and in rooms.
 //! What it is not: a log; while nobody watches, nothing is made of it, and who does not keep up misses lines.
-//! Who calls it: `perform` and `namespaces` tell; `api` answers `GET /api/v1/tail` with it.
+//! Who calls it: `emitted`, `rules` and `namespaces` tell; `api` answers `GET /api/v1/tail` with it.
 
 use std::{
     convert::Infallible,
@@ -13,7 +13,7 @@ use futures_util::stream;
 use http_body_util::{BodyExt, StreamBody, combinators::UnsyncBoxBody};
 use hyper::body::Frame;
 use serde_json::{Value, json};
-use socketio::Args;
+use socketio::{Args, Room};
 use tokio::{
     sync::{broadcast, watch},
     time::Instant,
@@ -37,6 +37,8 @@ const MAX_ARGS: usize = 200;
 #[derive(Debug)]
 pub(crate) struct Tail {
     lines: broadcast::Sender<Arc<Line>>,
+    /// Each who watches has a clone, so that it takes no lock to see that nobody does.
+    watchers: Arc<()>,
 }
 
 /// Something that happened.
@@ -44,7 +46,7 @@ pub(crate) struct Tail {
 pub(crate) struct Line {
     namespace: String,
     /// The rooms that it is about.
-    rooms: Vec<String>,
+    rooms: Vec<Room>,
     shown: Value,
     /// Arguments, shortened.
     args: Option<String>,
@@ -75,8 +77,9 @@ impl Line {
         Self { namespace: namespace.to_owned(), rooms: Vec::new(), shown, args: None }
     }
 
-    pub(crate) fn in_rooms(self, rooms: &[String]) -> Self {
-        Self { rooms: rooms.to_vec(), ..self }
+    /// It is about these rooms, or somebody in them.
+    pub(crate) fn in_rooms(self, rooms: impl IntoIterator<Item = Room>) -> Self {
+        Self { rooms: rooms.into_iter().collect(), ..self }
     }
 
     /// With these arguments, for those who want to see them.
@@ -90,7 +93,7 @@ impl Line {
     /// As an event of `text/event-stream`, if it is wanted.
     fn event(&self, wanted: &Wanted) -> Option<Bytes> {
         let is_meant = wanted.namespace.as_ref().is_none_or(|namespace| *namespace == self.namespace)
-            && wanted.room.as_ref().is_none_or(|room| self.rooms.contains(room));
+            && wanted.room.as_ref().is_none_or(|room| self.rooms.iter().any(|other| other.as_str() == room));
         if !is_meant || !wanted.grant.is_for(&self.namespace) {
             return None;
         }
@@ -104,17 +107,21 @@ impl Line {
 
 impl Default for Tail {
     fn default() -> Self {
-        Self { lines: broadcast::Sender::new(WAITING) }
+        Self { lines: broadcast::Sender::new(WAITING), watchers: Arc::default() }
     }
 }
 
 impl Tail {
     /// Tells something, if anybody watches.
     pub(crate) fn tell(&self, line: impl FnOnce() -> Line) {
-        if self.lines.receiver_count() > 0 {
+        if self.watchers() > 0 {
             // The last one may have gone just now.
             let _nobody = self.lines.send(Arc::new(line()));
         }
+    }
+
+    fn watchers(&self) -> usize {
+        Arc::strong_count(&self.watchers) - 1
     }
 
     /// The body of an answer that goes on until its client goes, or the server is `closing`.
@@ -126,19 +133,20 @@ impl Tail {
         wanted: Wanted,
         closing: watch::Receiver<bool>,
     ) -> Result<UnsyncBoxBody<Bytes, Infallible>, TooMany> {
-        if self.lines.receiver_count() >= MAX_WATCHERS {
+        if self.watchers() >= MAX_WATCHERS {
             return Err(TooMany);
         }
         // The first bytes come at once, so that whoever asks knows that it watches.
-        let start = (self.lines.subscribe(), closing, Some(Bytes::from_static(b": watching\n\n")));
-        let lines = stream::unfold(start, move |(mut lines, mut closing, first)| {
+        let first = Some(Bytes::from_static(b": watching\n\n"));
+        let start = (self.lines.subscribe(), closing, self.watchers.clone(), first);
+        let lines = stream::unfold(start, move |(mut lines, mut closing, watcher, first)| {
             let wanted = wanted.clone();
             async move {
                 let bytes = match first {
                     Some(first) => first,
                     None => next(&mut lines, &mut closing, &wanted).await?,
                 };
-                Some((Ok(Frame::data(bytes)), (lines, closing, None)))
+                Some((Ok(Frame::data(bytes)), (lines, closing, watcher, None)))
             }
         });
         Ok(StreamBody::new(lines).boxed_unsync())
