@@ -725,6 +725,59 @@ async fn disconnects_are_told_again_and_the_last_ones_before_the_server_ends() {
 }
 
 #[tokio::test]
+async fn the_server_ends_soon_without_the_backend_that_is_to_be_told() {
+    // Two are too few to open the breaker.
+    for (name, clients, is_paused) in [("few", 2, false), ("many", 20, false), ("paused", 1, true)] {
+        let _row = Row(name);
+        let mut backend = Backend::listen().await;
+        let mut server = with_backend(&format!("dead-{name}"), &backend, "", "[drain]\ntimeout = '5m'").await;
+        let mut joined = Vec::new();
+        for _ in 0..clients {
+            joined.push(join(&server, &mut backend).await);
+        }
+        backend.stop().await;
+        if is_paused {
+            let (client, _) = &mut joined[0];
+            for _ in 0..5 {
+                client.send(r#"42["e"]"#).await;
+                assert_eq!(client.frame().await, unavailable("e", "unavailable"));
+            }
+            server.logged("has a pause").await;
+        }
+        server.signal("TERM");
+        assert!(within(server.child.wait()).await.expect("it ends").success());
+        let mut log = String::new();
+        while let Some(line) = within(server.log.next_line()).await.expect("UTF-8") {
+            log.push_str(&line);
+        }
+        assert!(log.contains("a hook was") && !log.contains("cut off"), "{log}");
+    }
+}
+
+#[tokio::test]
+async fn a_backend_that_is_there_again_is_told_by_a_server_that_ends() {
+    let mut backend = Backend::listen().await;
+    let options = "breaker_failures = 1\nbreaker_pause = '5m'";
+    let mut server = with_backend("there-again", &backend, options, "[drain]\ntimeout = '5m'").await;
+    let mut clients = Vec::new();
+    for _ in 0..3 {
+        clients.push(join(&server, &mut backend).await);
+    }
+    clients[0].0.send(r#"42["e"]"#).await;
+    backend.hook_of("event").await.answer(503, "");
+    server.logged("has a pause").await;
+    // It is asked in spite of that, by one first.
+    server.signal("TERM");
+    let probe = backend.hook_of("disconnect").await;
+    assert!(backend.is_idle());
+    probe.answer(204, "");
+    for _ in 0..2 {
+        backend.hook_of("disconnect").await.answer(204, "");
+    }
+    assert!(within(server.child.wait()).await.expect("it ends").success());
+}
+
+#[tokio::test]
 async fn what_was_under_way_is_answered_before_the_server_ends() {
     let mut backend = Backend::listen().await;
     let mut server = with_backend("drain", &backend, "disconnect = false", "").await;

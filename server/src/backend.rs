@@ -287,6 +287,10 @@ impl Backends {
         }
     }
 
+    fn is_closing(&self) -> bool {
+        *self.closing.borrow()
+    }
+
     /// Waits until no disconnect has to be told any more.
     pub(crate) async fn flushed(&self) {
         let mut leaving = self.leaving.subscribe();

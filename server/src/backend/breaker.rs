@@ -81,6 +81,13 @@ impl Breaker {
         self.state = State::Probing;
     }
 
+    /// A probe may go at once.
+    pub(crate) fn hurry(&mut self, now: Instant) {
+        if let State::Open(until) = &mut self.state {
+            *until = now.min(*until);
+        }
+    }
+
     /// A hook has ended.
     pub(crate) fn note(&mut self, sign: Sign, now: Instant) -> Option<Change> {
         match (sign, &mut self.state) {

@@ -2,7 +2,7 @@
 //! What it is not: the order that they come in (`turns`).
 //! Who calls it: `backend`, for each socket that leaves.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::{
     Backend, Backends, backoff,
@@ -26,8 +26,8 @@ impl Leaving {
         let mut waits = backoff::OF_DISCONNECTS.into_iter();
         let mut place = waiting;
         while let Ok(waiting) = place {
-            // Disconnects wait for a breaker to close.
-            let Ok(turn) = waiting.turn().await else { return };
+            // Disconnects wait for a breaker to close, but not when the server ends.
+            let Ok(turn) = waiting.turn().await else { return backend.drop_hook(hook.kind, "open") };
             let (reply, sign) = backend.ask(&mut hook).await;
             let landed = turn.land(sign);
             match reply {
@@ -39,8 +39,14 @@ impl Leaving {
             }
             // What comes next for this socket, if it is recovered, does not wait for that.
             drop(landed);
-            let Some(wait) = waits.next() else { return backend.drop_hook(hook.kind, "given_up") };
-            tokio::time::sleep(wait).await;
+            let is_first = |wait: &Duration| *wait == backoff::OF_DISCONNECTS[0];
+            let wait = waits.next().filter(|wait| is_first(wait) || !self.0.is_closing());
+            let Some(wait) = wait else { return backend.drop_hook(hook.kind, "given_up") };
+            match self.0.is_closing() {
+                true => tokio::time::sleep(wait).await,
+                // When the server ends it goes at once.
+                false => drop(self.0.unless_closing(tokio::time::sleep(wait)).await),
+            }
             // Its application would take for gone who is here again.
             if self.0.sockets.get(hook.socket.id().as_str()).is_some() {
                 return;

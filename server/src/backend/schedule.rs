@@ -20,6 +20,8 @@ pub(crate) struct Schedule<K, T> {
     max_in_flight: usize,
     /// The kind that went last; the others have their turns before it.
     last: usize,
+    /// Nothing waits for the backend any more.
+    is_hurried: bool,
 }
 
 /// What is to be done.
@@ -37,7 +39,7 @@ pub(crate) enum Next<K, T> {
 
 impl<K: Clone + Eq + Hash, T> Schedule<K, T> {
     pub(crate) fn new(queue: Queue<K, T>, breaker: Breaker, pacer: Pacer, max_in_flight: usize) -> Self {
-        Self { queue, breaker, pacer, in_flight: 0, max_in_flight, last: 0 }
+        Self { queue, breaker, pacer, in_flight: 0, max_in_flight, last: 0, is_hurried: false }
     }
 
     /// How many wait, and how many are in flight.
@@ -100,9 +102,12 @@ impl<K: Clone + Eq + Hash, T> Schedule<K, T> {
         gone.unwrap_or(Next::Nothing)
     }
 
-    /// Events fail at once; all else waits.
+    /// Events fail at once; all else waits, unless there is no time for that but the probe's.
     fn wait(&mut self, until: Option<Instant>) -> Next<K, T> {
-        if let Some((line, item)) = self.queue.pop(Kind::Event) {
+        let fails =
+            |kind: &Kind| *kind == Kind::Event || self.is_hurried && until.is_some() && *kind == Kind::Disconnect;
+        let failed = Kind::ALL.into_iter().filter(fails).find_map(|kind| self.queue.pop(kind));
+        if let Some((line, item)) = failed {
             self.queue.close(&line);
             return Next::Fail(item.job);
         }
@@ -138,9 +143,12 @@ impl<K: Clone + Eq + Hash, T> Schedule<K, T> {
         self.queue.put_back(line, item);
     }
 
-    /// From now on disconnects do not wait for their pace.
-    pub(crate) fn hurry(&mut self) {
+    /// From now on disconnects do not wait for their pace. If the backend has a pause, one hook goes as a probe at
+    /// once; when that fails, or the next pause begins, they fail.
+    pub(crate) fn hurry(&mut self, now: Instant) {
         self.pacer = Pacer::new(0);
+        self.breaker.hurry(now);
+        self.is_hurried = true;
     }
 }
 

@@ -57,6 +57,28 @@ impl Script {
 }
 
 #[test]
+fn in_a_hurry_disconnects_wait_for_a_probe_and_not_for_a_pause() {
+    let mut script = Script::new(8, 1);
+    script.push(Event, &["a", "b"]);
+    assert_eq!(script.next().0, "+a +b");
+    assert_eq!(script.end(&["a", "b"], Sign::Dead), Some(Change::Opened));
+    script.push(Disconnect, &["c", "d", "e"]);
+    assert_eq!(script.next(), (String::new(), Some(1000)));
+    script.schedule.hurry(script.now());
+    assert_eq!(script.next(), ("+c".into(), None));
+    script.end(&["c"], Sign::Dead);
+    assert_eq!(script.next(), ("-d -e".into(), None));
+    // Who comes later fails at once, too, until the time of the next probe.
+    script.push(Disconnect, &["f"]);
+    assert_eq!(script.next(), ("-f".into(), None));
+    script.ms = 1000;
+    script.push(Disconnect, &["g", "h"]);
+    assert_eq!(script.next(), ("+g".into(), None));
+    script.end(&["g"], Sign::Alive);
+    assert_eq!(script.next(), ("+h".into(), None));
+}
+
+#[test]
 fn so_many_are_in_flight_and_kinds_take_turns() {
     let mut script = Script::new(3, 0);
     script.push(Connect, &["a", "b", "c"]);
@@ -132,6 +154,6 @@ fn disconnects_have_their_pace_until_it_is_to_be_over() {
     assert_eq!(script.next(), ("+x".into(), Some(10)));
     script.ms = 10;
     assert_eq!(script.next(), ("+k".into(), Some(20)));
-    script.schedule.hurry();
+    script.schedule.hurry(script.now());
     assert_eq!(script.next(), ("+l +m +n".into(), None));
 }

@@ -79,9 +79,9 @@ impl Turns {
         Ok(Waiting(waiting))
     }
 
-    /// From now on disconnects do not wait for their pace.
+    /// From now on disconnects do not wait for their pace, nor for the end of a pause.
     pub(crate) fn hurry(&self) {
-        self.state().schedule.hurry();
+        self.state().schedule.hurry(Instant::now());
         self.go();
     }
 
