@@ -459,3 +459,24 @@ async fn messages_of_pythons_managers_are_carried_out_as_they_are() {
         DESCRIPTION.judge("POST /api/v1/pubsub", &answer);
     }
 }
+
+/// Who sends messages in order has to know when a client was asked, and cannot wait until it has answered.
+#[tokio::test]
+async fn the_answer_to_a_question_of_pythons_managers_begins_when_the_client_was_asked() {
+    let server = start("asked", JOINING).await;
+    let (mut ann, a) = in_room(&server, "r").await;
+    let question = json!({"method": "emit", "namespace": "/", "event": "q", "data": [], "room": a, "host_id": "h",
+        "callback": [a, "/", 7]});
+    let mut asked = asking(&server, "pubsub", "", &question.to_string()).await;
+    let head = asked.head().await;
+    assert_eq!((head.status, head.header("content-type")), (200, "application/json"));
+    let next = json!({"method": "emit", "namespace": "/", "event": "next", "data": [], "room": a, "host_id": "h"});
+    assert_eq!(server.call("POST /api/v1/pubsub", "", &next.to_string()).await.body, "{}\n");
+    let heard = ann.text().await;
+    assert!(heard.ends_with("[\"q\"]"), "{heard}");
+    assert_eq!(ann.text().await, "42[\"next\"]");
+    ann.send(&heard.replace("42", "43").replace("[\"q\"]", "[true]")).await;
+    let body: Value = serde_json::from_slice(&asked.chunk().await).expect("JSON");
+    assert_eq!(body["callback"]["args"], json!([true]));
+    assert!(asked.chunk().await.is_empty(), "that was all");
+}

@@ -155,11 +155,23 @@ class Recorder:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 recorder.requests.put((self.path, dict(self.headers), body.decode(), self.client_address))
                 status, answer = recorder.answer(self.path, body)
+                if callable(answer):
+                    self.answer_later(status, answer)
+                    return
                 answer = json.dumps(answer).encode()
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(answer)))
                 self.end_headers()
                 self.wfile.write(answer)
+
+            def answer_later(self, status, answer):
+                """The head, and the body when there is one."""
+                self.send_response(status)
+                self.send_header("Transfer-Encoding", "chunked")
+                self.end_headers()
+                self.wfile.flush()
+                body = json.dumps(answer()).encode()
+                self.wfile.write(b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body))
 
             do_GET = do_POST = handle_one
 

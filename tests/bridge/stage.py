@@ -2,15 +2,17 @@
 
 import asyncio
 import copy
+import json
 
 import aiohttp
 import pytest
 import socketio
 from socketio import packet
 
-from conftest import LIMIT, REPOSITORY, Process, serve
+from conftest import HERE, LIMIT, REPOSITORY, Process, serve
 
 EXAMPLES = REPOSITORY / "server/python/examples"
+SECRET, KEY = "the secret of hooks", "the key of the API"
 SERVER = REPOSITORY / "target/debug/socketio-server"
 
 # Who is there from before a scene until after it, and no part of it.
@@ -39,23 +41,19 @@ class Behind:
     """Clients connect to the server, with the configuration that is beside the examples."""
 
     def __init__(self, version, example, folder):
-        (folder / "hooks.key").write_text("the secret of hooks\n")
-        (folder / "api.key").write_text("the key of the API\n")
         kind = "flask" if example.startswith("flask") else "asgi"
         options = ["--workers", "2"] + (["--threads", "8"] if kind == "flask" else [])
+        environment = {"PYTHONPATH": str(EXAMPLES), "TASKS_DATABASE": str(folder / "behind.sqlite")}
+        self._start(version, kind, example + "_server:app", folder, options, **environment)
+
+    def _start(self, version, kind, module, folder, options=(), more="", **environment):
+        """`more` is what else the configuration says."""
+        (folder / "hooks.key").write_text(SECRET)
+        (folder / "api.key").write_text(KEY)
         admin = f"unix:{folder}/admin.sock"
-        self.app = serve(
-            version,
-            kind,
-            example + "_server:app",
-            folder,
-            options,
-            PYTHONPATH=str(EXAMPLES),
-            TASKS_DATABASE=str(folder / "behind.sqlite"),
-            SOCKETIO_API=admin,
-        )
-        config = (EXAMPLES / "server.toml").read_text()
-        (folder / "server.toml").write_text(config.replace("http://127.0.0.1:5000", self.app.match[1]))
+        self.app = serve(version, kind, module, folder, options, SOCKETIO_API=admin, **environment)
+        config = (EXAMPLES / "server.toml").read_text().replace("http://127.0.0.1:5000", self.app.match[1])
+        (folder / "server.toml").write_text(config + more)
         command = [SERVER, "--config", "server.toml", "--listen", "127.0.0.1:0", "--admin-listen", admin]
         self.server = Process(command, r"listening on (http://\S+)", folder)
         self.address = self.server.match[1]
@@ -63,6 +61,16 @@ class Behind:
     def stop(self):
         self.server.stop()
         self.app.stop()
+
+
+class Served(Behind):
+    """One of the applications of these tests behind the server. `attach` is what it is told beside the secrets."""
+
+    def __init__(self, version, kind, folder, attach=None, **options):
+        self.kind = kind
+        attach = {"secret": SECRET, "api_key": KEY, "api": f"unix:{folder}/admin.sock", **(attach or {})}
+        attach = json.dumps({name: option for name, option in attach.items() if option is not None})
+        self._start(version, kind, kind + "_app:app", folder, PYTHONPATH=str(HERE / "apps"), ATTACH=attach, **options)
 
 
 class Client(socketio.AsyncClient):
@@ -88,7 +96,8 @@ class Client(socketio.AsyncClient):
                 return None
             self.events.append((event if namespace == "/" else namespace + " " + event, *args))
             self._change()
-            return self.answers.get(event)
+            answer = self.answers.get(event)
+            return await answer if isinstance(answer, asyncio.Future) else answer
 
         return listen
 

@@ -5,6 +5,8 @@ import contextlib
 import json
 import subprocess
 import sys
+import threading
+import time
 
 import pytest
 
@@ -68,6 +70,25 @@ def test_a_callback_is_called_with_what_the_client_answers(app, api):
     events = api.events(4)
     assert events[:2] == [("before", []), ("question", ["why?"])]
     assert sorted(events[2:]) == [("answered", ["yes", "why?"]), ("behind", [])]
+
+
+def test_what_is_emitted_behind_a_question_waits_until_the_client_was_asked_and_no_longer(newest, api):
+    app = newest()
+    may_answer = threading.Event()
+
+    def answer(path, body):
+        if not json.loads(body).get("callback"):
+            return 200, {}
+        # A server that has much to do.
+        time.sleep(0.5)
+        api.requests.put((path, {"Authorization": "Bearer key of the tests"}, '{"event":"asked","data":[]}', None))
+        return 200, lambda: may_answer.wait(LIMIT) and api.usual(path, body)[1]
+
+    api.answer = answer
+    assert app.event("ask-later", "why?") == {}
+    assert [event for event, _ in api.events(4)] == ["before", "question", "asked", "behind"]
+    may_answer.set()
+    assert api.events(1) == [("answered", ["yes", "why?"])]
 
 
 def test_a_question_without_an_answer_is_no_error(app, api):

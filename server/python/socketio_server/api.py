@@ -27,8 +27,6 @@ PATIENCE = 10.0
 TIMEOUT = 5.0
 # Seconds that a client has to answer, and the server to say that it did not.
 ANSWER_TIMEOUT = 65.0
-# Seconds that the next message waits for a question to be out.
-ASKED_TIMEOUT = 0.25
 # Questions to clients under way; each is a thread.
 MAX_QUESTIONS = 200
 
@@ -167,14 +165,15 @@ class Api:
         )
 
     def _start_question(self, body, answered):
-        """The next message is sent once the answer begins, for then the client was asked: it gets both in order."""
+        """The next message is sent once the head of the answer has come, for then the client was asked: it gets both in
+        order."""
         if not self._questions.acquire(blocking=False):
             self._complaints.say("questions", "%d clients are asked already; a callback is not called", MAX_QUESTIONS)
             answered(None)
             return
         begun = threading.Event()
         threading.Thread(target=self._ask, args=(body, answered, begun), daemon=True).start()
-        begun.wait(ASKED_TIMEOUT)
+        begun.wait(TIMEOUT)
 
     def _ask(self, body, answered, begun):
         message = None

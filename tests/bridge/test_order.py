@@ -1,0 +1,65 @@
+"""The applications of these tests behind the server: in which order a client hears what they emit, and how soon."""
+
+import asyncio
+import statistics
+import time
+from contextlib import asynccontextmanager
+
+import pytest
+
+from conftest import KINDS, VERSIONS
+from stage import Client, Served
+
+# Seconds that TCP would hold back what is written in two parts.
+DELAYED = 0.04
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def served(request, tmp_path_factory):
+    stage = Served(VERSIONS[-1], request.param, tmp_path_factory.mktemp(request.param))
+    yield stage
+    stage.stop()
+
+
+@asynccontextmanager
+async def connected(served, *names):
+    """Clients by these names."""
+    clients = [Client(name, ["/"]) for name in names]
+    for client in clients:
+        await client.connect(served.address, transports=["websocket"])
+    yield clients
+    for client in clients:
+        await client.leave()
+
+
+def test_what_comes_behind_a_question_does_not_wait_for_its_answer(served):
+    async def play():
+        async with connected(served, "ann") as [ann]:
+            ann.answers["question"] = answer = asyncio.Future()
+            await ann.emit("ask-later", "why?")
+            await ann.heard("behind")
+            answer.set_result(("yes", 1))
+            await ann.heard("answered")
+            assert [event for event, *_ in ann.events] == ["before", "question", "behind", "answered"]
+            assert ann.events[-1] == ("answered", "yes", 1)
+
+    asyncio.run(play())
+
+
+def test_nothing_waits_for_the_other_sides_tcp(served):
+    async def play():
+        async with connected(served, "ann") as [ann]:
+            ann.answers["question"] = "yes"
+            times = {"ask": [], "work": []}
+            for _ in range(20):
+                start = time.monotonic()
+                assert await ann.ask("ask", "why?") == "yes"
+                times["ask"].append(time.monotonic() - start)
+                start = time.monotonic()
+                await ann.ask("work")
+                await ann.heard("step", 3)
+                times["work"].append(time.monotonic() - start)
+            for what, taken in times.items():
+                assert statistics.median(taken) < DELAYED, (what, taken)
+
+    asyncio.run(play())
