@@ -109,6 +109,7 @@ async fn clients_come_back_within_the_bounds_of_recovery() {
         ("recovery.window=1ms", [false, false]),
         ("recovery.max_sessions=1", [false, true]),
         ("recovery.max_bytes=1000", [false, false]),
+        ("recovery.total_bytes=1000", [false, false]),
     ] {
         let _row = Row(option);
         let server = start(&["recovery.mode=full", option]).await;

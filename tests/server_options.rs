@@ -89,6 +89,7 @@ const OPTIONS: &[Spoken] = &[
     ("recovery.mode", "buffer", "on"),
     ("recovery.window", "1h", "a"),
     ("recovery.max_bytes", "1GiB", "a"),
+    ("recovery.total_bytes", "1GiB", "a"),
     ("recovery.max_sessions", "5", "a"),
     ("recovery.hook", "false", "a"),
     ("drain.timeout", "1s", "a"),

@@ -35,9 +35,9 @@ const SOCKETIO: &str = "\
         presence + id room_rules rooms
     codecs: args, packet, decoder + args packet, msgpack_reader + decoder, msgpack_writer, \
         msgpack_json + msgpack_reader, msgpack + args decoder msgpack_reader msgpack_writer packet, parser + args decoder msgpack packet
-    state: acks, changes, children, tasks, history, load, marks, stats, target, corks, \
+    state: acks, changes, children, tasks, history, ledger + history, load, marks, stats, target, corks, \
         histories + target, throttle + target, peer + acks load marks, running + peer, \
-        recovery + history peer stats, hub + changes corks histories peer recovery stats target throttle, \
+        recovery + history ledger peer stats, hub + changes corks histories peer recovery stats target throttle, \
         emission + corks hub peer stats target throttle, attendance + changes hub target, identity + hub peer
     handles: answer, flags, encoded, broadcast + answer encoded flags, operator + answer broadcast encoded flags, \
         socket + answer broadcast encoded flags operator, retries

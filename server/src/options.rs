@@ -158,6 +158,7 @@ fn recovery(recovery: &config::Recovery) -> Option<Recovery> {
         mode,
         max_disconnection_duration: recovery.window,
         max_bytes: recovery.max_bytes.0,
+        total_bytes: recovery.total_bytes.0,
         max_sessions: recovery.max_sessions,
         ..Recovery::default()
     })

@@ -14,6 +14,7 @@ use crate::{
     hooks::{Cause, Failure, Hooks},
     hub::Terms,
     lanes::{self, Turn},
+    ledger::Ledger,
     namespace::{Erased, Handlers},
     recovery::Recovery,
     running::Running,
@@ -31,6 +32,8 @@ pub(crate) struct Settings {
     pub(crate) tasks: Arc<Tasks>,
     /// Whether clients can come back; and how long a connection may be dead before it is known to be.
     pub(crate) recovery: Option<(Recovery, Duration)>,
+    /// What all namespaces keep for that.
+    pub(crate) ledger: Arc<Ledger>,
     /// What rooms keep.
     pub(crate) histories: Arc<Histories>,
 }

@@ -107,10 +107,27 @@ impl History {
             if self.bytes <= self.max_bytes && now.saturating_duration_since(entry.at) <= self.retention {
                 break;
             }
-            self.bytes -= entry.size();
-            self.forgotten = Some(entry.at);
-            self.entries.pop_front();
+            self.forget_first();
         }
+    }
+
+    /// Forgets the oldest entries, of so many bytes at least.
+    pub(crate) fn shrink(&mut self, bytes: usize) {
+        let most = self.bytes.saturating_sub(bytes);
+        while self.bytes > most {
+            self.forget_first();
+        }
+    }
+
+    fn forget_first(&mut self) {
+        let Some(entry) = self.entries.pop_front() else { return };
+        self.bytes -= entry.size();
+        self.forgotten = Some(entry.at);
+    }
+
+    /// About what it takes, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Forgets everything: nobody is left who could ask.

@@ -171,6 +171,7 @@ mod hub;
 mod id;
 mod identity;
 mod lanes;
+mod ledger;
 mod limits;
 mod load;
 #[cfg(feature = "testing")]

@@ -13,6 +13,7 @@ use engineio::Revision;
 use crate::{
     history::History,
     id::SocketId,
+    ledger::{Account, Ledger},
     parser::Encoded,
     peer::Peer,
     pid::{Claim, MAX_OFFSET, Pid},
@@ -38,6 +39,9 @@ pub struct Recovery {
     /// *Ours.* Bytes that each namespace keeps: its events, with what it takes to keep them. Who needs one that had to
     /// go is not recovered. Default 16 MiB.
     pub max_bytes: usize,
+    /// *Ours.* Bytes that all namespaces keep together. Beyond it those forget all of theirs that were not emitted to
+    /// for longest. Default 256 MiB.
+    pub total_bytes: usize,
     /// *Ours.* Sockets that each namespace keeps while they are away, with the request of their connection, their rooms
     /// and what was [`set`](crate::Socket::set). Above it the one that left first is given up. Default 10,000.
     pub max_sessions: usize,
@@ -66,6 +70,7 @@ impl Default for Recovery {
             max_disconnection_duration: Duration::from_secs(120),
             skip_middlewares: true,
             max_bytes: 16 * 1024 * 1024,
+            total_bytes: 256 * 1024 * 1024,
             max_sessions: 10_000,
         }
     }
@@ -74,7 +79,7 @@ impl Default for Recovery {
 /// The sockets that may come back to one namespace, those that are connected among them, and its history.
 #[derive(Debug)]
 pub(crate) struct Recoverable {
-    history: History,
+    history: Account,
     sessions: HashMap<SocketId, Session>,
     /// Those that are away, in the order in which they left, which is the order in which they expire.
     away: BTreeMap<u64, SocketId>,
@@ -138,10 +143,10 @@ pub(crate) struct Released {
 
 impl Recoverable {
     /// Nobody yet. A connection is known to be dead after `silence`.
-    pub(crate) fn new(options: Recovery, silence: Duration) -> Self {
+    pub(crate) fn new(options: Recovery, silence: Duration, ledger: &Arc<Ledger>) -> Self {
         let retention = options.max_disconnection_duration.saturating_add(silence);
         Self {
-            history: History::new(options.max_bytes, retention),
+            history: ledger.open(History::new(options.max_bytes, retention)),
             sessions: HashMap::new(),
             away: BTreeMap::new(),
             next_away: 0,
@@ -166,7 +171,7 @@ impl Recoverable {
     /// A volatile event, which is not kept, as those who are ready for it get it: it says what they have seen so far,
     /// because clients take any last argument that is text for that.
     pub(crate) fn pass(&self, event: &Encoded) -> Option<Encoded> {
-        event.is_recoverable().then(|| self.as_sent(event, self.history.last()))
+        event.is_recoverable().then(|| self.as_sent(event, self.last()))
     }
 
     /// The same for an event to one socket, be it away or not.
@@ -176,15 +181,20 @@ impl Recoverable {
     }
 
     fn keep(&mut self, event: &Encoded, rooms: Vec<Room>, except: Vec<Room>, now: Instant) -> Encoded {
-        let event = self.as_sent(event, self.history.last() + 1);
-        self.history.emit(event.clone(), rooms, except, now);
+        let event = self.as_sent(event, self.last() + 1);
+        self.history.change(|history| history.emit(event.clone(), rooms, except, now));
         event
+    }
+
+    /// The position of the last entry.
+    fn last(&self) -> u64 {
+        self.history.read(History::last)
     }
 
     /// An event as clients get it that have seen everything up to this position with it.
     fn as_sent(&self, event: &Encoded, position: u64) -> Encoded {
         match self.options.mode {
-            RecoveryMode::Full => event.with_offset(&self.history.offset(position)),
+            RecoveryMode::Full => event.with_offset(&self.history.read(|history| history.offset(position))),
             RecoveryMode::Buffer => event.with_short_end(MAX_OFFSET),
         }
     }
@@ -192,20 +202,20 @@ impl Recoverable {
     /// The position up to which a peer has been sent everything that is for it, to be kept as a mark. `None` when
     /// clients tell by themselves.
     pub(crate) fn mark(&self) -> Option<u64> {
-        (self.options.mode == RecoveryMode::Buffer).then(|| self.history.last())
+        (self.options.mode == RecoveryMode::Buffer).then(|| self.last())
     }
 
     /// A peer joins a room: one that was let in, or that has a session and is about to be.
     pub(crate) fn join(&mut self, id: &SocketId, room: &Room, now: Instant) {
         if self.knows(id) {
-            self.history.join(id.clone(), room.clone(), now);
+            self.history.change(|history| history.join(id.clone(), room.clone(), now));
         }
     }
 
     /// Such a peer leaves a room.
     pub(crate) fn leave(&mut self, id: &SocketId, room: &Room, now: Instant) {
         if self.knows(id) {
-            self.history.leave(id.clone(), room.clone(), now);
+            self.history.change(|history| history.leave(id.clone(), room.clone(), now));
         }
     }
 
@@ -227,18 +237,19 @@ impl Recoverable {
         };
         let told = match (self.options.mode, &claim.offset) {
             (RecoveryMode::Full, None) => 0,
-            (RecoveryMode::Full, Some(offset)) => {
-                offset.as_str().and_then(|offset| self.history.position(offset)).ok_or(Unrecovered::Gap)?
-            }
+            (RecoveryMode::Full, Some(offset)) => offset
+                .as_str()
+                .and_then(|offset| self.history.read(|history| history.position(offset)))
+                .ok_or(Unrecovered::Gap)?,
             // What stands there is the end of some event.
             (RecoveryMode::Buffer, _) => session.peer.confirmed(),
         };
         let mut seen = told.max(session.seen);
-        if !self.history.covers(seen) {
+        if !self.history.read(|history| history.covers(seen)) {
             // It heard nothing for long, which is no loss if there was nothing for it.
             seen = seen.max(confirmed);
         }
-        if !self.history.covers(seen) {
+        if !self.history.read(|history| history.covers(seen)) {
             return Err(Unrecovered::Gap);
         }
         if let Place::Away { number, .. } = session.place {
@@ -266,12 +277,15 @@ impl Recoverable {
         let place = Place::Held(Some(now));
         match self.sessions.get_mut(peer.id()) {
             Some(session) => {
-                let missed = self.history.missed(session.seen, peer.id(), rooms).ok_or(Unrecovered::Gap)?;
+                let missed = self
+                    .history
+                    .read(|history| history.missed(session.seen, peer.id(), rooms))
+                    .ok_or(Unrecovered::Gap)?;
                 session.place = place;
                 Ok(Greeting { missed, pid: Some(session.pid.clone()) })
             }
             None => {
-                let (pid, seen) = (Pid::draw(peer.id().clone()), self.history.last());
+                let (pid, seen) = (Pid::draw(peer.id().clone()), self.last());
                 let session = Session { pid: pid.clone(), seen, peer: peer.clone(), place };
                 self.sessions.insert(peer.id().clone(), session);
                 Ok(Greeting { missed: Vec::new(), pid: Some(pid) })
@@ -312,7 +326,7 @@ impl Recoverable {
             match self.first_away() {
                 Some(until) if until <= now => given_up.extend(self.give_up_first()),
                 next => {
-                    self.history.forget(now);
+                    self.history.change(|history| history.forget(now));
                     self.is_watched = next.is_some();
                     return (given_up, next);
                 }
@@ -340,7 +354,7 @@ impl Recoverable {
             self.away.remove(&number);
         }
         if self.sessions.is_empty() {
-            self.history.clear();
+            self.history.change(History::clear);
         }
         Some(session.peer)
     }
@@ -349,11 +363,11 @@ impl Recoverable {
 impl Session {
     /// The position up to which the client has everything if its connection worked until `alive`: what was sent
     /// before then was ahead of a ping that it answered.
-    fn confirmed(&self, history: &History, alive: Option<Instant>) -> u64 {
+    fn confirmed(&self, history: &Account, alive: Option<Instant>) -> u64 {
         match (&self.place, alive) {
             // Sent on this very connection: what an earlier one lost was sent again when the peer was let in.
             (Place::Held(Some(since)), Some(alive)) if *since <= alive => {
-                history.position_at(alive).map_or(self.seen, |position| position.max(self.seen))
+                history.read(|history| history.position_at(alive)).map_or(self.seen, |position| position.max(self.seen))
             }
             _ => self.seen,
         }

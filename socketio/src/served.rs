@@ -44,7 +44,7 @@ impl Served {
     /// Serves a namespace with this name; `params` are the parameters in it.
     pub(crate) fn new(path: String, params: Box<str>, handlers: Arc<Handlers>, settings: Arc<Settings>) -> Self {
         let observer = Box::new(Listeners { handlers: handlers.clone(), settings: settings.clone() });
-        let recovery = settings.recovery.map(|(options, silence)| Recoverable::new(options, silence));
+        let recovery = settings.recovery.map(|(options, silence)| Recoverable::new(options, silence, &settings.ledger));
         let mut terms = settings.terms.clone();
         terms.flush_delay = handlers.flush_delay.unwrap_or(terms.flush_delay);
         let keeper = Keeper::new(handlers.history.clone(), settings.histories.clone());

@@ -23,6 +23,7 @@ use crate::{
     histories::Histories,
     hooks::Hooks,
     hub::Terms,
+    ledger::Ledger,
     limits::Limits,
     namespace::{Namespace, with_slash},
     namespaces::Namespaces,
@@ -114,8 +115,8 @@ impl SocketIo {
     /// one counts; of families that match a name, the first one.
     pub fn new(config: Config, namespaces: impl IntoIterator<Item = Namespace>) -> Self {
         let (connections, handlers) = (Arc::new(Tasks::default()), Arc::new(Tasks::default()));
-        let (mut limits, mut engine) = (config.limits, config.engine);
-        if config.connection_state_recovery.is_some() {
+        let (mut limits, mut engine, recovery) = (config.limits, config.engine, config.connection_state_recovery);
+        if recovery.is_some() {
             // Nothing is left out of what it brings.
             engine.slow_consumer = SlowConsumer::Disconnect;
             // What its client adds when it comes back is not the application's.
@@ -135,7 +136,8 @@ impl SocketIo {
             error_acks: config.error_acks,
             terms,
             tasks: handlers.clone(),
-            recovery: config.connection_state_recovery.map(|options| (options, silence)),
+            recovery: recovery.map(|options| (options, silence)),
+            ledger: Arc::new(Ledger::new(recovery.map_or(0, |recovery| recovery.total_bytes))),
             histories: Arc::new(Histories::new(config.max_history_bytes)),
         };
         let cleanup = config.cleanup_empty_child_namespaces;

@@ -21,6 +21,7 @@ const RECOVERY: Recovery = Recovery {
     max_disconnection_duration: Duration::from_secs(120),
     skip_middlewares: true,
     max_bytes: 1_000_000,
+    total_bytes: 10_000_000,
     max_sessions: 100,
 };
 

@@ -683,6 +683,25 @@ async fn rc_07_who_missed_more_than_may_wait_for_it_is_new_the_next_time() {
     assert_ne!(join(server.endpoint, &claim).await.sid, sid);
 }
 
+#[tokio::test]
+async fn rc_07_namespaces_that_are_used_need_the_room_of_others() {
+    for (bytes, comes_back) in [(1000, true), (5000, false)] {
+        let _row = Row(&bytes.to_string());
+        let (root, mut told) = telling(namespace("/"));
+        let recovery = Recovery { total_bytes: 5000, ..Recovery::default() };
+        let (server, io) = serve_with(recovery, [root, namespace("/other")]).await;
+        let client = join(server.endpoint, "").await;
+        let (claim, sid) = (client.claim_without_offset(), client.sid.clone());
+        cut(client, &mut told).await;
+        // Somebody has to be there for whom something is kept.
+        let (_other, _) = tests::socket::connect(server.endpoint, "/other").await;
+        io.of("/").expect("served").emit("missed", &()).expect("emitted");
+        io.of("/other").expect("served").emit("much", &"x".repeat(bytes)).expect("emitted");
+        let back = join(server.endpoint, &claim).await;
+        assert_eq!((back.sid == sid, back.missed.len()), (comes_back, usize::from(comes_back)));
+    }
+}
+
 /// Middlewares decide about newcomers; of one that is recovered they have decided before.
 #[tokio::test]
 async fn rc_06_middlewares_are_skipped_unless_they_are_wanted() {

@@ -291,6 +291,8 @@ section! {
         window: Duration = Duration::from_secs(120),
         /// Bytes of events that each namespace keeps for those who are away.
         max_bytes: Size = Size(16 << 20),
+        /// Bytes that all namespaces keep together; beyond it those forget theirs that were not emitted to for longest.
+        total_bytes: Size = Size(256 << 20),
         /// Sockets that each namespace keeps while they are away.
         max_sessions: usize = 10_000,
         /// Whether backends are asked about clients that come back.
