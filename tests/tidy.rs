@@ -20,8 +20,8 @@ mod source;
 const ENGINEIO: &str = "\
     words: protocol, id, packet + protocol, reason + packet, query + protocol reason, handshake + protocol
     codecs: frame, payload + frame, jsonp, extension, deflate
-    machine: config, allowance, event, heartbeat + config, outbox + config, requests, \
-        session + allowance config event heartbeat outbox requests, stats + session
+    machine: backlog, config, allowance, event, heartbeat + config, outbox + config, requests, \
+        session + allowance backlog config event heartbeat outbox requests, stats + session
     shared: admission, socket + admission, sessions + admission socket
     carriers: reader, websocket + reader, polling, driver + websocket
     front: engine, origin, refusal, head + refusal, cors + head origin, cookie, compress, http + cookie cors origin refusal, \
@@ -44,7 +44,7 @@ const SOCKETIO: &str = "\
     handlers: event, extract + event, handler + event extract, state + event extract, \
         lanes + event extract handler, hooks + extract, namespace + event extract handler lanes, \
         delivery + event extract handler hooks lanes namespace, served + delivery event handler hooks lanes namespace
-    connections: namespaces, family + namespaces, deadlines, client + deadlines namespaces, \
+    connections: namespaces, family + namespaces, probation, client + namespaces probation, \
         server + client family namespaces, root + server, tower + server, loopback, testing + loopback server";
 
 /// Layers, from the lowest, that take bytes and time as arguments and give values back.

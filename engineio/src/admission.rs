@@ -45,7 +45,8 @@ struct Counts {
 #[derive(Debug)]
 pub(crate) struct Admitted {
     counts: Arc<Counts>,
-    ip: Option<IpAddr>,
+    /// Only where addresses are counted.
+    ip: Option<Box<IpAddr>>,
 }
 
 /// A session of which the client has made no use.
@@ -73,7 +74,7 @@ impl Admission {
             if !counts.count_ip(ip, max) {
                 return Err(Bound::SessionsPerIp);
             }
-            admitted.ip = Some(ip);
+            admitted.ip = Some(ip.into());
         }
         Ok((admitted, unused))
     }
@@ -104,8 +105,8 @@ impl Counts {
 impl Drop for Admitted {
     fn drop(&mut self) {
         self.counts.sessions.fetch_sub(1, Ordering::Relaxed);
-        if let Some(ip) = self.ip {
-            self.counts.discount_ip(ip);
+        if let Some(ip) = &self.ip {
+            self.counts.discount_ip(**ip);
         }
     }
 }

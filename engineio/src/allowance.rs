@@ -7,21 +7,32 @@ use std::time::Instant;
 /// What is left to one client. Without bounds until the application sets some.
 #[derive(Debug, Default)]
 pub(crate) struct Allowance {
-    /// When the session ends unless somebody made use of it.
-    expires: Option<Instant>,
-    /// Bytes of messages that it may still bring.
-    bytes: Option<usize>,
+    /// None for most of a session, so that they take nothing then.
+    bounds: Option<Box<Bounds>>,
     /// A message or a heartbeat came.
     used: bool,
 }
 
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Bounds {
+    /// When the session ends unless somebody made use of it.
+    expires: Option<Instant>,
+    /// Bytes of messages that it may still bring.
+    bytes: Option<usize>,
+}
+
 impl Allowance {
     pub(crate) fn expire(&mut self, at: Option<Instant>) {
-        self.expires = at;
+        self.bound(|bounds| bounds.expires = at);
     }
 
     pub(crate) fn limit(&mut self, bytes: Option<usize>) {
-        self.bytes = bytes;
+        self.bound(|bounds| bounds.bytes = bytes);
+    }
+
+    fn bound(&mut self, change: impl FnOnce(&mut Bounds)) {
+        change(self.bounds.get_or_insert_default());
+        self.bounds.take_if(|bounds| **bounds == Bounds::default());
     }
 
     /// Notes that a message or a heartbeat came.
@@ -31,7 +42,7 @@ impl Allowance {
 
     /// Takes a message of this size out of what is left. Says whether that was enough.
     pub(crate) fn spend(&mut self, bytes: usize) -> bool {
-        match &mut self.bytes {
+        match self.bounds.as_mut().and_then(|bounds| bounds.bytes.as_mut()) {
             None => true,
             Some(left) => left.checked_sub(bytes).map(|rest| *left = rest).is_some(),
         }
@@ -39,7 +50,7 @@ impl Allowance {
 
     /// When it is over by itself.
     pub(crate) fn expires(&self) -> Option<Instant> {
-        self.expires
+        self.bounds.as_ref()?.expires
     }
 
     pub(crate) fn is_used(&self) -> bool {

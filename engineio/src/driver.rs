@@ -6,7 +6,6 @@ use std::{
     collections::VecDeque,
     fmt,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -17,12 +16,12 @@ use tokio::{
 };
 
 use crate::{
-    config::Config,
+    backlog::Backlog,
     event::Event,
     packet::{Message, Packet},
     protocol::Transport,
     reason::{CloseReason, TransportFault},
-    session::Transmit,
+    session::{Session, Transmit},
     sessions::Registration,
     socket::{Opening, wake},
     websocket::{self, Received},
@@ -33,10 +32,9 @@ const TURN: usize = 64;
 
 /// Runs one session. Dropped, it ends the session without a word to the client.
 pub struct Driver {
-    config: Arc<Config>,
     io: Io,
     /// Events that wait for the application's next turn, oldest first.
-    waiting: VecDeque<Event>,
+    waiting: Backlog<Event>,
     /// Has the session, and keeps it known to its engine for as long as it is driven.
     registration: Registration,
 }
@@ -75,8 +73,8 @@ enum Step {
 }
 
 impl Driver {
-    pub(crate) fn new(config: Arc<Config>, registration: Registration) -> Self {
-        Self { config, io: Io::None, waiting: VecDeque::new(), registration }
+    pub(crate) fn new(registration: Registration) -> Self {
+        Self { io: Io::None, waiting: Backlog::default(), registration }
     }
 
     /// Runs the session to its end and tells why it ended.
@@ -160,13 +158,10 @@ impl Driver {
             if is_held() {
                 break;
             }
-            let Some(event) = self.waiting.pop_front().or_else(|| events.next()) else { break };
+            let Some(event) = self.waiting.pop().or_else(|| events.next()) else { break };
             on_event(event);
         }
         self.waiting.extend(events);
-        if self.waiting.is_empty() {
-            self.waiting = VecDeque::new();
-        }
         is_held()
     }
 
@@ -175,7 +170,10 @@ impl Driver {
         let Io::Opening(opening) = &mut self.io else { return false };
         let Poll::Ready(upgraded) = opening.as_mut().poll(cx) else { return false };
         match upgraded {
-            Ok(upgraded) => self.io = Io::Open(Box::new(websocket::Io::new(upgraded, &self.config, Instant::now()))),
+            Ok(upgraded) => {
+                let config = self.registration.socket.lock().session.config.clone();
+                self.io = Io::Open(Box::new(websocket::Io::new(upgraded, &config, Instant::now())));
+            }
             Err(error) => self.lose(cx, Some(TransportFault::Io(error.kind()))),
         }
         true
@@ -193,7 +191,8 @@ impl Driver {
         if asked.websocket {
             return false;
         }
-        if !io.queue.is_empty() && socket.lock().session.outbox_bytes() >= self.config.max_outbox_bytes / 2 {
+        let is_half_full = |session: &Session| session.outbox_bytes() >= session.config.max_outbox_bytes / 2;
+        if !io.queue.is_empty() && is_half_full(&socket.lock().session) {
             return false;
         }
         let (now, revision) = (Instant::now(), self.registration.socket.encoding().revision);
@@ -214,7 +213,7 @@ impl Driver {
             });
             for event in earlier.into_iter().chain(event) {
                 // The application may have enough of it at any of them.
-                if waiting.is_empty() && !socket.is_held() { on_event(event) } else { waiting.push_back(event) }
+                if waiting.is_empty() && !socket.is_held() { on_event(event) } else { waiting.push(event) }
             }
             wants_more
         });
@@ -380,6 +379,7 @@ mod tests {
     use std::{
         ops::Range,
         sync::{
+            Arc,
             atomic::{AtomicUsize, Ordering},
             mpsc,
         },
@@ -388,6 +388,7 @@ mod tests {
     use super::*;
     use crate::socket::Socket;
     use crate::{
+        config::Config,
         engine::{Arrival, Engine},
         handshake::Handshake,
         id::Sid,

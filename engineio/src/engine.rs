@@ -131,7 +131,7 @@ impl Engine {
         let socket = Socket::new(sid, handshake, session, unused);
         socket.lock().opening = opening;
         let registration = self.0.sessions.register(&socket, admitted)?;
-        let driver = Driver::new(config.clone(), registration);
+        let driver = Driver::new(registration);
         (self.0.on_connection)(socket.clone(), driver);
         Some(socket)
     }

@@ -27,11 +27,8 @@ pub(crate) struct Heartbeat {
     /// Pongs since the last ping, without the one that it is answered by.
     unsolicited: u32,
     /// Pongs to pings before the last one, which were not waited for.
-    owed: u32,
-    /// When the last ping was queued.
-    pinged: Option<Instant>,
-    /// Time that the last answer took.
-    round_trip: Option<Duration>,
+    owed: u16,
+    trip: Trip,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -44,6 +41,17 @@ enum Phase {
     Extended,
     /// Revision 3: the client's next ping is due until `at`.
     Listening,
+}
+
+/// The last ping and its answer.
+#[derive(Debug, Clone, Copy)]
+enum Trip {
+    /// No ping was answered yet, or the last one never will be.
+    Unknown,
+    /// It was queued then, and is not answered.
+    Begun(Instant),
+    /// Its answer took so many microseconds. As a `Duration` all of this would be larger by half.
+    Took(u32),
 }
 
 /// What a packet was to the heartbeat.
@@ -72,7 +80,7 @@ impl Heartbeat {
             Revision::V4 => (deadline(now, config.ping_interval), Phase::Resting),
             Revision::V3 => (listen(now, config), Phase::Listening),
         };
-        Self { at, phase, unsolicited: 0, owed: 0, pinged: None, round_trip: None }
+        Self { at, phase, unsolicited: 0, owed: 0, trip: Trip::Unknown }
     }
 
     /// When to ask again.
@@ -94,7 +102,10 @@ impl Heartbeat {
             }
             (Phase::Awaiting | Phase::Extended, Packet::Pong) if given => {
                 (self.at, self.phase) = (deadline(now, config.ping_interval), Phase::Resting);
-                self.round_trip = self.pinged.map(|pinged| now.saturating_duration_since(pinged));
+                if let Trip::Begun(then) = self.trip {
+                    let time = now.saturating_duration_since(then).as_micros();
+                    self.trip = Trip::Took(u32::try_from(time).unwrap_or(u32::MAX));
+                }
                 Heard::Beat
             }
             (Phase::Resting | Phase::Awaiting | Phase::Extended, Packet::Pong) => {
@@ -118,7 +129,8 @@ impl Heartbeat {
     pub(crate) fn excuse(&mut self, now: Instant, given: bool, config: &Config) {
         match self.phase {
             Phase::Awaiting | Phase::Extended if given && self.at <= now => {
-                (self.phase, self.owed) = (Phase::Resting, self.owed + 1);
+                (self.phase, self.owed) = (Phase::Resting, self.owed.saturating_add(1));
+                self.trip = Trip::Unknown;
             }
             Phase::Awaiting | Phase::Extended if given => self.at = self.at.max(deadline(now, config.ping_timeout)),
             Phase::Listening => self.at = listen(now, config),
@@ -126,15 +138,20 @@ impl Heartbeat {
         }
     }
 
-    /// Time that the last answer to a ping took.
+    /// Time that the answer to the last ping took, once it has come.
     pub(crate) fn round_trip(&self) -> Option<Duration> {
-        self.round_trip
+        match self.trip {
+            Trip::Took(micros) => Some(Duration::from_micros(micros.into())),
+            Trip::Unknown | Trip::Begun(_) => None,
+        }
     }
 
     /// Time for which a ping has been waiting for its answer.
     pub(crate) fn unanswered(&self, now: Instant) -> Option<Duration> {
-        let pinged = self.pinged.filter(|_| matches!(self.phase, Phase::Awaiting | Phase::Extended))?;
-        Some(now.saturating_duration_since(pinged))
+        match self.trip {
+            Trip::Begun(then) => Some(now.saturating_duration_since(then)),
+            Trip::Unknown | Trip::Took(_) => None,
+        }
     }
 
     /// What is to be done now.
@@ -145,7 +162,7 @@ impl Heartbeat {
         match self.phase {
             Phase::Resting => {
                 (self.at, self.phase) = (deadline(now, config.ping_timeout), Phase::Awaiting);
-                (self.unsolicited, self.pinged) = (0, Some(now));
+                (self.unsolicited, self.trip) = (0, Trip::Begun(now));
                 Beat::Ping
             }
             Phase::Awaiting | Phase::Extended | Phase::Listening => Beat::TimedOut,

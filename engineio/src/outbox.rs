@@ -25,21 +25,23 @@ pub(crate) struct Outbox {
     frames: VecDeque<Frame>,
     bytes: usize,
     /// How many of them, the first ones, were put before all others: they have no position.
-    ahead: u64,
+    ahead: u32,
     /// How many of them go up to the last ping and with it; none once a carrier took it.
-    pinged: usize,
+    pinged: u32,
     /// Bytes that were ever queued.
     total: u64,
     /// Frames that were ever queued behind others: the position of the last one.
     queued: u64,
     /// The position up to which nothing waits any more.
     taken: u64,
-    /// The position up to which nothing is being written, either.
+    /// The position up to which nothing is being written, either: all that ever left, once the rest is lost.
     gone: u64,
-    /// Frames that were dropped behind others that wait, and how many of these there are.
-    gap: (u64, usize),
+    /// Frames that were dropped behind others that wait.
+    gap: u64,
+    /// How many of these others there are.
+    before_gap: u32,
     /// Messages that were dropped, and were not told yet.
-    dropped: u64,
+    dropped: u32,
     /// The position of the last ping.
     ping: u64,
     /// The position up to which the last GET was answered.
@@ -47,17 +49,15 @@ pub(crate) struct Outbox {
     /// The position up to which the client has shown to have everything.
     confirmed: u64,
     /// Frames that a WebSocket took and has yet to write.
-    writing: u64,
+    writing: u32,
     /// Bytes of these, and of those before them without a position.
     writing_bytes: u64,
     /// Frames that have left and were not told yet.
-    left: u64,
+    left: u32,
     /// Bytes that have, likewise.
     left_bytes: u64,
     /// Nobody is to be told of them.
     untold: bool,
-    /// Frames that will never leave.
-    lost: u64,
     /// What waits may go on waiting: all of it was sent corked, and it is less than a batch.
     corked: bool,
     /// Somebody has it in mind to uncork it.
@@ -115,7 +115,7 @@ impl Outbox {
     /// Drops the oldest message that may be dropped, and has not left in part. Says whether there was one.
     fn drop_oldest(&mut self) -> bool {
         let Some(at) = self.frames.iter().position(Frame::is_droppable) else { return false };
-        let mut frames = 0;
+        let (mut frames, before) = (0, slots(at));
         while let Some(frame) = self.frames.remove(at) {
             self.bytes -= frame.size();
             frames += 1;
@@ -123,20 +123,20 @@ impl Outbox {
                 break;
             }
         }
-        if self.pinged > at {
+        if self.pinged > before {
             self.pinged -= frames;
         }
         // All that was before the one before it could not be dropped, and neither can what is before this one.
-        self.gap = (self.gap.0 + frames as u64, at);
+        (self.gap, self.before_gap) = (self.gap + u64::from(frames), before);
         self.pass_gap();
-        self.dropped += 1;
+        self.dropped = self.dropped.saturating_add(1);
         true
     }
 
     /// What was dropped has nothing before it that waits any more.
     fn pass_gap(&mut self) {
-        if self.gap.1 == 0 {
-            self.taken += std::mem::take(&mut self.gap.0);
+        if self.before_gap == 0 {
+            self.taken += std::mem::take(&mut self.gap);
             if self.writing == 0 {
                 self.gone = self.taken;
             }
@@ -191,14 +191,14 @@ impl Outbox {
     pub(crate) fn push_ping(&mut self) {
         self.push_control(Frame::ping());
         self.ping = self.queued;
-        self.pinged = self.frames.len();
+        self.pinged = slots(self.frames.len());
     }
 
     /// Queues a frame of the protocol's own before all others.
     pub(crate) fn push_first(&mut self, frame: Frame) {
         self.ahead += 1;
-        self.pinged += usize::from(self.pinged > 0);
-        self.gap.1 += usize::from(self.gap.0 > 0);
+        self.pinged += u32::from(self.pinged > 0);
+        self.before_gap += u32::from(self.gap > 0);
         self.bytes += frame.size();
         self.corked = false;
         self.frames.push_front(frame);
@@ -217,8 +217,8 @@ impl Outbox {
                 None => (self.writing, self.taken) = (self.writing + 1, self.taken + 1),
             }
             self.pinged = self.pinged.saturating_sub(1);
-            if self.gap.0 > 0 {
-                self.gap.1 -= 1;
+            if self.gap > 0 {
+                self.before_gap -= 1;
                 self.pass_gap();
             }
             taken += frame.size();
@@ -240,20 +240,23 @@ impl Outbox {
         if self.is_empty() {
             return Vec::new();
         }
-        self.leave(self.frames.len() as u64 - self.ahead, self.bytes as u64);
+        self.leave(slots(self.frames.len()) - self.ahead, self.bytes as u64);
         self.given = self.queued;
         self.nothing_waits();
+        self.gone = self.queued;
         std::mem::take(&mut self.frames).into()
     }
 
     /// The WebSocket has written all that it took.
     pub(crate) fn handle_written(&mut self) {
         let (frames, bytes) = (std::mem::take(&mut self.writing), std::mem::take(&mut self.writing_bytes));
-        self.gone = self.taken;
+        if frames > 0 {
+            self.gone = self.taken;
+        }
         self.leave(frames, bytes);
     }
 
-    fn leave(&mut self, frames: u64, bytes: u64) {
+    fn leave(&mut self, frames: u32, bytes: u64) {
         if !self.untold {
             self.left += frames;
             self.left_bytes += bytes;
@@ -272,25 +275,23 @@ impl Outbox {
 
     /// How many frames have left since the last call, if any, and their bytes.
     pub(crate) fn take_left(&mut self) -> Option<(u64, u64)> {
-        self.has_left().then(|| (std::mem::take(&mut self.left), std::mem::take(&mut self.left_bytes)))
+        self.has_left().then(|| (u64::from(std::mem::take(&mut self.left)), std::mem::take(&mut self.left_bytes)))
     }
 
     /// How many messages were dropped since the last call, if any.
     pub(crate) fn take_dropped(&mut self) -> Option<u64> {
-        Some(std::mem::take(&mut self.dropped)).filter(|dropped| *dropped > 0)
+        Some(u64::from(std::mem::take(&mut self.dropped))).filter(|dropped| *dropped > 0)
     }
 
     /// Drops what waits, and gives up on what is being written.
     pub(crate) fn discard(&mut self) {
-        self.lost += self.queued - self.gone;
         self.frames = VecDeque::new();
         (self.writing, self.writing_bytes) = (0, 0);
         self.nothing_waits();
     }
 
-    /// All that was queued is taken, and nothing is being written.
     fn nothing_waits(&mut self) {
-        (self.taken, self.gone, self.gap) = (self.queued, self.queued, (0, 0));
+        (self.taken, self.gap, self.before_gap) = (self.queued, 0, 0);
         (self.bytes, self.ahead, self.pinged) = (0, 0, 0);
     }
 
@@ -321,7 +322,7 @@ impl Outbox {
 
     /// Whether all frames up to this position have left.
     pub(crate) fn is_flushed(&self, position: u64) -> bool {
-        position + self.lost <= self.gone
+        position <= self.gone
     }
 
     /// Whether a WebSocket took frames that it has yet to write.
@@ -348,6 +349,11 @@ impl Outbox {
     pub(crate) fn is_empty(&self) -> bool {
         self.frames.is_empty() || self.seals > 0
     }
+}
+
+/// A number of frames that wait: each takes more than a byte of memory.
+fn slots(frames: usize) -> u32 {
+    u32::try_from(frames).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

@@ -40,6 +40,7 @@ use std::{
 
 use crate::{
     allowance::Allowance,
+    backlog::Backlog,
     config::{Config, deadline},
     event::Event,
     frame::Frame,
@@ -66,13 +67,13 @@ const PROBE: &str = "probe";
 /// One session. Methods named `handle_*` tell it what happened, `poll_*` ask what to do, the others are commands.
 #[derive(Debug)]
 pub struct Session {
-    config: Arc<Config>,
+    pub(crate) config: Arc<Config>,
     encoding: Encoding,
     state: State,
     pub(crate) heartbeat: Heartbeat,
     pub(crate) outbox: Outbox,
     /// What came by polling and waits for the driver.
-    inbox: VecDeque<Event>,
+    inbox: Backlog<Event>,
     /// What its application lets it do so far.
     allowance: Allowance,
     /// Messages and heartbeats that came so far, and the bytes of these messages.
@@ -112,7 +113,7 @@ impl Session {
         if let Some(message) = &config.initial_packet {
             outbox.push_control(Frame::from(message));
         }
-        let (inbox, allowance, received) = (VecDeque::new(), Allowance::default(), (0, 0));
+        let (inbox, allowance, received) = (Backlog::default(), Allowance::default(), (0, 0));
         Self { config, encoding, state, heartbeat, outbox, inbox, allowance, received }
     }
 
@@ -241,7 +242,7 @@ impl Session {
 
     /// This came of a packet in a polling body: it waits in the inbox for the driver.
     pub fn handle_polled(&mut self, event: Event) {
-        self.inbox.push_back(event);
+        self.inbox.push(event);
     }
 
     /// Bytes arrived that are no packet.
@@ -437,7 +438,7 @@ impl Session {
 
     /// Takes what came by polling and waits for the application, oldest first.
     pub fn poll_inbox(&mut self) -> VecDeque<Event> {
-        std::mem::take(&mut self.inbox)
+        self.inbox.take()
     }
 
     /// What was dropped since the last call, what has left, and whether nothing waits any more.

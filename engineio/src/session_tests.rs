@@ -664,7 +664,7 @@ fn figures() {
     websocket(
         "a ping waits for its answer, which takes its time",
         "wait 300 -> websocket\nwrite -> 2\nstats -> 0 0 2 8 0 0 - 0\nwait 120 -> websocket\nstats -> 0 0 2 8 0 0 - 120
-         ws 3 -> websocket\nstats -> 1 0 2 8 0 0 120 -\nwait 350 -> websocket\nstats -> 1 0 3 11 1 3 120 50",
+         ws 3 -> websocket\nstats -> 1 0 2 8 0 0 120 -\nwait 350 -> websocket\nstats -> 1 0 3 11 1 3 - 50",
     );
     polling(
         "by polling, another packet does not answer a ping",

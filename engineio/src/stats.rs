@@ -24,8 +24,8 @@ pub struct Stats {
     pub outbox_packets: usize,
     /// Bytes that wait for the client, frame headers included.
     pub outbox_bytes: usize,
-    /// Time from the last ping that was answered to its answer; of what waited before the ping, that is a part. `None`
-    /// before the first answer, and in revision 3, where clients send the pings.
+    /// Time from the last ping to its answer; of what waited before the ping, that is a part. `None`
+    /// while the last ping has no answer, and in revision 3, where clients send the pings.
     pub round_trip: Option<Duration>,
     /// Time for which the last ping has been waiting for its answer; `None` when it does not wait.
     pub unanswered: Option<Duration>,

@@ -4,17 +4,13 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicU32, Ordering},
-    },
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
 use engineio::{CloseReason, Message, Revision};
 
 use crate::{
-    deadlines::Deadlines,
     decoder::{Body, Decode, Incoming, Packet},
     error::{ConnectError, DisconnectReason},
     event_rate::{Bucket, OnExcess},
@@ -23,6 +19,7 @@ use crate::{
     namespaces::{Found, Missing, Namespaces},
     parser::{Encoded, Parser},
     peer::{Arrival, Peer},
+    probation::Probation,
     served::Served,
     trace,
 };
@@ -35,10 +32,7 @@ pub(crate) struct Client {
     decoder: Box<dyn Decode>,
     /// Few: most connections join one.
     joined: Vec<Joined>,
-    /// Counted by connect handlers, too, which may run in other tasks.
-    refusals: Arc<AtomicU32>,
-    /// Kept by connect handlers, too.
-    deadlines: Arc<Deadlines>,
+    probation: Arc<Probation>,
     /// Set where events are limited in number.
     bucket: Option<Box<Bucket>>,
 }
@@ -70,10 +64,9 @@ impl Client {
     pub(crate) fn new(engine: engineio::Socket, namespaces: Arc<Namespaces>, connect_timeout: Duration) -> Self {
         let revision = engine.encoding().revision;
         let decoder = namespaces.parser().decoder(revision, &namespaces.settings.terms.limits);
-        let deadlines = Arc::new(Deadlines::new(engine.clone(), connect_timeout));
-        let (joined, refusals) = (Vec::new(), Arc::default());
+        let probation = Arc::new(Probation::new(engine.clone(), connect_timeout));
         let bucket = namespaces.limits().event_rate.map(|_| Box::default());
-        let mut client = Self { engine, namespaces, decoder, joined, refusals, deadlines, bucket };
+        let mut client = Self { engine, namespaces, decoder, joined: Vec::new(), probation, bucket };
         if revision == Revision::V3 {
             client.connect("/", "");
         }
@@ -92,8 +85,8 @@ impl Client {
         let was_partial = self.decoder.awaits().is_some();
         let decoded = self.decoder.push(message);
         match (was_partial, self.decoder.awaits().is_some()) {
-            (false, true) => self.deadlines.begin_packet(self.namespaces.limits().attachment_timeout),
-            (true, false) => self.deadlines.end_packet(),
+            (false, true) => self.probation.begin_packet(self.namespaces.limits().attachment_timeout),
+            (true, false) => self.probation.end_packet(),
             _ => {}
         }
         let error = decoded.as_ref().err().copied();
@@ -178,10 +171,9 @@ impl Client {
         }
         let answer = Answer {
             engine: self.engine.clone(),
-            refusals: self.refusals.clone(),
             parser: self.namespaces.parser().clone(),
             max_refusals: self.namespaces.limits().max_refusals,
-            deadlines: self.deadlines.clone(),
+            probation: self.probation.clone(),
             name: name.into(),
         };
         if auth.len() > self.namespaces.limits().max_auth {
@@ -244,17 +236,16 @@ fn refuse(peer: &Peer, missing: Missing, answer: Answer) {
 /// What follows when it is known whether a client may join.
 struct Answer {
     engine: engineio::Socket,
-    refusals: Arc<AtomicU32>,
     parser: Parser,
     max_refusals: u32,
-    deadlines: Arc<Deadlines>,
+    probation: Arc<Probation>,
     name: Box<str>,
 }
 
 impl Answer {
     /// Its time to join a first namespace, and what it may send before, are no longer limited.
     fn let_in(&self) {
-        self.deadlines.joined();
+        self.probation.joined();
         self.engine.limit(None);
     }
 
@@ -262,13 +253,10 @@ impl Answer {
         self.refuse(&self.parser.connect_error(&self.name, error, self.engine.encoding().revision));
     }
 
-    /// Closes the connection of one that asks again and again.
     fn refuse(&self, refusal: &Encoded) {
         trace::refused(&self.name);
         // A client that is gone needs no refusal.
         let _gone = self.engine.send_frames(&refusal.first, &refusal.rest);
-        if self.refusals.fetch_add(1, Ordering::Relaxed) + 1 >= self.max_refusals {
-            self.engine.close();
-        }
+        self.probation.refused(self.max_refusals);
     }
 }

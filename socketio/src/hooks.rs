@@ -115,10 +115,10 @@ impl Hooks {
     }
 
     /// What is told of this connection, if anybody wants to know.
-    pub(crate) fn connection(&self, socket: &engineio::Socket) -> Option<Observer> {
+    pub(crate) fn connection(&self, socket: &engineio::Socket) -> Option<Box<Observer>> {
         let open = self.on_connection.as_ref()?;
         let mut observer = None;
-        quietly(|| observer = Some(Observer(open(socket))));
+        quietly(|| observer = Some(Observer(open(socket)).into()));
         observer
     }
 

@@ -143,8 +143,8 @@ impl Hub {
         let mut recovery = self.recovery();
         let turn = self.keeper.as_ref().map(Keeper::turn);
         let mut state = peer.state();
-        let Stage::Connecting { outgoing, incoming } = &mut state.stage else { return false };
-        let (mut outgoing, incoming) = (std::mem::take(outgoing), std::mem::take(incoming));
+        let Stage::Connecting(waiting) = &mut state.stage else { return false };
+        let mut waiting = std::mem::take(waiting);
         let admitted = recovery.as_mut().map(|recovery| recovery.admit(peer, &state.rooms, Instant::now()));
         let Greeting { missed, pid } = match admitted.unwrap_or(Ok(Greeting::default())) {
             Ok(greeting) => greeting,
@@ -157,10 +157,11 @@ impl Hub {
                 return false;
             }
         };
-        let _hold = (!incoming.is_empty()).then(|| peer.engine.hold());
+        let mut outgoing = std::mem::take(&mut waiting.outgoing);
+        let _hold = (!waiting.incoming.is_empty()).then(|| peer.engine.hold());
         // Its client must not know that it is in before others can emit to it.
         let seal = peer.engine.seal();
-        state.stage = Stage::Draining { incoming, _hold };
+        state.stage = Stage::Draining { waiting, _hold };
         let connect = self.parser.connect(&self.path, peer.id(), pid.as_ref(), peer.revision());
         // A connection that has just ended is about to say so; the peer leaves then.
         let mut is_sent = true;
@@ -224,7 +225,7 @@ impl Hub {
         if !is_kept {
             _stay = state.stay.take();
         }
-        let (had_joined, was_joining) = (matches!(stage, Stage::Leaving), matches!(stage, Stage::Connecting { .. }));
+        let (had_joined, was_joining) = (matches!(stage, Stage::Leaving), matches!(stage, Stage::Connecting(_)));
         if had_joined {
             self.peers.remove(peer.id());
             for room in &state.rooms {
@@ -292,14 +293,14 @@ impl Hub {
                 return Err(JoinError::TooManyRooms);
             }
             let mut replayed = self.replay(peer, added.iter().map(Some), &state.rooms);
-            if matches!(state.stage, Stage::Connecting { .. }) && !peer.is_recovered() {
+            if matches!(state.stage, Stage::Connecting(_)) && !peer.is_recovered() {
                 // It gets that when it is let in; one that is recovered would not.
                 replayed = Vec::new();
             }
             self.counts.note_replayed(replayed.len());
             // While its connect handler runs, others do not see it in a room.
-            if let Stage::Connecting { outgoing, .. } = &mut state.stage {
-                outgoing.extend(replayed);
+            if let Stage::Connecting(waiting) = &mut state.stage {
+                waiting.outgoing.extend(replayed);
             } else {
                 if !replayed.is_empty() {
                     let is_sent = send_all(&mut recovery, peer, replayed);
@@ -339,7 +340,7 @@ impl Hub {
             if matches!(state.stage, Stage::Gone) {
                 return;
             }
-            let is_known = !matches!(state.stage, Stage::Connecting { .. });
+            let is_known = !matches!(state.stage, Stage::Connecting(_));
             state.rooms.retain(|room| {
                 let leaves = is_meant(room);
                 if leaves && is_known {

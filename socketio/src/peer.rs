@@ -27,8 +27,8 @@ pub(crate) struct Peer {
     state: Mutex<State>,
     /// Taken for a few steps; behind the state, never before it.
     acks: Mutex<Acks>,
-    /// Taken for a few steps, and no other lock behind it.
-    marks: Mutex<Marks>,
+    /// Taken for a few steps, and no other lock behind it. None where there is no history.
+    marks: Mutex<Option<Box<Marks>>>,
 }
 
 /// Who a peer is.
@@ -66,10 +66,10 @@ pub(crate) type Stay = Box<dyn fmt::Debug + Send + Sync>;
 #[derive(Debug)]
 pub(crate) enum Stage {
     /// The connect handler runs: what is sent waits behind its CONNECT, and so do the client's events.
-    Connecting { outgoing: Vec<Encoded>, incoming: VecDeque<Incoming> },
+    Connecting(Box<Waiting>),
     /// Joined; events that came meanwhile are handled first.
     Draining {
-        incoming: VecDeque<Incoming>,
+        waiting: Box<Waiting>,
         /// Nothing more is read meanwhile, if there are any.
         _hold: Option<Hold>,
     },
@@ -83,8 +83,15 @@ pub(crate) enum Stage {
 
 impl Default for Stage {
     fn default() -> Self {
-        Self::Connecting { outgoing: Vec::new(), incoming: VecDeque::new() }
+        Self::Connecting(Box::default())
     }
+}
+
+/// What waits for the connect handler. A box of it is all that a peer has of it, once it has joined not even that.
+#[derive(Debug, Default)]
+pub(crate) struct Waiting {
+    pub(crate) outgoing: Vec<Encoded>,
+    pub(crate) incoming: VecDeque<Incoming>,
 }
 
 /// What is to be done with an event that arrived.
@@ -167,9 +174,9 @@ impl Peer {
 
     fn send_in(&self, stage: &mut Stage, encoded: &Encoded, volatile: bool) -> Result<Sent, EmitError> {
         match stage {
-            Stage::Connecting { .. } if volatile => Ok(Sent::Dropped),
-            Stage::Connecting { outgoing, .. } => {
-                outgoing.push(encoded.clone());
+            Stage::Connecting(_) if volatile => Ok(Sent::Dropped),
+            Stage::Connecting(waiting) => {
+                waiting.outgoing.push(encoded.clone());
                 Ok(Sent::Queued)
             }
             Stage::Draining { .. } | Stage::Connected | Stage::Leaving if volatile => {
@@ -205,17 +212,17 @@ impl Peer {
     pub(crate) fn mark(&self, position: Option<u64>) {
         if let Some(position) = position {
             let progress = self.engine.progress();
-            self.marks().note(position, progress);
+            self.marks().get_or_insert_default().note(position, progress);
         }
     }
 
     /// The position in the history up to which its client has everything, by what its connection has shown.
     pub(crate) fn confirmed(&self) -> u64 {
         let progress = self.engine.progress();
-        self.marks().confirm(progress)
+        self.marks().as_mut().map_or(0, |marks| marks.confirm(progress))
     }
 
-    fn marks(&self) -> MutexGuard<'_, Marks> {
+    fn marks(&self) -> MutexGuard<'_, Option<Box<Marks>>> {
         self.marks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -224,11 +231,12 @@ impl Peer {
         let mut state = self.state();
         match &mut state.stage {
             // One that was read before the hold.
-            Stage::Draining { incoming, .. } => {
-                incoming.push_back(event);
+            Stage::Draining { waiting, .. } => {
+                waiting.incoming.push_back(event);
                 Arrival::Kept
             }
-            Stage::Connecting { incoming, .. } => {
+            Stage::Connecting(waiting) => {
+                let incoming = &mut waiting.incoming;
                 let bytes = event.size() + incoming.iter().map(Incoming::size).sum::<usize>();
                 // A client that sends more is not waiting for its CONNECT.
                 if incoming.len() >= limits.max_waiting_events || bytes > limits.max_waiting_bytes {
@@ -245,8 +253,8 @@ impl Peer {
     /// The next event that waited for the connect handler; with the last one gone, the peer is connected.
     pub(crate) fn next_waiting(&self) -> Option<Incoming> {
         let mut state = self.state();
-        let Stage::Draining { incoming, .. } = &mut state.stage else { return None };
-        let event = incoming.pop_front();
+        let Stage::Draining { waiting, .. } = &mut state.stage else { return None };
+        let event = waiting.incoming.pop_front();
         if event.is_none() {
             state.stage = Stage::Connected;
         }
@@ -260,7 +268,7 @@ impl Peer {
 
     /// Whether its connect handler runs.
     pub(crate) fn is_connecting(&self) -> bool {
-        matches!(self.state().stage, Stage::Connecting { .. })
+        matches!(self.state().stage, Stage::Connecting(_))
     }
 
     /// Whether its application is being told that it leaves.

@@ -156,7 +156,7 @@ impl SocketIo {
             let mut client = trace::enter(&span, join);
             let mut running = Some(running.begin());
             let driver = if observer.is_some() { driver } else { driver.without_flushes() };
-            let serve = driver.observe(move |event| {
+            let mut tell = move |event| {
                 if let Some(observer) = &mut observer {
                     observer.tell(&event);
                 }
@@ -169,8 +169,8 @@ impl SocketIo {
                     }
                     _ => {}
                 }
-            });
-            tokio::spawn(trace::within(span, serve));
+            };
+            tokio::spawn(driver.observe(move |event| trace::enter(&span, || tell(event))));
         });
         let (service, close_timeout) = (Service::with_http(engine.clone(), config.http), config.close_timeout);
         Self { service, engine, namespaces, connections, handlers, close_timeout }

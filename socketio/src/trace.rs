@@ -17,9 +17,10 @@ mod spans {
     use engineio::Revision;
     use tracing::Instrument;
 
-    pub(crate) use tracing::Span;
+    /// The span of a connection, if anybody wants it.
+    #[derive(Debug)]
+    pub(crate) struct Span(Option<Box<tracing::Span>>);
 
-    /// The span of a connection.
     pub(crate) fn connection(socket: &engineio::Socket) -> Span {
         let transport = socket.handshake().transport.name();
         // That of Socket.IO.
@@ -27,17 +28,16 @@ mod spans {
             Revision::V3 => 4,
             Revision::V4 => 5,
         };
-        tracing::info_span!(target: "socketio", parent: None, "connection", transport, protocol)
+        let span = tracing::info_span!(target: "socketio", parent: None, "connection", transport, protocol);
+        Span((!span.is_disabled()).then(|| span.into()))
     }
 
     /// Runs something in a span.
     pub(crate) fn enter<T>(span: &Span, run: impl FnOnce() -> T) -> T {
-        span.in_scope(run)
-    }
-
-    /// A future that runs in a span.
-    pub(crate) fn within<F: Future>(span: Span, future: F) -> impl Future<Output = F::Output> {
-        future.instrument(span)
+        match &span.0 {
+            Some(span) => span.in_scope(run),
+            None => run(),
+        }
     }
 
     /// A future that runs in the span of whoever makes it.
@@ -59,16 +59,12 @@ mod spans {
         run()
     }
 
-    pub(crate) fn within<F: Future>(_: Span, future: F) -> F {
-        future
-    }
-
     pub(crate) fn here<F: Future>(future: F) -> F {
         future
     }
 }
 
-pub(crate) use spans::{connection, enter, here, within};
+pub(crate) use spans::{connection, enter, here};
 
 /// Tells of an event. Its fields are evaluated only if somebody listens.
 #[cfg(feature = "tracing")]

@@ -1,20 +1,26 @@
-//! What it is: by when a client must have joined a namespace, and by when the packet that it began must be whole.
+//! What it is: what a client has to do in time, and how often it may be refused: by when it must have joined a
+//! namespace, by when the packet that it began must be whole.
 //! What it is not: a timer; the session has one, and closes itself at the earlier of the two.
 //! Who calls it: a connection's `client`, and the connect handlers of its namespaces.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
 use tokio::time::Instant;
 
-/// What one connection has yet to do in time.
+/// What is looked at closely of one connection. Connect handlers, which may run in other tasks, keep it, too.
 #[derive(Debug)]
-pub(crate) struct Deadlines {
+pub(crate) struct Probation {
     engine: engineio::Socket,
     /// Held while the session is told, so that it hears the last change last.
     at: Mutex<At>,
+    /// CONNECTs that were refused.
+    refusals: AtomicU32,
 }
 
 /// `None` where there is nothing to do, or all time for it.
@@ -24,12 +30,12 @@ struct At {
     packet: Option<Instant>,
 }
 
-impl Deadlines {
+impl Probation {
     /// The client has yet to join a namespace.
     pub(crate) fn new(engine: engineio::Socket, connect_timeout: Duration) -> Self {
-        let deadlines = Self { engine, at: Mutex::default() };
-        deadlines.change(|at| at.join = Instant::now().checked_add(connect_timeout));
-        deadlines
+        let probation = Self { engine, at: Mutex::default(), refusals: AtomicU32::new(0) };
+        probation.change(|at| at.join = Instant::now().checked_add(connect_timeout));
+        probation
     }
 
     /// The client has joined a namespace.
@@ -45,6 +51,13 @@ impl Deadlines {
     /// That packet is whole.
     pub(crate) fn end_packet(&self) {
         self.change(|at| at.packet = None);
+    }
+
+    /// The client was refused: closes the connection of one that asks again and again.
+    pub(crate) fn refused(&self, max: u32) {
+        if self.refusals.fetch_add(1, Ordering::Relaxed) + 1 >= max {
+            self.engine.close();
+        }
     }
 
     fn change(&self, change: impl FnOnce(&mut At)) {
