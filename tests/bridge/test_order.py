@@ -63,3 +63,27 @@ def test_nothing_waits_for_the_other_sides_tcp(served):
                 assert statistics.median(taken) < DELAYED, (what, taken)
 
     asyncio.run(play())
+
+
+def test_handlers_that_wait_for_each_other_are_heard_in_order(served):
+    async def play():
+        async with connected(served, "ann", "bob") as [ann, bob]:
+            waiting = asyncio.ensure_future(ann.ask("wait-for-other"))
+            await bob.ask("other")
+            await waiting
+            await bob.heard("in order", 3)
+            assert [args for event, args in bob.events if event == "in order"] == [1, 2, 3]
+
+    asyncio.run(play())
+
+
+@pytest.mark.parametrize("served", ["asgi"], indirect=True)
+def test_tasks_are_heard_in_the_order_in_which_they_emitted(served):
+    async def play():
+        async with connected(served, "ann") as [ann]:
+            order = await ann.ask("many-tasks")
+            await ann.heard("ended")
+            heard = [args for event, *args in ann.events if event in ("started", "of a task", "ended")]
+            assert heard == [[], *([step] for step in order), []]
+
+    asyncio.run(play())

@@ -13,6 +13,9 @@ from .environ import Environ
 # Bytes of messages in one answer, of which the server reads 1 MiB.
 MAX_MESSAGES = 512 << 10
 
+# Hooks that have taken messages for their answers, in order.
+_taking = {}
+
 _current = contextvars.ContextVar("socketio_server_hook", default=None)
 
 
@@ -23,6 +26,11 @@ class HookError(Exception):
 def current():
     """The hook that is handled here, or in whose name something goes on that its handler started."""
     return _current.get()
+
+
+def taking():
+    """Those under way that have taken messages for their answers, in order."""
+    return list(_taking)
 
 
 def within(hook, function):
@@ -92,7 +100,7 @@ class Hook:
         self._runner = None
         self._messages = []
         self._size = 0
-        # Taken for one step with the messages: what the handler started may run in another thread.
+        # Taken for one step with the messages: what is emitted in another thread may take them out.
         self._lock = threading.Lock()
         self._token = None
 
@@ -103,6 +111,7 @@ class Hook:
 
     def __exit__(self, *_):
         self.is_open = False
+        _taking.pop(self, None)
         _current.reset(self._token)
 
     @property
@@ -114,6 +123,20 @@ class Hook:
         """Whether the answer can say it."""
         return message.has_action and self._size + message.size <= MAX_MESSAGES
 
+    def is_before(self, other, message):
+        """Whether what was taken so far is to be there before a message that is emitted elsewhere, in the name of
+        another hook or of none. What each handler emits to its own socket alone has no order between them, and what
+        is emitted while a client is let in counts only if it is."""
+        if self.type == "connect":
+            return False
+        if other is None or other.sid == self.sid or not other.is_own(message):
+            return True
+        return not all(self.is_own(taken) for taken in self._messages)
+
+    def is_own(self, message):
+        """Whether it is an emit to the socket of this hook alone."""
+        return message.method == "emit" and message.fields["rooms"] == [self.sid]
+
     def is_of(self, sid, namespace):
         return sid == self.sid and (namespace or "/") == self.namespace
 
@@ -123,6 +146,7 @@ class Hook:
         with self._lock:
             self._messages.append(message)
             self._size += message.size
+            _taking[self] = None
 
     def note(self, message):
         """Keeps the rooms of this socket as they will be."""
@@ -138,4 +162,5 @@ class Hook:
         """The messages taken so far, which the answer has no longer."""
         with self._lock:
             messages, self._messages, self._size = self._messages, [], 0
+            _taking.pop(self, None)
         return messages

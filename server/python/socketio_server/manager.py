@@ -7,6 +7,7 @@ Who calls it: python-socketio; `attach` puts them in place. In processes that on
 import asyncio
 import json
 import logging
+import threading
 
 from socketio.async_pubsub_manager import AsyncPubSubManager
 from socketio.pubsub_manager import PubSubManager
@@ -41,14 +42,28 @@ class _Passing:
     def _pass_on(self, message):
         """Yields what is to be sent by the link: nothing, if the hook's answer takes it."""
         hook = hooks.current()
+        earlier = self._earlier(hook, message)
+        for other in earlier:
+            yield from self._directly(other)
         if hook is None or not hook.is_open:
             yield message
-        elif hook.is_ours and hook.takes(message) and (not hook.is_direct or self.link.is_down):
+        elif hook.is_ours and hook.takes(message) and (self.link.is_down or not (hook.is_direct or earlier)):
             hook.add(message)
         else:
             yield from self._directly(hook)
             hook.note(message)
             yield message
+
+    def _earlier(self, hook, message):
+        """Hooks whose answers would bring too late what was emitted before this message."""
+        if self.link.is_down:
+            return []
+        return [other for other in hooks.taking() if other is not hook and other.is_before(hook, message)]
+
+    def _before(self, hook, message):
+        """Yields what is to be there before a question that is asked in the name of this hook."""
+        for other in (*self._earlier(hook, message), hook):
+            yield from self._directly(other)
 
     def _directly(self, hook):
         """Yields what the hook has taken so far. From now on its handler's messages go by the link, too."""
@@ -72,6 +87,8 @@ class Manager(_Passing, PubSubManager):
     def __init__(self, api="http://127.0.0.1:8001", api_key=None, link=None):
         super().__init__(write_only=True)
         self.link = link or ApiLink(api if isinstance(api, Api) else Api(api, api_key), self.host_id)
+        # Held while messages go their way, so that no thread overtakes another within its own.
+        self._turn = threading.RLock()
 
     def emit(self, event, data=None, namespace=None, room=None, skip_sid=None, callback=None, to=None, **kwargs):
         room = room if to is None else to
@@ -85,13 +102,15 @@ class Manager(_Passing, PubSubManager):
 
     def _ask(self, message, callback):
         hook = hooks.current()
-        for earlier in self._directly(hook):
-            self.link.send(earlier)
-        self.link.ask(message, hooks.within(hook, callback))
+        with self._turn:
+            for earlier in self._before(hook, message):
+                self.link.send(earlier)
+            self.link.ask(message, hooks.within(hook, callback))
 
     def _send(self, message):
-        for due in self._pass_on(message):
-            self.link.send(due)
+        with self._turn:
+            for due in self._pass_on(message):
+                self.link.send(due)
 
     def _publish(self, data):
         self._send(self._other(data))
@@ -105,8 +124,9 @@ class Manager(_Passing, PubSubManager):
     def go_direct(self):
         """What the handler emitted so far gets to the server before what it is about to start does."""
         if not self.link.is_down:
-            for message in self._directly(hooks.current()):
-                self.link.send(message)
+            with self._turn:
+                for message in self._directly(hooks.current()):
+                    self.link.send(message)
 
 
 class AsyncManager(_Passing, AsyncPubSubManager):
@@ -117,6 +137,15 @@ class AsyncManager(_Passing, AsyncPubSubManager):
     def __init__(self, api="http://127.0.0.1:8001", api_key=None, link=None):
         super().__init__(write_only=True)
         self.link = link or ApiLink(api if isinstance(api, Api) else Api(api, api_key), self.host_id)
+        self._loop = self._lock = None
+
+    @property
+    def _turn(self):
+        """Held while messages go their way, which takes a while with a queue: tasks take turns as they came."""
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:
+            self._loop, self._lock = loop, asyncio.Lock()
+        return self._lock
 
     async def emit(self, event, data=None, namespace=None, room=None, skip_sid=None, callback=None, to=None, **kwargs):
         room = room if to is None else to
@@ -130,9 +159,10 @@ class AsyncManager(_Passing, AsyncPubSubManager):
 
     async def _ask(self, message, callback):
         hook = hooks.current()
-        for earlier in self._directly(hook):
-            await _finished(self.link.send(earlier))
-        await _finished(self.link.ask(message, self._on_loop(hooks.within(hook, callback))))
+        async with self._turn:
+            for earlier in self._before(hook, message):
+                await _finished(self.link.send(earlier))
+            await _finished(self.link.ask(message, self._on_loop(hooks.within(hook, callback))))
 
     def _on_loop(self, callback):
         """The callback as other threads may call it: it runs on the loop of now."""
@@ -158,8 +188,9 @@ class AsyncManager(_Passing, AsyncPubSubManager):
         return called
 
     async def _send(self, message):
-        for due in self._pass_on(message):
-            await _finished(self.link.send(due))
+        async with self._turn:
+            for due in self._pass_on(message):
+                await _finished(self.link.send(due))
 
     async def _publish(self, data):
         await self._send(self._other(data))

@@ -180,6 +180,40 @@ async def work(sid):
     await sio.emit("accepted", to=sid)
 
 
+one_waits, other_was_here = asyncio.Event(), asyncio.Event()
+
+
+@sio.on("wait-for-other")
+async def wait_for_other(sid):
+    await sio.emit("in order", 1)
+    one_waits.set()
+    await asyncio.wait_for(other_was_here.wait(), 10)
+    await sio.emit("in order", 3)
+
+
+@sio.event
+async def other(sid):
+    await asyncio.wait_for(one_waits.wait(), 10)
+    await sio.emit("in order", 2)
+    other_was_here.set()
+
+
+@sio.on("many-tasks")
+async def many_tasks(sid):
+    order = []
+
+    async def run(task):
+        for step in range(4):
+            await asyncio.sleep(0)
+            order.append([task, step])
+            await sio.emit("of a task", [task, step])
+
+    await sio.emit("started")
+    await asyncio.gather(*(run(task) for task in range(50)))
+    await sio.emit("ended")
+    return order
+
+
 @sio.on("*", namespace="/any")
 async def anything(event, sid, *args):
     return [event, *args]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import threading
 
 import flask_socketio
 from flask import Flask, request, session
@@ -166,6 +167,24 @@ def work():
     emit("started")
     socketio.start_background_task(run)
     emit("accepted")
+
+
+one_waits, other_was_here = threading.Event(), threading.Event()
+
+
+@socketio.on("wait-for-other")
+def wait_for_other():
+    emit("in order", 1, broadcast=True)
+    one_waits.set()
+    other_was_here.wait(10)
+    emit("in order", 3, broadcast=True)
+
+
+@socketio.on("other")
+def other():
+    one_waits.wait(10)
+    emit("in order", 2, broadcast=True)
+    other_was_here.set()
 
 
 @socketio.on("*", namespace="/any")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import threading
 from urllib.parse import parse_qs
 
 import socketio
@@ -163,6 +164,24 @@ def work(sid):
     sio.emit("started", to=sid)
     sio.start_background_task(run)
     sio.emit("accepted", to=sid)
+
+
+one_waits, other_was_here = threading.Event(), threading.Event()
+
+
+@sio.on("wait-for-other")
+def wait_for_other(sid):
+    sio.emit("in order", 1)
+    one_waits.set()
+    other_was_here.wait(10)
+    sio.emit("in order", 3)
+
+
+@sio.event
+def other(sid):
+    one_waits.wait(10)
+    sio.emit("in order", 2)
+    other_was_here.set()
 
 
 @sio.on("*", namespace="/any")
