@@ -314,7 +314,7 @@ async fn emits_from_the_command_line_are_for_those_who_are_named() {
         assert_eq!(server.call(&format!("PATCH /api/v1/sockets/{sid}"), "", change).await.status, 200);
     }
     let (except_a, url) = (format!("sid={a}"), format!("http://{}", server.admin.expect("an admin listener")));
-    let rows: [(&[&str], [bool; 4]); 10] = [
+    let rows: [(&[&str], [bool; 4]); 12] = [
         (&[], [true; 4]),
         (&["--room", "r"], [true, true, false, false]),
         (&["--room", "r", "--room", "s"], [true, true, true, false]),
@@ -325,13 +325,17 @@ async fn emits_from_the_command_line_are_for_those_who_are_named() {
         (&["--except", "room=s", "--except", &except_a], [false, false, false, true]),
         (&["--room", "r", "--except", "room=s"], [true, false, false, false]),
         (&["--user", "nobody"], [false; 4]),
+        // Ids may begin so.
+        (&["--sid", "-x"], [false; 4]),
+        (&["--sid", "--room", "--user", "-"], [false; 4]),
     ];
     for (row, (flags, meant)) in rows.into_iter().enumerate() {
-        let (words, row) = (flags.join(" "), row.to_string());
+        let (words, row) = (flags.join(" "), format!("-{row}"));
         let _row = Row(&words);
         let output = run(BINARY, &[&["emit", "e", &row, "--url", &url], flags].concat()).await;
         let sockets = meant.iter().filter(|is_meant| **is_meant).count();
-        assert_eq!(String::from_utf8_lossy(&output.stdout), format!("{{\"sockets\":{sockets}}}\n"));
+        let said = [output.stdout, output.stderr].concat();
+        assert_eq!(String::from_utf8_lossy(&said), format!("{{\"sockets\":{sockets}}}\n"));
         for (client, _) in clients.iter_mut().zip(meant).filter(|(_, is_meant)| *is_meant) {
             assert_eq!(client.text().await, format!("42[\"e\",{row}]"), "and nothing of the rows before");
         }

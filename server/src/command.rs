@@ -111,16 +111,16 @@ pub(crate) struct Emit {
     /// Name of the event
     pub(crate) event: String,
     /// Its arguments, each as JSON
-    #[arg(value_name = "JSON")]
+    #[arg(value_name = "JSON", allow_negative_numbers = true)]
     pub(crate) args: Vec<String>,
     /// To the members of this room; may be repeated [default: to everybody]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
     pub(crate) room: Vec<String>,
     /// To the sockets of this user; may be repeated
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
     pub(crate) user: Vec<String>,
     /// To the socket with this id; may be repeated
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", allow_hyphen_values = true)]
     pub(crate) sid: Vec<String>,
     /// But not to them: room=NAME, user=NAME or sid=ID; may be repeated
     #[arg(long, value_name = "WHO=NAME", value_parser = exception)]
