@@ -105,7 +105,8 @@ async fn bytes_are_counted_once_they_have_left_and_shown_while_they_wait() {
     let server = start("bytes", "").await;
     let (mut websocket, _) = socket::connect(server.endpoint(), "/").await;
     let mut polling = polls(&server).await;
-    comes_to(&server, "send_queue_bytes", 0.0).await;
+    // What opens both, and lets both in.
+    comes_to(&server, "packets_sent_total", 4.0).await;
     let sent = |metrics: &str, transport| {
         figure(metrics, &format!("bytes_sent_total{{transport=\"{transport}\"}}")).expect("there from the start")
     };
@@ -217,7 +218,8 @@ async fn who_comes_back_is_counted_by_what_becomes_of_it() {
         let now = metrics(&server).await;
         assert_eq!(names.each_ref().map(|name| figure(&now, name)), expected.map(Some));
         drop(client);
-        comes_to(&server, "connections{transport=\"websocket\"}", 0.0).await;
+        // While it leaves, nobody can have its session.
+        within(async { while !server.ask("/api/v1/stats").await.body.contains("\"sockets\":0,") {} }).await;
     }
     // That of another process.
     let other = start("recovery_other", "[recovery]\nmode = 'full'\n").await;

@@ -241,8 +241,8 @@ impl Metrics {
     }
 
     pub(crate) fn sent(&self, transport: Transport, packets: u64, bytes: u64) {
-        self.packets_sent.inc_by(packets);
         self.bytes_sent.of(transport).inc_by(bytes);
+        self.packets_sent.inc_by(packets);
     }
 
     /// How many rooms and sockets a namespace has.
