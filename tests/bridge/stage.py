@@ -3,6 +3,8 @@
 import asyncio
 import copy
 import json
+import urllib.request
+from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
@@ -72,13 +74,19 @@ class Served(Behind):
         attach = json.dumps({name: option for name, option in attach.items() if option is not None})
         self._start(version, kind, kind + "_app:app", folder, PYTHONPATH=str(HERE / "apps"), ATTACH=attach, **options)
 
+    def get(self, path):
+        with urllib.request.urlopen(self.address + path, timeout=LIMIT) as answer:
+            return answer.read()
+
 
 class Client(socketio.AsyncClient):
-    """The official client. `events` is all that it heard, in order; `answers` are what it answers to some of them."""
+    """The official client. `events` is all that it heard, in order, without those whose names are in `ignored`; `answers`
+    are what it answers to some of them."""
 
-    def __init__(self, name, namespaces):
+    def __init__(self, name, namespaces, ignored=()):
         super().__init__(reconnection=False)
         self.name = name
+        self.ignored = ignored
         self.events = []
         self.answers = {}
         self.ended = None
@@ -92,7 +100,7 @@ class Client(socketio.AsyncClient):
 
     def _listener(self, namespace):
         async def listen(event, *args):
-            if event in ("came", "went") and args[0]["user"] == WITNESS:
+            if event in self.ignored or event in ("came", "went") and args[0]["user"] == WITNESS:
                 return None
             self.events.append((event if namespace == "/" else namespace + " " + event, *args))
             self._change()
@@ -149,6 +157,17 @@ class Client(socketio.AsyncClient):
     async def ask(self, event, *args, namespace="/"):
         """What the application returns."""
         return await self.call(event, args, namespace, timeout=LIMIT)
+
+
+@asynccontextmanager
+async def connected(served, *names):
+    """Clients of one of these tests' applications. When one goes, all others are told."""
+    clients = [Client(name, ["/"], ignored=["gone"]) for name in names]
+    for client in clients:
+        await client.connect(served.address, transports=["websocket"])
+    yield clients
+    for client in clients:
+        await client.leave()
 
 
 class Scene:

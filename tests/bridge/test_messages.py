@@ -150,9 +150,9 @@ def test_the_log_says_what_to_do_when_messages_are_refused(recorded, started, st
     assert "key of the tests" not in app.process.log
 
 
-def run(code, *arguments):
-    """A program of its own with the newest python-socketio; what it wrote."""
-    python = REPOSITORY / f"target/bridge/{VERSIONS[-1]}/bin/python"
+def run(code, *arguments, version=VERSIONS[-1]):
+    """A program of its own with this python-socketio; what it wrote."""
+    python = REPOSITORY / f"target/bridge/{version}/bin/python"
     done = subprocess.run([python, "-c", code, *arguments], capture_output=True, text=True, timeout=LIMIT)
     return done.stdout, done.stderr
 
@@ -255,3 +255,10 @@ except (TypeError, ValueError) as error:
 def test_a_mistake_is_told_at_once(change, message):
     out, log = run(ATTACH.format(change))
     assert out.startswith(message), log
+
+
+@pytest.mark.parametrize(("version", "is_told"), [("5.10", True), ("5.13", True), ("5.18", False)])
+def test_a_queue_with_messages_that_nobody_will_read_is_told_at_once(version, is_told):
+    queue = "options['sio'] = socketio.Server(client_manager=socketio.PubSubManager(), async_mode='threading')"
+    out, log = run(ATTACH.format(queue), version=version)
+    assert out == "" and ("does not read the pickles" in log) == is_told

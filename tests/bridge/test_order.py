@@ -3,12 +3,11 @@
 import asyncio
 import statistics
 import time
-from contextlib import asynccontextmanager
 
 import pytest
 
 from conftest import KINDS, VERSIONS
-from stage import Client, Served
+from stage import Served, connected
 
 # Seconds that TCP would hold back what is written in two parts.
 DELAYED = 0.04
@@ -19,17 +18,6 @@ def served(request, tmp_path_factory):
     stage = Served(VERSIONS[-1], request.param, tmp_path_factory.mktemp(request.param))
     yield stage
     stage.stop()
-
-
-@asynccontextmanager
-async def connected(served, *names):
-    """Clients by these names."""
-    clients = [Client(name, ["/"]) for name in names]
-    for client in clients:
-        await client.connect(served.address, transports=["websocket"])
-    yield clients
-    for client in clients:
-        await client.leave()
 
 
 def test_what_comes_behind_a_question_does_not_wait_for_its_answer(served):

@@ -6,8 +6,8 @@ Who calls it: applications, once, when all else is set up.
 import logging
 
 import socketio
+from socketio import pubsub_manager
 from socketio.async_pubsub_manager import AsyncPubSubManager
-from socketio.pubsub_manager import PubSubManager
 
 from .api import Api
 from .asgi import ASGIMiddleware
@@ -70,8 +70,13 @@ def attach(app, sio, path="/_socketio", secret=None, api=None, api_key=None, uns
 
 def _replace(server, client, is_async, has_queue):
     """Has the server ask and tell the server that holds its sockets now."""
-    queue_kind = AsyncPubSubManager if is_async else PubSubManager
+    queue_kind = AsyncPubSubManager if is_async else pubsub_manager.PubSubManager
     link = QueueLink(server.manager) if has_queue and isinstance(server.manager, queue_kind) else None
+    if link and hasattr(pubsub_manager, "pickle"):
+        log.error(
+            "socketio-server does not read the pickles that this python-socketio writes into its queue; upgrade to 5.14 or "
+            "later, or give attach() the api of the server"
+        )
     server.manager = (AsyncManager if is_async else Manager)(client, link=link)
     server.manager.set_server(server)
     server.manager_initialized = True

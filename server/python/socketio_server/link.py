@@ -3,11 +3,17 @@ What it is not: the choice between an answer and these (`manager`).
 Who calls it: `manager`.
 """
 
+import asyncio
 import contextvars
 import itertools
+import threading
 from concurrent.futures import Future
 
 from . import binary
+
+# How often, and for how many seconds each time, the first question waits to hear the queue.
+KNOCKS = 40
+KNOCK_TIME = 0.05
 
 
 class ApiLink:
@@ -59,18 +65,48 @@ class QueueLink:
         return self._emit(message, None)
 
     def ask(self, message, callback):
-        if not self._is_listening:
-            self._is_listening = True
-            # What listens for answers is not part of the hook that is handled just now.
-            contextvars.Context().run(self.manager.initialize)
+        if self._is_listening:
+            return self._emit(message, callback)
+        self._is_listening = True
+        # What listens for answers is not part of the hook that is handled just now.
+        contextvars.Context().run(self.manager.initialize)
+        if asyncio.iscoroutinefunction(self.manager._publish):
+            return self._ask_first_async(message, callback)
+        return self._ask_first(message, callback)
+
+    def _ask_first(self, message, callback):
+        """The first question waits until its answer will be heard."""
+        heard = threading.Event()
+        for _ in range(KNOCKS):
+            self.manager._publish(self._knock(heard.set))
+            if heard.wait(KNOCK_TIME):
+                break
         return self._emit(message, callback)
+
+    async def _ask_first_async(self, message, callback):
+        heard = asyncio.Event()
+        for _ in range(KNOCKS):
+            await self.manager._publish(self._knock(heard.set))
+            try:
+                await asyncio.wait_for(heard.wait(), KNOCK_TIME)
+                break
+            except asyncio.TimeoutError:
+                pass
+        return await self._emit(message, callback)
+
+    def _knock(self, heard):
+        """An answer to ourselves, which comes back once we listen."""
+        host_id = self.manager.host_id
+        number = self.manager._generate_ack_id(host_id, heard)
+        return {"method": "callback", "host_id": host_id, "sid": host_id, "namespace": "/", "id": number, "args": []}
 
     def _emit(self, message, callback):
         fields = message.fields
         rooms = fields["rooms"]
         return self.manager.emit(
             fields["event"],
-            message.data,
+            # `None` would be the argument `null` to those who read the queue without python-socketio.
+            () if message.data is None else message.data,
             namespace=message.namespace,
             room=rooms[0] if rooms and len(rooms) == 1 else rooms,
             skip_sid=fields["skipped"] or None,

@@ -10,7 +10,8 @@ from fastapi import FastAPI
 
 from socketio_server import attach
 
-sio = socketio.AsyncServer(async_mode="asgi")
+queue = os.environ.get("MESSAGE_QUEUE")
+sio = socketio.AsyncServer(async_mode="asgi", client_manager=queue and socketio.AsyncRedisManager(queue))
 pages = FastAPI()
 
 

@@ -12,7 +12,12 @@ from socketio_server import attach
 
 app = Flask(__name__)
 app.secret_key = "for tests"
-socketio = SocketIO(app, async_mode="threading", manage_session=os.environ.get("MANAGE_SESSION") != "no")
+socketio = SocketIO(
+    app,
+    async_mode="threading",
+    manage_session=os.environ.get("MANAGE_SESSION") != "no",
+    message_queue=os.environ.get("MESSAGE_QUEUE"),
+)
 
 
 @app.post("/login/<name>")

@@ -9,7 +9,8 @@ import socketio
 
 from socketio_server import attach
 
-sio = socketio.Server(async_mode="threading")
+queue = os.environ.get("MESSAGE_QUEUE")
+sio = socketio.Server(async_mode="threading", client_manager=queue and socketio.RedisManager(queue))
 
 
 def pages(environ, start_response):
