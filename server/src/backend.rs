@@ -7,6 +7,7 @@ mod answer;
 mod backoff;
 mod breaker;
 mod client;
+mod current;
 mod effect;
 mod hook;
 mod leaving;
@@ -20,12 +21,12 @@ mod turns;
 
 use std::{
     fmt,
-    sync::Arc,
+    sync::{Arc, PoisonError, RwLock},
     time::{Duration, Instant},
 };
 
 use serde_json::value::RawValue;
-use socketio::{Args, ConnectError, DisconnectReason, Glob, Socket};
+use socketio::{Args, ConnectError, DisconnectReason, Socket};
 use tokio::sync::watch;
 use tracing::{debug, warn};
 
@@ -36,15 +37,14 @@ use crate::{
     pace::Pace,
     sockets::Sockets,
 };
-use breaker::{Breaker, Sign};
-use client::{Client, ClientError};
+use breaker::Sign;
+use client::ClientError;
+use current::Current;
 use hook::{Hook, token};
 use leaving::Leaving;
 use message::{Happening, Parts};
 use outcome::{judge, sign};
-use pacer::Pacer;
-use queue::{Bounds, Full, Kind, Queue};
-use schedule::Schedule;
+use queue::{Full, Kind};
 use turns::{Landed, Turns, Waiting};
 
 pub(crate) use answer::{Answer, Told};
@@ -57,7 +57,8 @@ const DISCONNECT: usize = 1 << 10;
 
 /// All backends.
 pub(crate) struct Backends {
-    list: Vec<Arc<Backend>>,
+    /// Taken for each hook, and by `replace`.
+    list: RwLock<Arc<[Arc<Backend>]>>,
     sockets: Arc<Sockets>,
     /// Names this run of the server: after another start no socket of the one before is there.
     node: Arc<str>,
@@ -73,10 +74,9 @@ pub(crate) struct Backends {
 
 /// One of them.
 struct Backend {
-    options: config::Backend,
-    namespaces: Vec<Glob>,
-    events: Vec<Glob>,
-    client: Client,
+    name: String,
+    /// Taken for each attempt, and by `replace`.
+    current: RwLock<Arc<Current>>,
     turns: Turns,
     metrics: Arc<Metrics>,
     failures: Pace,
@@ -121,12 +121,8 @@ impl Backends {
     /// # Errors
     /// [`BackendError`].
     pub(crate) fn new(config: &Config, sockets: &Arc<Sockets>) -> Result<Arc<Self>, BackendError> {
-        let list = config.backend.0.iter().map(|options| {
-            let backend = Backend::new(options, &sockets.metrics).map(Arc::new);
-            backend.map_err(|error| BackendError { name: options.name.clone(), error })
-        });
-        Ok(Arc::new(Self {
-            list: list.collect::<Result<_, _>>()?,
+        let backends = Self {
+            list: RwLock::new(Arc::new([])),
             sockets: sockets.clone(),
             node: token("n_").into(),
             connect_timeout: config.engine.connect_timeout,
@@ -134,13 +130,48 @@ impl Backends {
             tells_recovered: config.recovery.hook,
             closing: watch::Sender::new(false),
             leaving: watch::Sender::new(0),
-        }))
+        };
+        backends.replace(&config.backend.0)?;
+        Ok(Arc::new(backends))
+    }
+
+    /// Takes these in place of those that are there. One with the name of another stays that, with what it has to do,
+    /// which from now on is done by its new options.
+    ///
+    /// # Errors
+    /// [`BackendError`]; nothing changes then.
+    pub(crate) fn replace(&self, options: &[config::Backend]) -> Result<(), BackendError> {
+        let current = options
+            .iter()
+            .map(|options| Current::new(options).map_err(|error| BackendError { name: options.name.clone(), error }));
+        let current = current.collect::<Result<Vec<_>, _>>()?;
+        let before = self.list();
+        let list = current.into_iter().map(|current| {
+            let same = before.iter().find(|backend| backend.name == current.options.name);
+            match same {
+                Some(backend) => {
+                    backend.take(current);
+                    backend.clone()
+                }
+                None => Arc::new(Backend::new(current, &self.sockets.metrics)),
+            }
+        });
+        *self.list.write().unwrap_or_else(PoisonError::into_inner) = list.collect();
+        Ok(())
+    }
+
+    fn list(&self) -> Arc<[Arc<Backend>]> {
+        self.list.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The first backend for sockets of this namespace that is one of these.
-    fn find(&self, socket: &Socket, is_meant: impl Fn(&config::Backend) -> bool) -> Option<&Arc<Backend>> {
+    fn find(&self, socket: &Socket, is_meant: impl Fn(&Current) -> bool) -> Option<Arc<Backend>> {
         let namespace = socket.namespace_name();
-        self.list.iter().find(|backend| matches(&backend.namespaces, namespace) && is_meant(&backend.options))
+        let is_found = |backend: &&Arc<Backend>| {
+            let current = backend.current();
+            current.is_for(namespace) && is_meant(&current)
+        };
+        self.list().iter().find(is_found).cloned()
     }
 
     /// A client asks to join that has sent this with its CONNECT. `is_known` says that its token tells who it is. Its
@@ -150,14 +181,14 @@ impl Backends {
     /// # Errors
     /// [`Refused`].
     pub(crate) async fn connect(&self, socket: &Socket, auth: Box<RawValue>, is_known: bool) -> Result<(), Refused> {
-        let is_asked = |options: &config::Backend| match options.connect {
+        let is_asked = |current: &Current| match current.options.connect {
             About::Nobody => false,
             About::Strangers => !is_known,
             About::Everybody => true,
         };
         let is_told = self.tells_recovered || !socket.recovered();
         match self.find(socket, is_asked).filter(|_| is_told) {
-            Some(backend) => self.ask_to_join(backend, socket, auth).await,
+            Some(backend) => self.ask_to_join(&backend, socket, auth).await,
             None => Ok(()),
         }
     }
@@ -238,9 +269,7 @@ impl Backends {
         args: &Args,
         wants_ack: bool,
     ) -> Option<impl Future<Output = Asked> + Send + use<>> {
-        let namespace = socket.namespace_name();
-        let mut found = self.list.iter().filter(|backend| matches(&backend.namespaces, namespace));
-        let backend = found.find(|backend| matches(&backend.events, event))?.clone();
+        let backend = self.find(socket, |current| current.takes(event))?;
         let mut hook = self.hook(Kind::Event, socket, Happening::event(event, args, wants_ack));
         let waiting = backend.wait(&hook);
         Some(async move {
@@ -255,14 +284,14 @@ impl Backends {
     /// away, which are left to the caller.
     pub(crate) fn carry_out(&self, socket: &Socket, answer: &Answer) {
         if let Some(backend) = self.find(socket, |_| true) {
-            self.carry_out_for(backend, socket, Kind::Event, answer);
+            self.carry_out_for(&backend, socket, Kind::Event, answer);
         }
     }
 
     fn carry_out_for(&self, backend: &Backend, socket: &Socket, kind: Kind, answer: &Answer) {
         effect::carry_out(&self.sockets, socket, kind, answer, |error| {
             if backend.failures.is_due(Instant::now()) {
-                warn!(backend = backend.options.name, hook = kind.name(), %error, "an action was left out");
+                warn!(backend = backend.name, hook = kind.name(), %error, "an action was left out");
             }
         });
     }
@@ -272,7 +301,7 @@ impl Backends {
     pub(crate) fn leave(self: &Arc<Self>, socket: &Socket, reason: DisconnectReason) {
         let Some(Stay { since }) = socket.get::<Option<Stay>>().and_then(|stay| *stay) else { return };
         socket.set(None::<Stay>);
-        let Some(backend) = self.find(socket, |options| options.disconnect).cloned() else { return };
+        let Some(backend) = self.find(socket, |current| current.options.disconnect) else { return };
         let hook = self.hook(Kind::Disconnect, socket, Happening::disconnect(reason, since.elapsed()));
         let waiting = backend.wait(&hook);
         let leaving = Leaving::new(self.clone());
@@ -282,7 +311,7 @@ impl Backends {
     /// The server ends: nobody is asked about clients who want to join any more, and disconnects have no pace.
     pub(crate) fn close(&self) {
         self.closing.send_replace(true);
-        for backend in &self.list {
+        for backend in self.list().iter() {
             backend.turns.hurry();
         }
     }
@@ -309,27 +338,29 @@ impl Backends {
 }
 
 impl Backend {
-    fn new(options: &config::Backend, metrics: &Arc<Metrics>) -> Result<Self, ClientError> {
-        let globs = |names: &[String]| names.iter().map(|name| Glob::new(name)).collect::<Vec<_>>();
-        let namespaces: Vec<_> = options.namespaces.iter().map(|name| name.0.clone()).collect();
-        let queue = Queue::new(Bounds {
-            hooks: options.queue,
-            per_line: options.queue_per_socket,
-            bytes: options.queue_bytes.0,
-            is_ordered: options.ordering == config::Ordering::Socket,
-        });
-        let breaker = Breaker::new(options.breaker_failures, options.breaker_pause);
-        let schedule = Schedule::new(queue, breaker, Pacer::new(options.disconnect_rate), options.max_in_flight);
-        let gauges = metrics.of_backend(&options.name);
-        Ok(Self {
-            namespaces: globs(&namespaces),
-            events: globs(&options.events),
-            client: Client::new(options)?,
-            turns: Turns::new(&options.name, schedule, gauges),
+    fn new(current: Current, metrics: &Arc<Metrics>) -> Self {
+        let name = current.options.name.clone();
+        Self {
+            turns: Turns::new(&name, current.terms(), metrics.of_backend(&name)),
+            current: RwLock::new(Arc::new(current)),
             metrics: metrics.clone(),
             failures: Pace::default(),
-            options: options.clone(),
-        })
+            name,
+        }
+    }
+
+    /// Takes other options, unless they are the same.
+    fn take(&self, current: Current) {
+        if self.current().options == current.options {
+            return;
+        }
+        let terms = current.terms();
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(current);
+        self.turns.adjust(terms);
+    }
+
+    fn current(&self) -> Arc<Current> {
+        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Takes a place for a hook behind all others of its socket.
@@ -357,7 +388,7 @@ impl Backend {
             let (reply, sign) = self.ask(hook).await;
             let landed = turn.land(sign);
             let passes = reply.as_ref().is_err_and(Unavailable::may_pass);
-            if !passes || attempt as usize >= self.options.retries {
+            if !passes || attempt as usize >= self.current().options.retries {
                 return Ok((reply, landed));
             }
             tokio::time::sleep(backoff::wait(attempt, backoff::random())).await;
@@ -368,25 +399,26 @@ impl Backend {
 
     /// Asks once.
     async fn ask(&self, hook: &mut Hook) -> (Result<Reply, Unavailable>, Sign) {
-        let parts = Parts { request: self.options.include_request, rooms: self.options.include_rooms };
-        let body = hook.body(parts);
+        let current = self.current();
+        let options = &current.options;
+        let body = hook.body(Parts { request: options.include_request, rooms: options.include_rooms });
         let (start, kind) = (Instant::now(), hook.kind.name());
-        let response = self.client.ask(hook.kind, &hook.id, body, self.options.timeout).await;
+        let response = current.client.ask(hook.kind, &hook.id, body, options.timeout).await;
         let reply = judge(&response, hook.socket.namespace_name());
         let code = match (&response, &reply) {
             (_, Err(Unavailable::Malformed(_))) => "malformed",
             (Ok(response), _) => response.status.as_str(),
             (Err(fault), _) => fault.name(),
         };
-        self.metrics.hook(&self.options.name, kind, code, start.elapsed().as_secs_f64());
+        self.metrics.hook(&self.name, kind, code, start.elapsed().as_secs_f64());
         match &reply {
             Err(why) if self.failures.is_due(Instant::now()) => match why {
                 Unavailable::Malformed(what) => {
-                    warn!(backend = self.options.name, hook = kind, %what, "the answer to a hook makes no sense");
+                    warn!(backend = self.name, hook = kind, %what, "the answer to a hook makes no sense");
                 }
-                _ => warn!(backend = self.options.name, hook = kind, code, "a hook was not answered"),
+                _ => warn!(backend = self.name, hook = kind, code, "a hook was not answered"),
             },
-            Ok(Reply::Refused(_)) => debug!(backend = self.options.name, hook = kind, code, "a hook was refused"),
+            Ok(Reply::Refused(_)) => debug!(backend = self.name, hook = kind, code, "a hook was refused"),
             _ => {}
         }
         (reply, sign(&response))
@@ -394,15 +426,11 @@ impl Backend {
 
     /// A hook comes to nothing, for a reason of a closed list.
     fn drop_hook(&self, kind: Kind, reason: &str) {
-        self.metrics.hook_dropped(&self.options.name, reason);
+        self.metrics.hook_dropped(&self.name, reason);
         if self.failures.is_due(Instant::now()) {
-            warn!(backend = self.options.name, hook = kind.name(), reason, "a hook was left out");
+            warn!(backend = self.name, hook = kind.name(), reason, "a hook was left out");
         }
     }
-}
-
-fn matches(globs: &[Glob], name: &str) -> bool {
-    globs.iter().any(|glob| glob.matches(name))
 }
 
 /// What a client is told whom its backend does not want; python-socketio's words if the backend has none.

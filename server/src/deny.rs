@@ -1,6 +1,8 @@
 //! What it is: paths that are not passed on to the application, however they are written.
 //! What it is not: a check of who asks: nobody's requests with these paths are passed on.
-//! Who calls it: `upstream`, for what is configured; `front`, for its own paths.
+//! Who calls it: `upstream`, for what is configured; `front`, for its own paths; `reload`.
+
+use crate::config::Config;
 
 /// How often a path may be encoded. What is encoded more often hides something.
 const MAX_DECODED: usize = 4;
@@ -10,6 +12,18 @@ const MAX_DECODED: usize = 4;
 pub(crate) struct Deny(Vec<String>);
 
 impl Deny {
+    /// What is not passed on to the application by this configuration: hooks are the server's alone, too.
+    pub(crate) fn of(config: &Config) -> Self {
+        let of_backends = config.backend.0.iter().filter(|backend| backend.url.is_behind(&config.proxy.upstream));
+        let listed = config.proxy.deny.iter().map(|path| &*path.0);
+        Self::new(listed.chain(of_backends.map(|backend| backend.url.path())))
+    }
+
+    /// Whether all of these are denied, too.
+    pub(crate) fn includes(&self, others: &Self) -> bool {
+        others.0.iter().all(|path| self.has(path))
+    }
+
     /// Denies these paths, which are as an application sees them.
     pub(crate) fn new<'a>(paths: impl IntoIterator<Item = &'a str>) -> Self {
         Self(paths.into_iter().map(|path| joined(&segments(&path.to_lowercase()))).collect())

@@ -34,6 +34,7 @@ mod playground;
 mod proxies;
 mod pubsub;
 mod redis;
+mod reload;
 mod request;
 mod room_name;
 mod rooms;

@@ -111,7 +111,7 @@ fn of_one(config: &config::Config, options: &config::Namespace, shared: &Shared<
         sockets: sockets.clone(),
         metrics,
         backends: backends.clone(),
-        gate: Gate::new(options.auth.unwrap_or(config.auth.mode), tokens.clone()),
+        gate: Gate(tokens.clone()),
         rules: rulebook.of(&options.name.0),
         seats: Seats::new(options.max_connections, Some(seats)),
         of_users: Seats::new(options.max_per_user, None),
@@ -207,7 +207,7 @@ impl Space {
 
     /// Gives the socket its user, its seat and its rooms.
     async fn join(&self, socket: &Socket, auth: Box<RawValue>) -> Result<(), Refused> {
-        self.gate.check(socket, &auth, self.rules.asks_for())?;
+        self.gate.check(socket, &auth, self.rules.auth(), self.rules.asks_for())?;
         let namespace = socket.namespace_name();
         let full = || Refused::new("limit", "Too many connections");
         socket.set(Some(self.seats.take(namespace).ok_or_else(full)?));

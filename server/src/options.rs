@@ -139,9 +139,12 @@ fn event_rate(limits: &config::Limits) -> Option<EventRate> {
     (per_second > 0).then_some(EventRate { per_second, burst, on_excess })
 }
 
-/// Headers of handshakes that somebody asks for later.
-fn kept_headers(config: &config::Config) -> BTreeSet<String> {
-    let sources = if config.wants_tokens() { &config.auth.jwt.sources[..] } else { &[] };
+/// Headers of handshakes that somebody asks for later, or may when the configuration is read again: those of tokens
+/// where there are keys for these.
+pub(crate) fn kept_headers(config: &config::Config) -> BTreeSet<String> {
+    let config::Jwt { sources, secret, public_key_file, .. } = &config.auth.jwt;
+    let has_keys = !secret.is_empty() || !public_key_file.is_empty();
+    let sources = if config.wants_tokens() || has_keys { &sources[..] } else { &[] };
     let backends = &config.backend.0;
     let forwarded = backends.iter().flat_map(|backend| backend.forward_headers.iter().map(|name| name.0.as_str()));
     let of_backends = forwarded.chain(backends.iter().flat_map(|_| HEADERS));

@@ -13,7 +13,7 @@ use socketio::{Ack, Args, EmitError, Glob, JoinError, Room, Socket};
 
 use crate::{
     auth::Pass,
-    config::{self, Check, Content, Slot},
+    config::{self, AuthMode, Check, Config, Content, Slot},
     emitted::Emitted,
     member::{self, Member},
     slots::{Unfilled, Values},
@@ -26,8 +26,8 @@ const SOURCE: &str = "rule";
 /// What is emitted to a whole namespace goes by this name, so it is none of a room.
 const EVERYBODY: &str = "@all";
 
-/// The rules of one entry of namespaces. Clones are the same, also when they are replaced. The lock is taken for each
-/// event, for each client that joins, and by `replace`.
+/// The rules of one entry of namespaces, and who may join it. Clones are the same, also when they are replaced. The
+/// lock is taken for each event, for each client that joins, and by `replace`.
 #[derive(Clone)]
 pub(crate) struct Rules(Arc<RwLock<Arc<Current>>>);
 
@@ -35,8 +35,9 @@ pub(crate) struct Rules(Arc<RwLock<Arc<Current>>>);
 #[derive(Clone)]
 pub(crate) struct Rulebook(Arc<HashMap<String, Rules>>);
 
-/// Those that hold now.
+/// What holds now.
 struct Current {
+    auth: AuthMode,
     rules: Vec<(Glob, Arc<config::Rule>)>,
     /// Names of claims that slots ask for, those of `auto_join` among them.
     claims: BTreeSet<String>,
@@ -125,8 +126,10 @@ pub(crate) struct Prepared {
 }
 
 impl Rulebook {
-    pub(crate) fn new(namespaces: &[config::Namespace]) -> Self {
-        Self(Arc::new(namespaces.iter().map(|options| (options.name.0.clone(), Rules::new(options))).collect()))
+    pub(crate) fn new(config: &Config) -> Self {
+        let rules =
+            |options: &config::Namespace| (options.name.0.clone(), Rules::new(options, config.auth_of(options)));
+        Self(Arc::new(config.namespaces().iter().map(rules).collect()))
     }
 
     /// Those of an entry.
@@ -134,25 +137,28 @@ impl Rulebook {
         self.0.get(name).expect("all entries are there").clone()
     }
 
-    /// Takes new rules for entries that there are, and notes them with the entries.
-    pub(crate) fn replace(&self, namespaces: &mut [config::Namespace], new: &[config::Namespace]) {
-        for options in namespaces {
-            let found = new.iter().find(|new| new.name == options.name);
-            if let (Some(new), Some(rules)) = (found, self.0.get(&options.name.0)) {
-                options.rule = new.rule.clone();
-                rules.replace(options);
+    /// Takes what this says of entries that there are.
+    pub(crate) fn replace(&self, config: &Config) {
+        for options in config.namespaces().iter() {
+            if let Some(rules) = self.0.get(&options.name.0) {
+                rules.replace(options, config.auth_of(options));
             }
         }
     }
 }
 
 impl Rules {
-    fn new(options: &config::Namespace) -> Self {
-        Self(Arc::new(RwLock::new(Arc::new(Current::new(options)))))
+    fn new(options: &config::Namespace, auth: AuthMode) -> Self {
+        Self(Arc::new(RwLock::new(Arc::new(Current::new(options, auth)))))
     }
 
-    fn replace(&self, options: &config::Namespace) {
-        *self.0.write().expect("not poisoned: nobody panics while it is held") = Arc::new(Current::new(options));
+    fn replace(&self, options: &config::Namespace, auth: AuthMode) {
+        *self.0.write().expect("not poisoned: nobody panics while it is held") = Arc::new(Current::new(options, auth));
+    }
+
+    /// Who may join.
+    pub(crate) fn auth(&self) -> AuthMode {
+        self.current().auth
     }
 
     /// The first rule that is for events of this name.
@@ -172,10 +178,10 @@ impl Rules {
 }
 
 impl Current {
-    fn new(options: &config::Namespace) -> Self {
+    fn new(options: &config::Namespace, auth: AuthMode) -> Self {
         let rules = options.rule.0.iter().map(|rule| (Glob::new(&rule.on), Arc::new(rule.clone())));
         let claim = |slot: &Slot| if let Slot::Claim(way) = slot { way.first().cloned() } else { None };
-        Self { rules: rules.collect(), claims: options.slots().into_iter().filter_map(claim).collect() }
+        Self { auth, rules: rules.collect(), claims: options.slots().into_iter().filter_map(claim).collect() }
     }
 }
 

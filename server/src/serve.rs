@@ -14,7 +14,7 @@ use tokio::{
     sync::watch,
     task::JoinSet,
 };
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 use crate::{
     admin::Admin,
@@ -24,7 +24,7 @@ use crate::{
     backend::{BackendError, Backends},
     bundle::{Bundle, BundleError},
     command::Flags,
-    config::{Config, Jwt, Listen, Settled},
+    config::{Listen, Settled},
     deny::Deny,
     front::Front,
     journal::Journal,
@@ -36,6 +36,7 @@ use crate::{
     options, playground,
     proxies::Proxies,
     redis::Redis,
+    reload::Reloaded,
     rules::Rulebook,
     sockets::Sockets,
     supervisor,
@@ -91,7 +92,7 @@ pub(crate) async fn serve(settled: Settled, flags: Flags) -> Result<(), ServeErr
         _ => None,
     };
     let tokens = Tokens::load(&config.auth.jwt).map_err(ServeError::Keys)?;
-    let rulebook = Rulebook::new(&config.namespaces());
+    let rulebook = Rulebook::new(config);
     let metrics = Arc::new(Metrics::new(&config.metrics.event_labels));
     let sockets = Arc::new(Sockets::new(&config.namespaces(), metrics.clone()));
     let backends = Backends::new(config, &sockets).map_err(ServeError::Backend)?;
@@ -133,15 +134,12 @@ pub(crate) async fn serve(settled: Settled, flags: Flags) -> Result<(), ServeErr
     let clients = listeners::bind(&config.server.listen, tls.as_ref()).map_err(ServeError::Bind)?;
     let operators = listeners::bind(&apart, None).map_err(ServeError::Bind)?;
     announce::started(&settled, &clients, &operators, files);
-    let of_backends = config.backend.0.iter().filter(|backend| backend.url.is_behind(&config.proxy.upstream));
-    let denied = config.proxy.deny.iter().map(|path| &*path.0).chain(of_backends.map(|backend| backend.url.path()));
-    let denied = Deny::new(denied);
     let front = Front {
         io: io.clone(),
         bundle,
         paths: config.server.path.clone().into(),
         proxies: Arc::new(Proxies(config.server.trusted_proxies.clone())),
-        upstream: Upstream::new(&config.proxy, denied, &metrics).map(Arc::new),
+        upstream: Upstream::new(&config.proxy, Deny::of(config), &metrics).map(Arc::new),
         own: Arc::new(Deny::new(config.server.path.iter().map(|path| &*path.0))),
         admin: (*is_playground || is_shared).then(|| admin.clone()),
         is_playground: *is_playground,
@@ -155,7 +153,17 @@ pub(crate) async fn serve(settled: Settled, flags: Flags) -> Result<(), ServeErr
             socket.close();
         }
     }));
-    let reloaded = Reloaded { flags, config: config.clone(), keyring, tokens, rulebook, journal, tls };
+    let reloaded = Reloaded {
+        flags,
+        kept_headers: options::kept_headers(config),
+        config: config.clone(),
+        keyring,
+        tokens,
+        rulebook,
+        backends: backends.clone(),
+        journal,
+        tls,
+    };
     tokio::spawn(reloaded.on(hangup));
     supervisor::ready();
 
@@ -253,53 +261,6 @@ fn reached(stage: &watch::Sender<bool>) -> impl Future<Output = ()> + Send + use
     let mut stage = stage.subscribe();
     async move {
         let _or_gone = stage.wait_for(|reached| *reached).await;
-    }
-}
-
-/// What SIGHUP has read again: certificates, keys of API and tokens, rules, how much is logged.
-struct Reloaded {
-    flags: Flags,
-    config: Config,
-    keyring: Keyring,
-    tokens: Tokens,
-    rulebook: Rulebook,
-    journal: Journal,
-    tls: Option<Tls>,
-}
-
-impl Reloaded {
-    async fn on(mut self, mut hangup: Signal) {
-        while hangup.recv().await.is_some() {
-            if let Some(tls) = &self.tls {
-                tls.reload();
-            }
-            match Settled::load(&self.flags) {
-                Ok(settled) => self.take(settled.config),
-                Err(error) => error!("the configuration stays as it was: {error}"),
-            }
-        }
-    }
-
-    fn take(&mut self, new: Config) {
-        // Without keys it is the addresses that keep strangers out, and those that serve now stay.
-        if !new.api.keys.0.is_empty() {
-            self.keyring.replace(&new.api.keys.0);
-            self.config.api.keys = new.api.keys.clone();
-        }
-        // The headers that clients may have their token in are chosen at the start.
-        let jwt = Jwt { sources: self.config.auth.jwt.sources.clone(), ..new.auth.jwt.clone() };
-        match self.tokens.replace(&jwt) {
-            Ok(()) => self.config.auth.jwt = jwt,
-            Err(error) => error!("the keys of tokens stay as they were: {error}"),
-        }
-        self.rulebook.replace(&mut self.config.namespace.0, &new.namespace.0);
-        self.journal.set(new.log.level);
-        self.config.log.level = new.log.level;
-        if self.config == new {
-            info!("configuration read again");
-        } else {
-            warn!("configuration read again; of what has changed, a part waits for the next start");
-        }
     }
 }
 

@@ -12,11 +12,8 @@ use tracing::debug;
 use super::{Noted, Tokens, claims::Claims, key::TokenError, pass::Pass};
 use crate::{config::AuthMode, member::Member};
 
-/// Whether tokens are wanted, and by which keys they are good.
-pub(crate) struct Gate {
-    mode: AuthMode,
-    tokens: Tokens,
-}
+/// Lets clients in by their tokens.
+pub(crate) struct Gate(pub(crate) Tokens);
 
 /// Why a client is turned away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,23 +48,25 @@ impl From<Refused> for ConnectError {
 }
 
 impl Gate {
-    pub(crate) fn new(mode: AuthMode, tokens: Tokens) -> Self {
-        Self { mode, tokens }
-    }
-
-    /// Checks a client that has sent this with its CONNECT, and gives its socket what the token says: user, rooms,
-    /// session, and an end. `keeps` says which claims somebody asks for later.
+    /// Checks a client that has sent this with its CONNECT, if tokens are wanted, and gives its socket what the token
+    /// says: user, rooms, session, and an end. `keeps` says which claims somebody asks for later.
     ///
     /// # Errors
     /// [`Refused`].
-    pub(crate) fn check(&self, socket: &Socket, auth: &RawValue, keeps: impl Fn(&str) -> bool) -> Result<(), Refused> {
-        if self.mode == AuthMode::None {
+    pub(crate) fn check(
+        &self,
+        socket: &Socket,
+        auth: &RawValue,
+        mode: AuthMode,
+        keeps: impl Fn(&str) -> bool,
+    ) -> Result<(), Refused> {
+        if mode == AuthMode::None {
             return Ok(());
         }
         let auth: Value = serde_json::from_str(auth.get()).unwrap_or_default();
-        let token = match self.tokens.check(socket, &auth) {
+        let token = match self.0.check(socket, &auth) {
             Ok(token) => Some(token),
-            Err(TokenError::Missing) if self.mode == AuthMode::JwtOptional => None,
+            Err(TokenError::Missing) if mode == AuthMode::JwtOptional => None,
             Err(error) => return Err(Refused::Token(error)),
         };
         let claims = token.as_ref().map(|(claims, _)| claims);
@@ -83,7 +82,7 @@ impl Gate {
             return Err(Refused::Stranger);
         }
         let Some((claims, until)) = token else { return Ok(()) };
-        socket.set(Some(self.tokens.expiries.note(socket.id(), until)));
+        socket.set(Some(self.0.expiries.note(socket.id(), until)));
         enter(socket, claims, before.as_deref(), keeps).map_err(|why| {
             debug!(namespace = socket.namespace_name(), "a token is invalid: {why}");
             Refused::Token(TokenError::Invalid(why))

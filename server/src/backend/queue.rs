@@ -90,6 +90,11 @@ impl<K: Clone + Eq + Hash, T> Queue<K, T> {
         Self { bounds, lines: HashMap::new(), ready: Default::default(), waiting: [0; 3], bytes: 0 }
     }
 
+    /// From now on this much may wait; what waits already stays.
+    pub(crate) fn bound(&mut self, bounds: Bounds) {
+        self.bounds = bounds;
+    }
+
     /// How many wait.
     pub(crate) fn len(&self) -> usize {
         self.waiting.iter().sum()

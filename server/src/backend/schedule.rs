@@ -7,7 +7,7 @@ use std::{hash::Hash, time::Instant};
 use super::{
     breaker::{Access, Breaker, Change, Sign},
     pacer::Pacer,
-    queue::{Full, Item, Kind, Queue},
+    queue::{Bounds, Full, Item, Kind, Queue},
 };
 
 /// The hooks of one backend.
@@ -24,6 +24,15 @@ pub(crate) struct Schedule<K, T> {
     is_hurried: bool,
 }
 
+/// How hooks go.
+#[derive(Debug)]
+pub(crate) struct Terms {
+    pub(crate) bounds: Bounds,
+    pub(crate) breaker: Breaker,
+    pub(crate) pacer: Pacer,
+    pub(crate) max_in_flight: usize,
+}
+
 /// What is to be done.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Next<K, T> {
@@ -38,8 +47,18 @@ pub(crate) enum Next<K, T> {
 }
 
 impl<K: Clone + Eq + Hash, T> Schedule<K, T> {
-    pub(crate) fn new(queue: Queue<K, T>, breaker: Breaker, pacer: Pacer, max_in_flight: usize) -> Self {
+    pub(crate) fn new(Terms { bounds, breaker, pacer, max_in_flight }: Terms) -> Self {
+        let queue = Queue::new(bounds);
         Self { queue, breaker, pacer, in_flight: 0, max_in_flight, last: 0, is_hurried: false }
+    }
+
+    /// From now on hooks go like this, those that wait too. A pause is over.
+    pub(crate) fn adjust(&mut self, Terms { bounds, breaker, pacer, max_in_flight }: Terms) {
+        self.queue.bound(bounds);
+        (self.breaker, self.max_in_flight) = (breaker, max_in_flight);
+        if !self.is_hurried {
+            self.pacer = pacer;
+        }
     }
 
     /// How many wait, and how many are in flight.

@@ -18,7 +18,7 @@ impl Script {
     /// So many at a time; a breaker that opens behind two failures for one second.
     fn new(max_in_flight: usize, disconnects_per_second: usize) -> Self {
         let (breaker, pacer) = (Breaker::new(2, Duration::from_secs(1)), Pacer::new(disconnects_per_second));
-        let schedule = Schedule::new(Queue::new(BOUNDS), breaker, pacer, max_in_flight);
+        let schedule = Schedule::new(Terms { bounds: BOUNDS, breaker, pacer, max_in_flight });
         Self { schedule, start: Instant::now(), ms: 0 }
     }
 
@@ -54,6 +54,29 @@ impl Script {
         }
         change
     }
+}
+
+#[test]
+fn what_is_changed_holds_for_those_who_wait() {
+    let mut script = Script::new(2, 1);
+    script.push(Event, &["a1", "a2", "b", "c", "d"]);
+    assert_eq!(script.next().0, "+a1 +b");
+    let terms = |max_in_flight, is_ordered| Terms {
+        bounds: Bounds { is_ordered, ..BOUNDS },
+        breaker: Breaker::new(1, Duration::from_secs(1)),
+        pacer: Pacer::new(0),
+        max_in_flight,
+    };
+    script.schedule.adjust(terms(3, true));
+    assert_eq!(script.next().0, "+c");
+    assert_eq!(script.end(&["b"], Sign::Dead), Some(Change::Opened));
+    script.push(Disconnect, &["e"]);
+    assert_eq!(script.next(), ("-d".into(), Some(1000)));
+    // Another application, perhaps, which has failed at nothing.
+    script.schedule.adjust(terms(4, true));
+    assert_eq!(script.next(), ("+e".into(), None));
+    script.end(&["a"], Sign::Alive);
+    assert_eq!(script.next().0, "+a2");
 }
 
 #[test]

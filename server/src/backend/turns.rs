@@ -15,7 +15,7 @@ use tracing::{info, warn};
 use super::{
     breaker::{Change, Sign},
     queue::{Full, Item, Kind},
-    schedule::{Next, Schedule},
+    schedule::{Next, Schedule, Terms},
 };
 
 /// The turns of one backend. Clones are the same.
@@ -62,8 +62,8 @@ struct Place {
 }
 
 impl Turns {
-    pub(crate) fn new(name: &str, schedule: Schedule<SocketId, Waiter>, gauges: [IntGauge; 3]) -> Self {
-        let state = Mutex::new(State { schedule, alarm: None });
+    pub(crate) fn new(name: &str, terms: Terms, gauges: [IntGauge; 3]) -> Self {
+        let state = Mutex::new(State { schedule: Schedule::new(terms), alarm: None });
         let [waiting, in_flight, paused] = gauges;
         Self(Arc::new(Shared { name: name.to_owned(), state, waiting, in_flight, paused }))
     }
@@ -77,6 +77,12 @@ impl Turns {
         self.state().schedule.push(line, Item { kind, bytes, job })?;
         self.go();
         Ok(Waiting(waiting))
+    }
+
+    /// From now on hooks go like this.
+    pub(crate) fn adjust(&self, terms: Terms) {
+        self.state().schedule.adjust(terms);
+        self.go();
     }
 
     /// From now on disconnects do not wait for their pace, nor for the end of a pause.

@@ -526,8 +526,13 @@ impl Config {
         self.namespaces().iter().any(|space| self.has_tokens(space))
     }
 
+    /// Who may join this namespace.
+    pub(crate) fn auth_of(&self, space: &Namespace) -> AuthMode {
+        space.auth.unwrap_or(self.auth.mode)
+    }
+
     fn has_tokens(&self, space: &Namespace) -> bool {
-        space.auth.unwrap_or(self.auth.mode) != AuthMode::None
+        self.auth_of(space) != AuthMode::None
     }
 
     /// Whether clients may have a room by its name alone where they are somebody.
