@@ -210,15 +210,34 @@ def test_clients_that_come_to_the_application_itself_are_told_where_to_go(app, p
     assert status == 503 and b"socketio-server" in body
 
 
-def test_flasks_session_is_that_of_the_cookie_until_a_handler_changes_it(started, api):
-    app = started("5.18", "flask")
+def logged_in(app, name):
+    """The request of a client with the cookie of a log-in."""
     connection = http.client.HTTPConnection(app.address, timeout=LIMIT)
-    connection.request("POST", "/login/Ann")
+    connection.request("POST", "/login/" + name)
     response = connection.getresponse()
     response.read()
     cookie = response.getheader("Set-Cookie").split(";")[0]
     connection.close()
-    request = {"remote_addr": "203.0.113.7", "query": {}, "headers": {"cookie": cookie}}
+    return {"remote_addr": "203.0.113.7", "query": {}, "headers": {"cookie": cookie}}
+
+
+def test_a_client_is_who_its_session_says_when_it_is_let_in(newest):
+    app = newest(user="name")
+    assert app.hook("connect", auth={"name": "Zoe"})[1]["user"] == "Zoe"
+    assert app.hook("connect", auth={"name": 7})[1]["user"] == "7"
+    assert app.hook("connect") == (204, None)
+    session = app.hook("connect", auth={"name": "Zoe"})[1]["session"]
+    assert "user" not in app.event("count", session=session), "only who is let in becomes somebody"
+
+
+def test_a_client_is_who_has_logged_in(started, api):
+    app = started("5.18", "flask", user="name")
+    assert app.hook("connect", request=logged_in(app, "Ann")) == (200, {"user": "Ann"})
+
+
+def test_flasks_session_is_that_of_the_cookie_until_a_handler_changes_it(started, api):
+    app = started("5.18", "flask")
+    request = logged_in(app, "Ann")
     answer = app.event("request", request=request, wants_ack=True)
     assert answer["ack"][0]["name"] == "Ann" and "session" not in answer
     session = app.event("count", request=request)["session"]

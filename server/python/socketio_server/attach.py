@@ -23,7 +23,7 @@ log = logging.getLogger("socketio_server")
 API = "http://127.0.0.1:8001"
 
 
-def attach(app, sio, path="/_socketio", secret=None, api=None, api_key=None, unsigned="loopback"):
+def attach(app, sio, path="/_socketio", secret=None, api=None, api_key=None, unsigned="loopback", user=None):
     """Has the handlers of `sio` called by the hooks of a socketio-server, and returns the application to be served.
 
     `app` is a Flask application, which is changed in place, or any WSGI or ASGI application. `sio` is its
@@ -35,6 +35,8 @@ def attach(app, sio, path="/_socketio", secret=None, api=None, api_key=None, uns
     `api`: address of the server's admin listener, for what is emitted outside of handlers: `http://..`, `https://..` or
     `unix:/path`. By default the message queue of `sio`, if it has one, otherwise http://127.0.0.1:8001.
     `api_key`: one of the server's `api.keys`.
+    `user`: the entry of the session that says who a client is, once its connect handler has run: what the server counts
+    as one user, however many sockets that has. Entries of Flask's session count, too. By default clients are nobody's.
     """
     server = getattr(sio, "server", sio)
     if server is None:
@@ -56,7 +58,7 @@ def attach(app, sio, path="/_socketio", secret=None, api=None, api_key=None, uns
 
     client = Api(api or API, api_key)
     _replace(server, client, is_async, has_queue=api is None)
-    sessions = Sessions(server.packet_class.json, flask_app if getattr(sio, "manage_session", False) else None)
+    sessions = Sessions(server.packet_class.json, flask_app if getattr(sio, "manage_session", False) else None, user)
     server.bridge = Bridge(server, sessions, client, secrets, unsigned, {"flask.app": flask_app} if flask_app else {})
     if not secrets:
         log.warning("hooks at %s need no signature; give attach() the secret of the server's [[backend]]", path)

@@ -220,6 +220,9 @@ class Bridge:
             parts.append('"ack":' + self._json.dumps(binary.take_out(ack, attachments)))
             if attachments:
                 parts.append('"attachments":' + self._json.dumps(binary.encode(attachments)))
+        user = self.sessions.user(hook) if hook.type == "connect" else None
+        if user is not None:
+            parts.append('"user":' + self._json.dumps(user))
         session = self.sessions.close(hook)
         if session is not None:
             parts.append('"session":' + session)

@@ -16,11 +16,12 @@ FLASK = "_flask"
 
 
 class Sessions:
-    """`flask_app` is that of Flask-SocketIO, if it manages the session."""
+    """`flask_app` is that of Flask-SocketIO, if it manages the session; `user_entry` says who a client is."""
 
-    def __init__(self, json, flask_app=None):
+    def __init__(self, json, flask_app=None, user_entry=None):
         self.json = json
         self.flask_app = flask_app
+        self.user_entry = user_entry
         if flask_app is not None:
             from flask.json.tag import TaggedJSONSerializer
             from flask.sessions import SessionMixin
@@ -41,6 +42,15 @@ class Sessions:
         hook.environ.dump_session = self._dump_flask
         if flask is not None:
             hook.environ["saved_session"] = self._kind(self._serializer.loads(flask))
+
+    def user(self, hook):
+        """Who the client is, as the handler left it in one of the sessions."""
+        if self.user_entry is None:
+            return None
+        user = hook.session.get(self.user_entry)
+        if user is None and self.flask_app is not None:
+            user = hook.environ.get("saved_session", {}).get(self.user_entry)
+        return None if user is None else str(user)
 
     def close(self, hook):
         """The JSON of the sessions, if the handler changed them and they can be kept."""

@@ -49,6 +49,8 @@ async def connect(sid, environ, auth):
     if auth.get("refuse") == "crash":
         await sio.emit("lost", to=sid)
         raise RuntimeError("on connect")
+    if "name" in auth:
+        await sio.save_session(sid, {"name": auth["name"]})
     if auth.get("greet"):
         await sio.enter_room(sid, "greeted")
         await sio.emit("hello", {"sid": sid, "auth": auth}, to=sid)

@@ -49,6 +49,8 @@ def connect(auth):
     if auth.get("refuse") == "crash":
         emit("lost")
         raise RuntimeError("on connect")
+    if "name" in auth:
+        session["name"] = auth["name"]
     if auth.get("greet"):
         join_room("greeted")
         emit("hello", {"sid": request.sid, "auth": auth})

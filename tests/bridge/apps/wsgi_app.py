@@ -42,6 +42,8 @@ def connect(sid, environ, auth):
     if auth.get("refuse") == "crash":
         sio.emit("lost", to=sid)
         raise RuntimeError("on connect")
+    if "name" in auth:
+        sio.save_session(sid, {"name": auth["name"]})
     if auth.get("greet"):
         sio.enter_room(sid, "greeted")
         sio.emit("hello", {"sid": sid, "auth": auth}, to=sid)
