@@ -1,5 +1,4 @@
-//! The binary with rules: what becomes of events without an application. The first tests are the configurations of
-//! systems that do with nothing else.
+//! The binary with rules: what becomes of events without an application. More of that is in `server_examples.rs`.
 
 use std::fs;
 
@@ -8,7 +7,7 @@ use tests::{
     backend::Backend,
     frames::{Frame, WebSocket},
     process::{Process, run},
-    socket, within,
+    socket,
 };
 
 const BINARY: &str = env!("CARGO_BIN_EXE_socketio-server");
@@ -54,114 +53,6 @@ async fn emit(server: &Process, body: &str) -> String {
 /// The text of the event that tells of an error.
 fn error(code: &str, event: &str, message: &str) -> String {
     format!("42[\"error\",{{\"code\":\"{code}\",\"event\":\"{event}\",\"message\":\"{message}\"}}]")
-}
-
-#[tokio::test]
-async fn a_viewer_of_commands_needs_no_application() {
-    let server = start(
-        "viewer",
-        r#"
-        [[namespace]]
-        name = "/"
-        max_connections = 10
-        [[namespace.rule]]
-        on = "subscribe_commands"
-        join = ["commands"]
-        [[namespace.rule]]
-        on = "subscribe_logs"
-        join = ["logs"]
-        [[namespace.rule]]
-        on = "ping"
-        reply = { event = "pong", echo = true }
-        [[room]]
-        match = "commands"
-        history = 50
-        history_ttl = "72h"
-        replay = 50
-        [[room]]
-        match = "logs"
-        history = 200
-        replay = 200"#,
-    )
-    .await;
-    for number in 1..=60 {
-        let body = format!(r#"{{"event":"command_data","room":"commands","data":{{"n":{number}}}}}"#);
-        assert_eq!(emit(&server, &body).await, "{\"sockets\":0}\n");
-    }
-    let (mut viewer, mut other) = (join(&server).await, join(&server).await);
-    viewer.send("42[\"subscribe_commands\"]").await;
-    for number in 11..=60 {
-        assert_eq!(viewer.text().await, format!("42[\"command_data\",{{\"n\":{number}}}]"));
-    }
-    assert_eq!(ask(&mut other, "42[\"ping\"]").await, "42[\"pong\"]", "no arguments stay none");
-    assert_eq!(ask(&mut other, "42[\"ping\",null,{\"t\":1}]").await, "42[\"pong\",null,{\"t\":1}]");
-    assert_eq!(emit(&server, r#"{"event":"log_line","room":"logs","data":"x"}"#).await, "{\"sockets\":0}\n");
-    assert_eq!(emit(&server, r#"{"event":"command_data","room":"commands"}"#).await, "{\"sockets\":1}\n");
-    assert_eq!(viewer.text().await, "42[\"command_data\"]");
-    assert_eq!(ask(&mut other, "42[\"subscribe_logs\"]").await, "42[\"log_line\",\"x\"]");
-    let mut others = Vec::new();
-    for _ in 0..8 {
-        others.push(join(&server).await);
-    }
-    let (mut refused, _) = WebSocket::open(server.endpoint()).await;
-    let full = "44{\"message\":\"Too many connections\",\"data\":{\"code\":\"limit\"}}";
-    assert_eq!(ask(&mut refused, "40").await, full);
-    drop(others);
-    within(async { while ask(&mut refused, "40").await == full {} }).await;
-    let metrics = server.ask("/metrics").await.body;
-    for line in
-        ["socketio_emits_total{source=\"rule\"} 2", "socketio_events_received_total{event=\"other\",namespace=\"/\"} 4"]
-    {
-        assert!(metrics.contains(line), "{line} in {metrics}");
-    }
-    assert!(!metrics.contains("socketio_events_unhandled_total{namespace=\"/\"} 1"), "{metrics}");
-}
-
-#[tokio::test]
-async fn progress_of_jobs_needs_no_application() {
-    let server = start(
-        "progress",
-        r#"
-        [recovery]
-        mode = "full"
-        [[namespace]]
-        name = "/"
-        [[namespace.rule]]
-        on = "crawl_subscribe"
-        join = ["{0.progress_id}"]
-        reply = { event = "crawl_subscribe_ack", data = { progress_id = "{0.progress_id}", status = "subscribed" } }
-        [[namespace.rule]]
-        on = "crawl_unsubscribe"
-        leave = ["{0.progress_id}"]
-        ack = { ok = true, of = "job {0.progress_id}" }
-        [[room]]
-        match = "*"
-        history = 1
-        history_mode = "last"
-        history_ttl = "5m"
-        replay = 1"#,
-    )
-    .await;
-    for percent in [50, 100] {
-        emit(&server, &format!(r#"{{"event":"crawl_progress","room":"p1","data":{{"percent":{percent}}}}}"#)).await;
-    }
-    let (mut client, _) = WebSocket::open(server.endpoint()).await;
-    client.send("40").await;
-    assert!(client.text().await.contains("\"pid\":"));
-    // Who comes late is told how things stand, before the answer.
-    let progress = ask(&mut client, "42[\"crawl_subscribe\",{\"progress_id\":\"p1\"}]").await;
-    assert!(progress.starts_with("42[\"crawl_progress\",{\"percent\":100},\""), "{progress}");
-    let answer = client.text().await;
-    let expected = "42[\"crawl_subscribe_ack\",{\"progress_id\":\"p1\",\"status\":\"subscribed\"},\"";
-    assert!(answer.starts_with(expected), "{answer}");
-    assert_eq!(emit(&server, r#"{"event":"e","room":"p1"}"#).await, "{\"sockets\":1}\n");
-    client.text().await;
-    let ack = ask(&mut client, "427[\"crawl_unsubscribe\",{\"progress_id\":\"p1\"}]").await;
-    assert_eq!(ack, "437[{\"of\":\"job p1\",\"ok\":true}]");
-    assert_eq!(emit(&server, r#"{"event":"e","room":"p1"}"#).await, "{\"sockets\":0}\n");
-    // A job that is none is no room.
-    client.send("42[\"crawl_subscribe\",{\"id\":\"p1\"}]").await;
-    assert!(client.text().await.contains("\"0.progress_id must be a text or a number\""));
 }
 
 #[tokio::test]
