@@ -172,6 +172,15 @@ async fn what_has_an_id_is_done_once() {
     let other = server.emit("x-api-key: other\r\n", "{\"event\":\"of another\",\"id\":\"1\"}").await;
     assert_eq!(other.status, 200, "each key has its own ids");
     assert_eq!(ann.text().await, "42[\"of another\"]");
+    let server = start("short_ids", "[api]\nidempotency_ttl = '200ms'").await;
+    let (mut ann, _) = in_room(&server, "").await;
+    let once =
+        async || server.emit("", "{\"event\":\"e\",\"id\":\"1\"}").await.header("idempotent-replayed").is_empty();
+    assert!(once().await, "for the first time");
+    within(async { while !once().await {} }).await;
+    for _ in 0..2 {
+        assert_eq!(ann.text().await, "42[\"e\"]");
+    }
     let server = start("no_ids", "[api]\nidempotency_ttl = 0").await;
     let (mut ann, _) = in_room(&server, "").await;
     for _ in 0..2 {
@@ -458,6 +467,12 @@ async fn messages_of_pythons_managers_are_carried_out_as_they_are() {
         assert_eq!((answer.status, error["field"].as_str().unwrap_or_default()), (status, field), "{error}");
         DESCRIPTION.judge("POST /api/v1/pubsub", &answer);
     }
+    // A pickle is not read.
+    let mut connection = Connection::open(server.admin.expect("an admin listener")).await;
+    connection.request("POST /api/v1/pubsub", "content-length: 3\r\n").await;
+    connection.send(b"\x80\x04.").await;
+    let answer = connection.answer().await;
+    assert_eq!((answer.status, &parsed(&answer)["error"]["code"]), (415, &json!("unsupported_media_type")));
 }
 
 /// Who sends messages in order has to know when a client was asked, and cannot wait until it has answered.

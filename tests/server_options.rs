@@ -267,6 +267,40 @@ async fn the_handshake_says_what_is_configured() {
 }
 
 #[tokio::test]
+async fn a_transport_may_be_the_only_one() {
+    let server = start(&["engine.transports=websocket"]).await;
+    assert!(open(&server).await.contains("Transport unknown"));
+    let (_client, answer) = join(&server, "/", "EIO=4").await;
+    assert!(answer.starts_with("40{"), "{answer}");
+}
+
+#[tokio::test]
+async fn there_may_be_no_admin_listener() {
+    let arguments = ["--listen", "127.0.0.1:0", "--admin-listen", "", "--set", "drain.rate=1"];
+    let server = Process::start(command(BINARY, &arguments)).await;
+    assert_eq!(server.admin, None, "{}", server.announced);
+    for path in ["/healthz", "/metrics", "/api/v1/stats"] {
+        assert_eq!(server.get(path, "").await.status, 404, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn pages_of_the_host_that_a_trusted_proxy_names_are_of_the_same_origin() {
+    for (trusted, origin, status) in [
+        ("127.0.0.1", "https://chat.example", 101),
+        ("127.0.0.1", "https://other.example", 403),
+        ("[]", "https://chat.example", 403),
+    ] {
+        let _row = Row(origin);
+        let server = start(&[&format!("server.trusted_proxies={trusted}")]).await;
+        let mut connection = Connection::open(server.address).await;
+        let headers = format!("{}x-forwarded-host: chat.example\r\norigin: {origin}\r\n", tests::frames::HANDSHAKE);
+        connection.request("GET /socket.io/?EIO=4&transport=websocket", &headers).await;
+        assert_eq!(connection.head().await.status, status);
+    }
+}
+
+#[tokio::test]
 async fn older_clients_are_served_on_request() {
     for (options, status) in [(&[][..], 400), (&["engine.eio3=true"], 200)] {
         let answer = start(options).await.get("/socket.io/?EIO=3&transport=polling", "").await;
@@ -422,8 +456,7 @@ async fn rooms_are_joined_from_the_start() {
 
 #[tokio::test]
 async fn events_that_nobody_handles_are_counted_told_and_logged() {
-    let spaces =
-        "namespace=[{\"unhandled\":\"error\",\"error_event\":\"oops\"},{\"name\":\"/q\",\"unhandled\":\"ignore\"}]";
+    let spaces = "namespace=[{\"unhandled\":\"error\",\"error_event\":\"oops\"},{\"name\":\"/q\",\"unhandled\":\"ignore\"},{\"name\":\"/r\"}]";
     let mut server = start(&[spaces, "metrics.event_labels=say"]).await;
     let (mut client, _) = join(&server, "/", "EIO=4").await;
     client.send("42[\"say\",\"secret words\"]").await;
@@ -438,8 +471,15 @@ async fn events_that_nobody_handles_are_counted_told_and_logged() {
     // An event is handled before the next one, of whichever namespace, that is answered.
     quiet.send("40/nowhere,").await;
     assert!(quiet.text().await.starts_with("44/nowhere,"));
+    // By default it is logged, and the client hears nothing.
+    let (mut reported, _) = join(&server, "/r", "EIO=4").await;
+    reported.send("42/r,[\"lost\"]").await;
+    assert!(server.logged("nobody handles").await.contains("event=\"lost\""));
+    reported.send("40/nowhere,").await;
+    assert!(reported.text().await.starts_with("44/nowhere,"));
     let metrics = server.ask("/metrics").await.body;
     for line in [
+        "socketio_events_unhandled_total{namespace=\"/r\"} 1",
         "socketio_events_received_total{event=\"say\",namespace=\"/\"} 1",
         "socketio_events_received_total{event=\"other\",namespace=\"/\"} 1",
         "socketio_events_unhandled_total{namespace=\"/\"} 2",

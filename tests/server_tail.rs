@@ -167,7 +167,9 @@ async fn so_many_may_watch_and_the_tail_ends_with_the_server() {
     for _ in 0..16 {
         watchers.push(watch(&server, "", "").await);
     }
-    assert_eq!(request(&server, "", "").await.1, 503);
+    let one_more = server.ask("/api/v1/tail").await;
+    assert_eq!((one_more.status, one_more.header("retry-after")), (503, "1"));
+    assert!(one_more.body.contains("\"code\":\"too_many\""), "{}", one_more.body);
     server.signal("TERM");
     for mut watcher in watchers {
         watcher.until("0\r\n\r\n").await;
