@@ -6,6 +6,7 @@ Who calls it: applications, once, when all else is set up.
 import logging
 
 import socketio
+from engineio.async_drivers import threading
 from socketio import pubsub_manager
 from socketio.async_pubsub_manager import AsyncPubSubManager
 
@@ -82,6 +83,10 @@ def _replace(server, client, is_async, has_queue):
     server.manager = (AsyncManager if is_async else Manager)(client, link=link)
     server.manager.set_server(server)
     server.manager_initialized = True
+    if not is_async:
+        # Tasks of eventlet and gevent run where these serve. Threads run everywhere, and are theirs where they have patched
+        # them.
+        server.eio._async = threading._async
     kind = type(server)
     bridged = BridgedAsyncServer if is_async else BridgedServer
     server.__class__ = type(bridged.__name__, (bridged, kind), {})

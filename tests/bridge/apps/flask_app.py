@@ -14,7 +14,7 @@ app = Flask(__name__)
 app.secret_key = "for tests"
 socketio = SocketIO(
     app,
-    async_mode="threading",
+    async_mode=os.environ.get("ASYNC_MODE", "threading"),
     manage_session=os.environ.get("MANAGE_SESSION") != "no",
     message_queue=os.environ.get("MESSAGE_QUEUE"),
 )
