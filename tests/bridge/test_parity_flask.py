@@ -1,9 +1,12 @@
 """The same clients at a Flask-SocketIO application that is served alone, by several threads, and behind socketio-server,
 by several processes and threads."""
 
+import json
+import subprocess
+
 import pytest
 
-from conftest import VERSIONS
+from conftest import LIMIT, REPOSITORY, VERSIONS
 from stage import compare, stages  # noqa: F401
 
 
@@ -146,3 +149,17 @@ SCENES = [rooms, sessions, arguments, failures, tasks, questions, routes, refusa
 @pytest.mark.parametrize("version", VERSIONS)
 def test_clients_notice_no_difference(stages, version, play):  # noqa: F811
     compare(stages(version, "flask_tasks"), play)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_javascript_client_notices_no_difference(stages, version):  # noqa: F811
+    alone, behind = (javascript(stage.address) for stage in stages(version, "flask_tasks"))
+    assert alone["websocket"]["reason"] == "io server disconnect"
+    assert behind == alone
+
+
+def javascript(origin):
+    command = ["node", REPOSITORY / "tests/js/bridge.mjs", origin]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=3 * LIMIT)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
