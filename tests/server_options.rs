@@ -113,6 +113,8 @@ const OF_BACKENDS: &[Spoken] = &[
     ("events", "[\"a\",\"b*\"]", "7"),
     ("connect", "\"always\"", "\"never\""),
     ("disconnect", "false", "\"no\""),
+    ("presence", "true", "\"yes\""),
+    ("presence_grace", "\"1m\"", "\"long\""),
     ("secret", "\"whsec_YWJj\"", "7"),
     ("timeout", "\"500ms\"", "\"long\""),
     ("connect_timeout", "1", "\"long\""),

@@ -18,6 +18,7 @@ mod queue;
 mod schedule;
 mod signature;
 mod turns;
+mod users;
 
 use std::{
     fmt,
@@ -35,25 +36,24 @@ use crate::{
     member::Member,
     metrics::Metrics,
     pace::Pace,
+    perform::PerformError,
     sockets::Sockets,
 };
 use breaker::Sign;
 use client::ClientError;
 use current::Current;
-use hook::{Hook, token};
+use hook::{Hook, Subject, token};
 use leaving::Leaving;
 use message::{Happening, Parts};
 use outcome::{judge, sign};
 use queue::{Full, Kind};
 use turns::{Landed, Turns, Waiting};
+use users::Users;
 
 pub(crate) use answer::{Answer, Told};
 pub(crate) use message::ALWAYS as HEADERS;
 pub(crate) use outcome::{Reply, Unavailable};
 pub(crate) use signature::key;
-
-/// Bytes of a disconnect hook while it waits, more or less.
-const DISCONNECT: usize = 1 << 10;
 
 /// All backends.
 pub(crate) struct Backends {
@@ -67,6 +67,7 @@ pub(crate) struct Backends {
     /// Whether clients may come back, and whether that is told.
     has_recovery: bool,
     tells_recovered: bool,
+    users: Users,
     closing: watch::Sender<bool>,
     /// How many disconnects have yet to be told.
     leaving: watch::Sender<usize>,
@@ -128,6 +129,7 @@ impl Backends {
             connect_timeout: config.engine.connect_timeout,
             has_recovery: config.recovery.mode != Mode::Off,
             tells_recovered: config.recovery.hook,
+            users: Users::default(),
             closing: watch::Sender::new(false),
             leaving: watch::Sender::new(0),
         };
@@ -164,9 +166,12 @@ impl Backends {
         self.list.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The first backend for sockets of this namespace that is one of these.
     fn find(&self, socket: &Socket, is_meant: impl Fn(&Current) -> bool) -> Option<Arc<Backend>> {
-        let namespace = socket.namespace_name();
+        self.find_for(socket.namespace_name(), is_meant)
+    }
+
+    /// The first backend for this namespace that is one of these.
+    fn find_for(&self, namespace: &str, is_meant: impl Fn(&Current) -> bool) -> Option<Arc<Backend>> {
         let is_found = |backend: &&Arc<Backend>| {
             let current = backend.current();
             current.is_for(namespace) && is_meant(&current)
@@ -202,7 +207,7 @@ impl Backends {
         let auth = if self.has_recovery { message::without_claim(auth) } else { auth };
         let mut hook = self.hook(Kind::Connect, socket, Happening::Connect { auth });
         let until = tokio::time::Instant::now() + self.connect_timeout;
-        let asked = tokio::time::timeout_at(until, self.ask_until_answered(backend, &mut hook)).await;
+        let asked = tokio::time::timeout_at(until, self.ask_until_answered(backend, socket, &mut hook)).await;
         // Else it is dropped for good, and whether the backend has let the client in is kept with the socket.
         let Ok(Ok((reply, _line))) = asked else { return Err(Refused::Unanswered) };
         let error = match reply {
@@ -220,16 +225,21 @@ impl Backends {
         Err(Refused::Rejected(error))
     }
 
-    async fn ask_until_answered(&self, backend: &Backend, hook: &mut Hook) -> Result<(Reply, Landed), Unavailable> {
+    async fn ask_until_answered(
+        &self,
+        backend: &Backend,
+        socket: &Socket,
+        hook: &mut Hook,
+    ) -> Result<(Reply, Landed), Unavailable> {
         let mut waiting = backend.wait(hook)?;
         let (mut attempt, mut may_know) = (0, false);
         loop {
             let turn = self.unless_closing(waiting.turn()).await?.map_err(|_open| Unavailable::Open)?;
-            if hook.socket.has_left() {
+            if socket.has_left() {
                 return Err(Unavailable::Closing);
             }
             // From here on it may have let the client in, whatever becomes of its answer.
-            hook.socket.set(Some(Stay { since: Instant::now() }));
+            socket.set(Some(Stay { since: Instant::now() }));
             let (reply, sign) = backend.ask(hook).await;
             let landed = turn.land(sign);
             let why = match reply {
@@ -238,14 +248,14 @@ impl Backends {
             };
             may_know |= why.is_ambiguous();
             if !may_know {
-                hook.socket.set(None::<Stay>);
+                socket.set(None::<Stay>);
             }
-            if hook.socket.has_left() {
+            if socket.has_left() {
                 return Err(why);
             }
             self.unless_closing(tokio::time::sleep(backoff::wait(attempt, backoff::random()))).await?;
             attempt += 1;
-            waiting = landed.again(hook.kind, hook.happening.size());
+            waiting = landed.again(hook.kind, hook.size());
         }
     }
 
@@ -289,11 +299,7 @@ impl Backends {
     }
 
     fn carry_out_for(&self, backend: &Backend, socket: &Socket, kind: Kind, answer: &Answer) {
-        effect::carry_out(&self.sockets, socket, kind, answer, |error| {
-            if backend.failures.is_due(Instant::now()) {
-                warn!(backend = backend.name, hook = kind.name(), %error, "an action was left out");
-            }
-        });
+        effect::carry_out(&self.sockets, socket, kind, answer, |error| backend.tell_left_out(error));
     }
 
     /// A socket leaves, or is not let in after all. Its backend is told, if it knows of the socket: behind all events
@@ -332,8 +338,8 @@ impl Backends {
     }
 
     fn hook(&self, kind: Kind, socket: &Socket, happening: Happening) -> Hook {
-        let seq = Member::of(socket).next_seq();
-        Hook { kind, socket: socket.clone(), id: token("msg_"), seq, happening, node: self.node.clone(), body: None }
+        let subject = Subject::Socket { socket: socket.clone(), seq: Member::of(socket).next_seq() };
+        Hook::new(kind, subject, happening, &self.node)
     }
 }
 
@@ -365,9 +371,8 @@ impl Backend {
 
     /// Takes a place for a hook behind all others of its socket.
     fn wait(&self, hook: &Hook) -> Result<Waiting, Unavailable> {
-        let bytes = if hook.kind == Kind::Disconnect { DISCONNECT } else { hook.happening.size() };
-        self.turns.wait(&hook.socket.id(), hook.kind, bytes).map_err(|full| {
-            self.drop_hook(hook.kind, if full == Full::Queue { "queue" } else { "queue_per_socket" });
+        self.turns.wait(&hook.line(), hook.kind, hook.size()).map_err(|full| {
+            self.drop_hook(hook, if full == Full::Queue { "queue" } else { "queue_per_socket" });
             Unavailable::Full(full)
         })
     }
@@ -382,7 +387,7 @@ impl Backend {
         let mut attempt = 0;
         loop {
             let turn = waiting.turn().await.map_err(|_open| {
-                self.drop_hook(hook.kind, "open");
+                self.drop_hook(hook, "open");
                 Unavailable::Open
             })?;
             let (reply, sign) = self.ask(hook).await;
@@ -393,7 +398,7 @@ impl Backend {
             }
             tokio::time::sleep(backoff::wait(attempt, backoff::random())).await;
             attempt += 1;
-            waiting = landed.again(hook.kind, hook.happening.size());
+            waiting = landed.again(hook.kind, hook.size());
         }
     }
 
@@ -402,33 +407,40 @@ impl Backend {
         let current = self.current();
         let options = &current.options;
         let body = hook.body(Parts { request: options.include_request, rooms: options.include_rooms });
-        let (start, kind) = (Instant::now(), hook.kind.name());
-        let response = current.client.ask(hook.kind, &hook.id, body, options.timeout).await;
-        let reply = judge(&response, hook.socket.namespace_name());
+        let (start, name) = (Instant::now(), hook.happening.name());
+        let response = current.client.ask(name, &hook.id, body, options.timeout).await;
+        let reply = judge(&response, hook.namespace());
         let code = match (&response, &reply) {
             (_, Err(Unavailable::Malformed(_))) => "malformed",
             (Ok(response), _) => response.status.as_str(),
             (Err(fault), _) => fault.name(),
         };
-        self.metrics.hook(&self.name, kind, code, start.elapsed().as_secs_f64());
+        self.metrics.hook(&self.name, name, code, start.elapsed().as_secs_f64());
         match &reply {
             Err(why) if self.failures.is_due(Instant::now()) => match why {
                 Unavailable::Malformed(what) => {
-                    warn!(backend = self.name, hook = kind, %what, "the answer to a hook makes no sense");
+                    warn!(backend = self.name, hook = name, %what, "the answer to a hook makes no sense");
                 }
-                _ => warn!(backend = self.name, hook = kind, code, "a hook was not answered"),
+                _ => warn!(backend = self.name, hook = name, code, "a hook was not answered"),
             },
-            Ok(Reply::Refused(_)) => debug!(backend = self.name, hook = kind, code, "a hook was refused"),
+            Ok(Reply::Refused(_)) => debug!(backend = self.name, hook = name, code, "a hook was refused"),
             _ => {}
         }
         (reply, sign(&response))
     }
 
+    /// Something that an answer wants cannot be done.
+    fn tell_left_out(&self, error: &PerformError) {
+        if self.failures.is_due(Instant::now()) {
+            warn!(backend = self.name, %error, "an action was left out");
+        }
+    }
+
     /// A hook comes to nothing, for a reason of a closed list.
-    fn drop_hook(&self, kind: Kind, reason: &str) {
+    fn drop_hook(&self, hook: &Hook, reason: &str) {
         self.metrics.hook_dropped(&self.name, reason);
         if self.failures.is_due(Instant::now()) {
-            warn!(backend = self.name, hook = kind.name(), reason, "a hook was left out");
+            warn!(backend = self.name, hook = hook.happening.name(), reason, "a hook was left out");
         }
     }
 }

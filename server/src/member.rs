@@ -124,7 +124,12 @@ pub(crate) fn room_of(user: &str) -> Room {
 
 /// Whether a room is that of a user, or another one of ours.
 pub(crate) fn is_of_user(room: &str) -> bool {
-    room.starts_with(USER)
+    user_of(room).is_some()
+}
+
+/// The user whose room this is.
+pub(crate) fn user_of(room: &str) -> Option<&str> {
+    room.strip_prefix(USER)
 }
 
 /// The rooms of a socket that have names for others.

@@ -163,8 +163,8 @@ impl Space {
                 }
             })
             .on_room(move |namespace, change| match change {
-                RoomChange::Create(room) if member::is_of_user(room.as_str()) => changing.sockets.users.enter(room),
-                RoomChange::Delete(room) if member::is_of_user(room.as_str()) => changing.sockets.users.leave(room),
+                RoomChange::Create(room) if member::is_of_user(room.as_str()) => changing.user_comes(namespace, room),
+                RoomChange::Delete(room) if member::is_of_user(room.as_str()) => changing.user_leaves(namespace, room),
                 RoomChange::Create(_) => rooms.inc(),
                 RoomChange::Delete(_) => rooms.dec(),
                 RoomChange::Join(room, sid) => changing.tell_room("join", namespace, room, sid),
@@ -178,6 +178,22 @@ impl Space {
         if !member::is_of_user(room.as_str()) {
             let line = || Line::new(kind, namespace, json!({ "room": room, "sid": sid })).in_rooms([room.clone()]);
             self.sockets.tail.tell(line);
+        }
+    }
+
+    /// The first socket of a user is there.
+    fn user_comes(&self, namespace: &str, room: &Room) {
+        self.sockets.users.enter(room);
+        if let Some(user) = member::user_of(room.as_str()) {
+            self.backends.user_comes(namespace, user);
+        }
+    }
+
+    /// The last one has left.
+    fn user_leaves(&self, namespace: &str, room: &Room) {
+        self.sockets.users.leave(room);
+        if let Some(user) = member::user_of(room.as_str()) {
+            self.backends.user_leaves(namespace, user);
         }
     }
 

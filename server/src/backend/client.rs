@@ -19,7 +19,6 @@ use hyper_util::client::legacy;
 
 use super::{
     outcome::{Fault, Response},
-    queue::Kind,
     signature::Signer,
 };
 use crate::{
@@ -77,12 +76,18 @@ impl Client {
     ///
     /// # Errors
     /// [`Fault`].
-    pub(crate) async fn ask(&self, kind: Kind, id: &str, body: Bytes, patience: Duration) -> Result<Response, Fault> {
-        let asked = tokio::time::timeout(patience, self.exchange(self.request(kind, id, body)));
+    pub(crate) async fn ask(
+        &self,
+        name: &'static str,
+        id: &str,
+        body: Bytes,
+        patience: Duration,
+    ) -> Result<Response, Fault> {
+        let asked = tokio::time::timeout(patience, self.exchange(self.request(name, id, body)));
         asked.await.unwrap_or(Err(Fault::Late))
     }
 
-    fn request(&self, kind: Kind, id: &str, body: Bytes) -> Request<Full<Bytes>> {
+    fn request(&self, name: &'static str, id: &str, body: Bytes) -> Request<Full<Bytes>> {
         let timestamp = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let signature = self.signer.sign(id, timestamp, &body);
         let mut request = Request::new(Full::new(body));
@@ -91,7 +96,7 @@ impl Client {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
         headers.insert(header::USER_AGENT, HeaderValue::from_static(AGENT));
-        headers.insert("socketio-event", HeaderValue::from_static(kind.name()));
+        headers.insert("socketio-event", HeaderValue::from_static(name));
         headers.insert("webhook-id", HeaderValue::try_from(id).expect("an id of ours is ASCII"));
         headers.insert("webhook-timestamp", timestamp.into());
         if let Some(signature) = signature {

@@ -46,6 +46,11 @@ pub(crate) fn carry_out(
             note(socket.join(room).map_err(MemberError::from));
         }
     }
+    carry_out_actions(sockets, answer, failed);
+}
+
+/// Does what an answer wants that is for no socket of its own.
+pub(crate) fn carry_out_actions(sockets: &Sockets, answer: &Answer, mut failed: impl FnMut(&PerformError)) {
     for action in &answer.actions {
         if let Err(error) = sockets.perform(action, SOURCE) {
             failed(&error);

@@ -1,18 +1,19 @@
-//! What it is: disconnects that have yet to be told: tried some times, and counted meanwhile.
+//! What it is: what has yet to be told of sockets and users that came or went: tried some times, counted meanwhile.
 //! What it is not: the order that they come in (`turns`).
-//! Who calls it: `backend`, for each socket that leaves.
+//! Who calls it: `backend`, for each socket that leaves; `users`.
 
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    Backend, Backends, backoff,
-    hook::Hook,
+    Answer, Backend, Backends, backoff, effect,
+    hook::{Hook, Subject},
+    message::Happening,
     outcome::{Reply, Unavailable},
     queue::Kind,
     turns::Waiting,
 };
 
-/// A disconnect that has yet to be told.
+/// A hook that nobody waits for, and that has yet to be told.
 pub(super) struct Leaving(Arc<Backends>);
 
 impl Leaving {
@@ -27,13 +28,11 @@ impl Leaving {
         let mut place = waiting;
         while let Ok(waiting) = place {
             // Disconnects wait for a breaker to close, but not when the server ends.
-            let Ok(turn) = waiting.turn().await else { return backend.drop_hook(hook.kind, "open") };
+            let Ok(turn) = waiting.turn().await else { return backend.drop_hook(&hook, "open") };
             let (reply, sign) = backend.ask(&mut hook).await;
             let landed = turn.land(sign);
             match reply {
-                Ok(Reply::Done(answer)) => {
-                    return self.0.carry_out_for(backend, &hook.socket, Kind::Disconnect, &answer);
-                }
+                Ok(Reply::Done(answer)) => return self.carry_out(backend, &hook, &answer),
                 Err(why) if why.may_pass() => {}
                 Ok(_) | Err(_) => return,
             }
@@ -41,17 +40,36 @@ impl Leaving {
             drop(landed);
             let is_first = |wait: &Duration| *wait == backoff::OF_DISCONNECTS[0];
             let wait = waits.next().filter(|wait| is_first(wait) || !self.0.is_closing());
-            let Some(wait) = wait else { return backend.drop_hook(hook.kind, "given_up") };
+            let Some(wait) = wait else { return backend.drop_hook(&hook, "given_up") };
             match self.0.is_closing() {
                 true => tokio::time::sleep(wait).await,
                 // When the server ends it goes at once.
                 false => drop(self.0.unless_closing(tokio::time::sleep(wait)).await),
             }
-            // Its application would take for gone who is here again.
-            if self.0.sockets.get(hook.socket.id().as_str()).is_some() {
+            if self.is_over(&hook) {
                 return;
             }
             place = backend.wait(&hook);
+        }
+    }
+
+    fn carry_out(&self, backend: &Backend, hook: &Hook, answer: &Answer) {
+        match &hook.subject {
+            Subject::Socket { socket, .. } => self.0.carry_out_for(backend, socket, Kind::Disconnect, answer),
+            Subject::User { .. } => effect::carry_out_actions(&self.0.sockets, answer, |error| {
+                backend.tell_left_out(error);
+            }),
+        }
+    }
+
+    /// Whether it is not true any more: an application would take for gone who is here again.
+    fn is_over(&self, hook: &Hook) -> bool {
+        match (&hook.subject, &hook.happening) {
+            (Subject::Socket { socket, .. }, _) => self.0.sockets.get(socket.id().as_str()).is_some(),
+            (Subject::User { namespace, user }, Happening::User { is_online }) => {
+                self.0.users.has(namespace, user) != *is_online
+            }
+            (Subject::User { .. }, _) => false,
         }
     }
 }

@@ -38,6 +38,10 @@ pub(crate) enum Happening {
         reason: &'static str,
         connected: Duration,
     },
+    /// A user has sockets in a namespace, or has none any more.
+    User {
+        is_online: bool,
+    },
 }
 
 /// Which parts the body has beside those that it always has.
@@ -64,6 +68,17 @@ struct Message<'a> {
     request: Option<Request<'a>>,
     #[serde(flatten)]
     happening: Fields<'a>,
+}
+
+/// What is told of a user.
+#[derive(Serialize)]
+struct UserMessage<'a> {
+    r#type: &'a str,
+    id: &'a str,
+    time: String,
+    node: &'a str,
+    namespace: &'a str,
+    user: &'a str,
 }
 
 /// The request of the socket's connection.
@@ -109,6 +124,17 @@ impl Happening {
         Self::Disconnect { reason: word(reason), connected }
     }
 
+    /// As backends, metrics and log have it.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Connect { .. } => "connect",
+            Self::Event { .. } => "event",
+            Self::Disconnect { .. } => "disconnect",
+            Self::User { is_online: true } => "user_online",
+            Self::User { is_online: false } => "user_offline",
+        }
+    }
+
     /// Bytes of it while it waits.
     pub(crate) fn size(&self) -> usize {
         match self {
@@ -116,19 +142,24 @@ impl Happening {
                 event.len() + args.get().len() + attachments.iter().map(String::len).sum::<usize>()
             }
             // Of these there are no more than connections, and others bound what they have.
-            Self::Connect { .. } | Self::Disconnect { .. } => 0,
+            Self::Connect { .. } | Self::Disconnect { .. } | Self::User { .. } => 0,
         }
     }
 
-    /// The body of the hook, as things are now.
+    /// The body of the hook of a user.
+    pub(crate) fn body_of_user(&self, namespace: &str, user: &str, (id, node): (&str, &str)) -> Bytes {
+        let message = UserMessage { r#type: self.name(), id, time: now(), node, namespace, user };
+        serde_json::to_vec(&message).expect("texts can be written").into()
+    }
+
+    /// The body of the hook of a socket, as things are now.
     pub(crate) fn body(&self, socket: &Socket, (id, node, seq): (&str, &str, u64), parts: Parts) -> Bytes {
-        let (r#type, happening) = self.fields(socket);
         let (member, sid) = (Member::of(socket), socket.id());
         let (user, session, rooms) = (member.user(), member.session(), socket.rooms());
         let is_connect = matches!(self, Self::Connect { .. });
         let rooms = rooms.iter().map(|room| room.as_str()).filter(|room| !member::is_of_user(room));
         let message = Message {
-            r#type,
+            r#type: self.name(),
             id,
             time: now(),
             node,
@@ -139,25 +170,26 @@ impl Happening {
             session: session.as_deref(),
             rooms: (parts.rooms || is_connect).then(|| rooms.collect()),
             request: (parts.request || is_connect).then(|| Request::of(socket)),
-            happening,
+            happening: self.fields(socket),
         };
         serde_json::to_vec(&message).expect("texts and JSON can be written").into()
     }
 
-    fn fields(&self, socket: &Socket) -> (&'static str, Fields<'_>) {
+    fn fields(&self, socket: &Socket) -> Fields<'_> {
         match self {
             Self::Connect { auth } => {
                 let recovered = Some(socket.recovered());
-                ("connect", Fields { auth: Some(auth), recovered, ..Fields::default() })
+                Fields { auth: Some(auth), recovered, ..Fields::default() }
             }
             Self::Event { event, args, attachments, wants_ack } => {
                 let (event, args, wants_ack) = (Some(&**event), Some(&**args), Some(*wants_ack));
-                ("event", Fields { event, args, attachments, wants_ack, ..Fields::default() })
+                Fields { event, args, attachments, wants_ack, ..Fields::default() }
             }
             Self::Disconnect { reason, connected } => {
                 let connected_seconds = Some((connected.as_secs_f64() * 1000.0).round() / 1000.0);
-                ("disconnect", Fields { reason: Some(reason), connected_seconds, ..Fields::default() })
+                Fields { reason: Some(reason), connected_seconds, ..Fields::default() }
             }
+            Self::User { .. } => Fields::default(),
         }
     }
 }

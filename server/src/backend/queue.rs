@@ -12,20 +12,12 @@ use std::{
 pub(crate) enum Kind {
     Connect,
     Event,
+    /// A socket has left. What is told of users goes the same way.
     Disconnect,
 }
 
 impl Kind {
     pub(crate) const ALL: [Self; 3] = [Self::Connect, Self::Event, Self::Disconnect];
-
-    /// As backends, metrics and log have it.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Connect => "connect",
-            Self::Event => "event",
-            Self::Disconnect => "disconnect",
-        }
-    }
 }
 
 /// How much may wait.

@@ -34,9 +34,17 @@ struct Shared {
 }
 
 struct State {
-    schedule: Schedule<SocketId, Waiter>,
+    schedule: Schedule<Line, Waiter>,
     /// When a task looks again, if one does.
     alarm: Option<Instant>,
+}
+
+/// Whose hooks go one after the other.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Line {
+    Socket(SocketId),
+    /// A user of a namespace, by both names.
+    User(Box<str>),
 }
 
 /// Who waits for a turn; nobody any more, if the other end is gone.
@@ -58,7 +66,7 @@ pub(crate) struct Landed(Option<Place>);
 /// A place in a line.
 struct Place {
     turns: Turns,
-    line: SocketId,
+    line: Line,
 }
 
 impl Turns {
@@ -72,7 +80,7 @@ impl Turns {
     ///
     /// # Errors
     /// [`Full`].
-    pub(crate) fn wait(&self, line: &SocketId, kind: Kind, bytes: usize) -> Result<Waiting, Full> {
+    pub(crate) fn wait(&self, line: &Line, kind: Kind, bytes: usize) -> Result<Waiting, Full> {
         let (job, waiting) = oneshot::channel();
         self.state().schedule.push(line, Item { kind, bytes, job })?;
         self.go();

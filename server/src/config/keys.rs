@@ -356,6 +356,11 @@ section! {
         connect: About = About::Strangers,
         /// Whether it is told of sockets that have left.
         disconnect: bool = true,
+        /// Whether it is told of users who come and go: user_online with the first socket of a user in a namespace,
+        /// user_offline once there has been none for presence_grace.
+        presence: bool = false,
+        /// Time after which a user without a socket is gone.
+        presence_grace: Duration = Duration::from_secs(15),
         /// What hooks are signed with (Standard Webhooks): "whsec_" and base64, or any text; "" is no signature.
         secret: Secret = Secret::default(),
         /// Time for its answer.
