@@ -165,6 +165,8 @@ const OF_ROOMS: &[Spoken] = &[
     ("throttle", "\"100ms\"", "\"often\""),
     ("throttle_events", "\"a\"", "7"),
     ("presence", "true", "\"yes\""),
+    ("presence_state", "\"here\"", "7"),
+    ("presence_diff", "\"change\"", "7"),
     ("presence_grace", "1", "\"long\""),
 ];
 

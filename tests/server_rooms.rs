@@ -120,6 +120,12 @@ async fn rooms_with_presence_tell_who_is_there() {
     drop(second);
     let left = first.text().await;
     assert!(left.contains(r#""joins":{},"leaves":{""#), "{left}");
+    let named = "[[room]]\nmatch = 'doc'\npresence = true\npresence_state = 'here'\npresence_diff = 'change'";
+    let server = start("presence-names", &format!("{JOINING}{named}")).await;
+    let mut first = in_room(&server, "doc").await;
+    assert!(first.text().await.starts_with(r#"42["here",{"members":"#));
+    let _second = in_room(&server, "doc").await;
+    assert!(first.text().await.starts_with(r#"42["change",{"joins":"#));
 }
 
 #[tokio::test]

@@ -27,7 +27,11 @@ pub(crate) fn configure(mut namespace: Namespace, config: &config::Config, name:
             };
         }
         if room.presence && !is_for_all {
-            let presence = Presence { grace: room.presence_grace, ..Presence::default() };
+            let presence = Presence {
+                grace: room.presence_grace,
+                state_event: room.presence_state.clone(),
+                diff_event: room.presence_diff.clone(),
+            };
             namespace = namespace.presence(&room.r#match, presence);
         }
     }

@@ -489,8 +489,12 @@ section! {
         throttle: Duration = Duration::ZERO,
         /// Names of events that wait for that; globs.
         throttle_events: Vec<String> = vec!["*".into()],
-        /// Whether members are told who is there: presence_state to who joins, presence_diff to the others.
+        /// Whether members are told who is there.
         presence: bool = false,
+        /// Name of the event for who joins, with all members.
+        presence_state: String = "presence_state".into(),
+        /// Name of the event for the others, with who came and who left.
+        presence_diff: String = "presence_diff".into(),
         /// Time after which somebody without a socket is gone.
         presence_grace: Duration = Duration::from_secs(15),
     }
