@@ -109,13 +109,14 @@ async fn data_of_python_arrive_as_they_are() {
     let (mut client, _) = client(&server).await;
     for (data, args) in [
         (r#"["a",[1],null]"#, r#","a",[1],null"#),
-        ("[null]", ",null"),
+        // So it writes that there is no argument, and reads it.
+        ("[null]", ""),
         ("[]", ""),
         // Versions 5.14.0 to 5.15.0 publish a value as it is.
         (r#"{"a":1}"#, r#",{"a":1}"#),
         (r#""text""#, r#","text""#),
         ("7", ",7"),
-        ("null", ",null"),
+        ("null", ""),
     ] {
         wire.publish("socketio", python("e", &format!(r#""data":{data},"#))).await;
         assert_eq!(client.text().await, format!(r#"42["e"{args}]"#), "{data}");

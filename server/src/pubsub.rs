@@ -159,10 +159,11 @@ impl Fields<'_> {
     }
 
     /// The arguments. A list is all of them; anything else, as python-socketio 5.14.0 to 5.15.0 wrote it, the only one.
+    /// `null` alone is none: so python-socketio writes that there is no argument, and its servers read it.
     fn args(&self) -> Result<Args, PubSubError> {
         const DATA: PubSubError = PubSubError::Field("data");
         let (data, attachments) = match (self.data, self.binary) {
-            (None, _) => ("null", Vec::new()),
+            (None, _) => ("[]", Vec::new()),
             (Some(data), Some(true)) => {
                 let parts: Vec<&RawValue> = serde_json::from_str(data.get()).map_err(|_| DATA)?;
                 let (data, attachments) = parts.split_first().ok_or(DATA)?;
@@ -172,6 +173,7 @@ impl Fields<'_> {
                 };
                 (data.get(), attachments.iter().map(decode).collect::<Result<_, _>>()?)
             }
+            (Some(data), _) if is_none(data) => ("[]", Vec::new()),
             (Some(data), _) => (data.get(), Vec::new()),
         };
         let list = if data.starts_with('[') { data.to_owned() } else { format!("[{data}]") };
@@ -188,6 +190,12 @@ impl Fields<'_> {
             _ => Err(PubSubError::Field("room")),
         }
     }
+}
+
+/// Whether it is `null`, or that alone in a list.
+fn is_none(data: &RawValue) -> bool {
+    let text = data.get();
+    serde_json::from_str::<()>(text).is_ok() || serde_json::from_str::<[(); 1]>(text).is_ok()
 }
 
 impl Callback {

@@ -36,12 +36,14 @@ fn events_are_read_with_all_forms_of_rooms_and_data() {
             nobody(),
         ),
         (r#""data":["a",2],"room":"room1","skip_sid":"S""#, r#"["a",2]"#, rooms(&["room1"]), sids(&["S"])),
-        (r#""data":[null],"room":["a","b"],"skip_sid":["S","T"]"#, "[null]", rooms(&["a", "b"]), sids(&["S", "T"])),
+        (r#""data":[null],"room":["a","b"],"skip_sid":["S","T"]"#, "[]", rooms(&["a", "b"]), sids(&["S", "T"])),
         (r#""data":{"a":1},"room":42"#, r#"[{"a":1}]"#, rooms(&["42"]), nobody()),
         (r#""data":"text","room":[42,"b"]"#, r#"["text"]"#, rooms(&["42", "b"]), nobody()),
-        (r#""data":null,"more":{}"#, "[null]", everybody(), nobody()),
+        (r#""data":[[null],null]"#, "[[null],null]", everybody(), nobody()),
+        (r#""data":[[null]],"binary":true"#, "[null]", everybody(), nobody()),
+        (r#""data":null,"more":{}"#, "[]", everybody(), nobody()),
         (r#""data":[],"callback":["only","two"]"#, "[]", everybody(), nobody()),
-        (r#""room":"""#, "[null]", rooms(&[""]), nobody()),
+        (r#""room":"""#, "[]", rooms(&[""]), nobody()),
     ] {
         let emit = emit(&message(fields));
         assert_eq!((emit.args, emit.to, emit.except), (args(list), to, except), "{fields}");

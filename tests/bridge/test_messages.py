@@ -167,12 +167,13 @@ manager.enter_room("S", "/", "a")
 manager.leave_room("S", "/", "a")
 manager.close_room("a")
 manager.disconnect("S", "/")
+manager.emit("null", (None,))
 """
 
 
 def test_a_process_that_only_emits_needs_no_server_of_python_socketio(api):
     assert run(EMIT, api.address) == ("", "")
-    messages = [api.next() for _ in range(6)]
+    messages = [api.next() for _ in range(7)]
     for message in messages:
         assert message.pop("host_id")
     placeholders = [{"_placeholder": True, "num": 0}, {"deep": [{"_placeholder": True, "num": 1}]}]
@@ -187,7 +188,9 @@ def test_a_process_that_only_emits_needs_no_server_of_python_socketio(api):
         "callback": None,
     }
     assert (messages[1]["data"], messages[1]["room"]) == ([], "a")
-    assert messages[2:] == [
+    # Alone it would be no argument.
+    assert (messages[6]["data"], messages[6]["binary"]) == ([[None]], True)
+    assert messages[2:6] == [
         {"method": "enter_room", "namespace": "/", "sid": "S", "room": "a"},
         {"method": "leave_room", "namespace": "/", "sid": "S", "room": "a"},
         {"method": "close_room", "namespace": "/", "room": "a"},

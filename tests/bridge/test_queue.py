@@ -79,15 +79,17 @@ def test_handlers_answer_and_all_else_goes_by_the_queue(served, redis):
 
 def test_what_other_processes_write_into_the_queue_reaches_clients(served, redis):
     if served.kind == "flask":
-        code = "import sys, flask_socketio; flask_socketio.SocketIO(message_queue=sys.argv[1]).emit('far', 1)"
+        code = "import flask_socketio; queue = flask_socketio.SocketIO(message_queue=sys.argv[1])"
     else:
-        code = "import sys, socketio; socketio.RedisManager(sys.argv[1], write_only=True).emit('far', 1)"
+        code = "import socketio; queue = socketio.RedisManager(sys.argv[1], write_only=True)"
+    code = f"import sys; {code}; queue.emit('far', 1); queue.emit('far', ('a', None)); queue.emit('far', None)"
     python = REPOSITORY / f"target/bridge/{VERSION}/bin/python"
 
     async def play():
         async with connected(served, "ann") as [ann]:
             await asyncio.to_thread(subprocess.run, [python, "-c", code, redis], check=True, timeout=LIMIT)
-            await ann.heard("far")
+            await ann.heard("far", 3)
+            assert ann.events == [("far", 1), ("far", "a", None), ("far",)]
 
     asyncio.run(play())
 

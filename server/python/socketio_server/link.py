@@ -105,8 +105,7 @@ class QueueLink:
         rooms = fields["rooms"]
         return self.manager.emit(
             fields["event"],
-            # `None` would be the argument `null` to those who read the queue without python-socketio.
-            () if message.data is None else message.data,
+            message.data,
             namespace=message.namespace,
             room=rooms[0] if rooms and len(rooms) == 1 else rooms,
             skip_sid=fields["skipped"] or None,

@@ -75,11 +75,12 @@ class Message:
         rooms = self.fields["rooms"]
         room = rooms[0] if rooms and len(rooms) == 1 else rooms
         message.update(event=self.fields["event"], room=room, skip_sid=self.fields["skipped"] or None)
-        message["binary"] = bool(self.attachments)
+        # `null` alone would be no argument; within what has attachments, of which there may be none, it is one.
+        message["binary"] = bool(self.attachments) or self.arguments == "[null]"
         message["callback"] = None if callback is None else [room, self.namespace, callback]
         data = self.arguments
-        if self.attachments:
-            data = "[%s,%s]" % (data, self.json.dumps(binary.encode(self.attachments))[1:-1])
+        if message["binary"]:
+            data = "[%s]" % ",".join([data, *map(self.json.dumps, binary.encode(self.attachments))])
         return self._with_arguments(message, "data", data)
 
     def _with_arguments(self, fields, name, arguments):
