@@ -6,7 +6,7 @@ use tests::{
     Row,
     backend::{Backend, Hook},
     frames::{WebSocket, text},
-    process::Process,
+    process::{Process, run},
     socket,
 };
 
@@ -170,4 +170,64 @@ async fn who_may_join_is_decided_anew() {
     let mut server = Process::configured(BINARY, &file("no-keys"), "[[namespace]]").await;
     reread(&mut server, "no-keys", &with("jwt", ""), WAITS).await;
     socket::connect(server.endpoint(), "/").await;
+}
+
+#[tokio::test]
+async fn how_many_may_come_is_decided_anew() {
+    let open = async |server: &Process| server.get("/socket.io/?EIO=4&transport=polling", "").await;
+    let mut server = Process::configured(BINARY, &file("limits"), "[[namespace]]").await;
+    for _ in 0..2 {
+        assert_eq!(open(&server).await.status, 200);
+    }
+    for (limits, status) in [
+        ("max_connections = 2", 503),
+        ("max_connections = 3", 200),
+        ("max_unused_connections = 3", 503),
+        ("", 200),
+        ("max_connections_per_ip = 1", 200),
+        ("max_connections_per_ip = 1", 503),
+    ] {
+        let _row = Row(limits);
+        reread(&mut server, "limits", &format!("[limits]\n{limits}\n[[namespace]]"), READ).await;
+        assert_eq!(open(&server).await.status, status);
+    }
+    reread(&mut server, "limits", "[limits]\nconnect_rate = 1\n[[namespace]]", READ).await;
+    // The third one of a second is one too many; a slow machine has some seconds for ten.
+    let mut statuses = Vec::new();
+    for _ in 0..10 {
+        statuses.push(open(&server).await.status);
+    }
+    assert!(statuses[0] == 200 && statuses.contains(&503), "{statuses:?}");
+    reread(&mut server, "limits", "[limits]\nsend_queue_messages = 5\n[[namespace]]", WAITS).await;
+}
+
+#[tokio::test]
+async fn how_many_may_join_is_decided_anew() {
+    let secret = "auth.jwt.secret=a secret of thirty-two bytes, or more";
+    let token = run(BINARY, &["token", "--set", secret, "--sub", "ann"]).await.stdout;
+    let token = String::from_utf8(token).expect("UTF-8");
+    let as_ann = format!("40{{\"token\":\"{}\"}}", token.trim());
+    let with = |space: &str| {
+        let auth = "[auth]\nmode = 'jwt_optional'\n[auth.jwt]\nsecret = 'a secret of thirty-two bytes, or more'";
+        format!("{auth}\n[[namespace]]\n{space}")
+    };
+    let mut server = Process::configured(BINARY, &file("seats"), &with("")).await;
+    let mut clients = Vec::new();
+    for (space, connect, answer) in [
+        ("", "40", "40{"),
+        ("max_connections = 1", "40", "44{\"message\":\"Too many connections\""),
+        ("max_connections = 2", "40", "40{"),
+        ("max_per_user = 1", &as_ann, "40{"),
+        ("max_per_user = 1", &as_ann, "44{\"message\":\"Too many connections of this user\""),
+        ("require_user = true", "40", "44{\"message\":\"User required\""),
+        ("require_user = true", &as_ann, "40{"),
+    ] {
+        let _row = Row(space);
+        reread(&mut server, "seats", &with(space), READ).await;
+        let (mut client, _) = WebSocket::open(server.endpoint()).await;
+        client.send(connect).await;
+        let found = client.text().await;
+        assert!(found.starts_with(answer), "{found}");
+        clients.push(client);
+    }
 }

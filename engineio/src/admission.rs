@@ -5,7 +5,7 @@
 use std::{
     net::{IpAddr, Ipv6Addr},
     sync::{
-        Arc,
+        Arc, PoisonError, RwLock,
         atomic::{AtomicUsize, Ordering},
     },
 };
@@ -16,6 +16,17 @@ use crate::config::Config;
 
 /// Bits of an IPv6 address that one client is given: it has all the others to itself.
 const IPV6_PREFIX: u32 = 64;
+
+/// How many sessions there may be; as the options of the same names in [`Config`] say it at first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionLimits {
+    /// In all.
+    pub max_sessions: Option<usize>,
+    /// Of which the client has made no use.
+    pub max_unused_sessions: Option<usize>,
+    /// Of one address.
+    pub max_sessions_per_ip: Option<usize>,
+}
 
 /// A bound that a handshake would have passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,14 +41,16 @@ pub enum Bound {
 }
 
 /// What one engine counts. Clones count the same.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Admission(Arc<Counts>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Counts {
+    /// Taken for each handshake, and to change them.
+    limits: RwLock<SessionLimits>,
     sessions: AtomicUsize,
     unused: AtomicUsize,
-    /// By address; empty unless there is a bound.
+    /// By address, of sessions that were opened while there was a bound.
     by_ip: DashMap<IpAddr, usize>,
 }
 
@@ -53,23 +66,41 @@ pub(crate) struct Admitted {
 #[derive(Debug)]
 pub(crate) struct Unused(Arc<Counts>);
 
+impl From<&Config> for SessionLimits {
+    fn from(config: &Config) -> Self {
+        let Config { max_sessions, max_unused_sessions, max_sessions_per_ip, .. } = *config;
+        Self { max_sessions, max_unused_sessions, max_sessions_per_ip }
+    }
+}
+
 impl Admission {
+    pub(crate) fn new(limits: SessionLimits) -> Self {
+        let (sessions, unused) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        Self(Arc::new(Counts { limits: RwLock::new(limits), sessions, unused, by_ip: DashMap::new() }))
+    }
+
+    /// From now on these hold. Nobody who is there has to go.
+    pub(crate) fn limit(&self, limits: SessionLimits) {
+        *self.0.limits.write().unwrap_or_else(PoisonError::into_inner) = limits;
+    }
+
     /// Counts one more session of this address.
     ///
     /// # Errors
     /// [`Bound`], and nothing is counted.
-    pub(crate) fn admit(&self, ip: Option<IpAddr>, config: &Config) -> Result<(Admitted, Unused), Bound> {
+    pub(crate) fn admit(&self, ip: Option<IpAddr>) -> Result<(Admitted, Unused), Bound> {
         let counts = &self.0;
-        if !count(&counts.sessions, config.max_sessions) {
+        let limits = *counts.limits.read().unwrap_or_else(PoisonError::into_inner);
+        if !count(&counts.sessions, limits.max_sessions) {
             return Err(Bound::Sessions);
         }
         // From here on a drop takes back what was counted.
         let mut admitted = Admitted { counts: counts.clone(), ip: None };
-        if !count(&counts.unused, config.max_unused_sessions) {
+        if !count(&counts.unused, limits.max_unused_sessions) {
             return Err(Bound::UnusedSessions);
         }
         let unused = Unused(counts.clone());
-        if let (Some(ip), Some(max)) = (ip, config.max_sessions_per_ip) {
+        if let (Some(ip), Some(max)) = (ip, limits.max_sessions_per_ip) {
             let ip = network(ip);
             if !counts.count_ip(ip, max) {
                 return Err(Bound::SessionsPerIp);
@@ -135,6 +166,14 @@ fn network(ip: IpAddr) -> IpAddr {
 mod tests {
     use super::*;
 
+    fn limited(
+        max_sessions: Option<usize>,
+        max_unused_sessions: Option<usize>,
+        max_sessions_per_ip: Option<usize>,
+    ) -> Admission {
+        Admission::new(SessionLimits { max_sessions, max_unused_sessions, max_sessions_per_ip })
+    }
+
     fn ip(text: &str) -> Option<IpAddr> {
         Some(text.parse().expect("an address"))
     }
@@ -148,52 +187,51 @@ mod tests {
             ("192.0.2.2", "192.0.2.1", true),
         ];
         for (second, first, admitted) in rows {
-            let (admission, config) =
-                (Admission::default(), Config { max_sessions_per_ip: Some(1), ..Config::default() });
-            let _first = admission.admit(ip(first), &config).expect("the first");
-            assert_eq!(admission.admit(ip(second), &config).is_ok(), admitted, "{first}, then {second}");
+            let admission = limited(None, None, Some(1));
+            let _first = admission.admit(ip(first)).expect("the first");
+            assert_eq!(admission.admit(ip(second)).is_ok(), admitted, "{first}, then {second}");
         }
     }
 
     #[test]
     fn what_is_refused_is_not_counted_and_what_is_dropped_no_more() {
-        let config = Config {
-            max_sessions: Some(3),
-            max_unused_sessions: Some(2),
-            max_sessions_per_ip: Some(1),
-            ..Config::default()
-        };
-        let admission = Admission::default();
+        let admission = limited(Some(3), Some(2), Some(1));
         let counted = || {
             let counts = &admission.0;
             (counts.sessions.load(Ordering::Relaxed), counts.unused.load(Ordering::Relaxed), counts.by_ip.len())
         };
-        let admit = |text| admission.admit(ip(text), &config);
+        let admit = |text| admission.admit(ip(text));
         let (first, first_unused) = admit("192.0.2.1").expect("the first");
         assert_eq!(admit("192.0.2.1").err(), Some(Bound::SessionsPerIp));
         let (second, second_unused) = admit("192.0.2.2").expect("the second");
         assert_eq!(admit("192.0.2.3").err(), Some(Bound::UnusedSessions));
         drop(first_unused);
-        let third = admission.admit(None, &config).expect("of no address");
+        let third = admission.admit(None).expect("of no address");
         drop(second_unused);
         assert_eq!(admit("192.0.2.3").err(), Some(Bound::Sessions));
         assert_eq!(counted(), (3, 1, 2));
-        drop((first, second, third));
+        // Other limits hold at once, and nobody has to go.
+        admission.limit(SessionLimits { max_sessions: Some(4), max_unused_sessions: None, max_sessions_per_ip: None });
+        let fourth = admit("192.0.2.1").expect("of its address as many as it likes");
+        assert_eq!(admit("192.0.2.3").err(), Some(Bound::Sessions));
+        admission.limit(SessionLimits { max_sessions: None, max_unused_sessions: None, max_sessions_per_ip: Some(1) });
+        assert_eq!(admit("192.0.2.1").err(), Some(Bound::SessionsPerIp));
+        assert_eq!(counted(), (4, 2, 2), "one was not counted by its address");
+        drop((first, second, third, fourth));
         assert_eq!(counted(), (0, 0, 0));
     }
 
     #[test]
     fn counts_are_exact_between_threads() {
         const MAX: usize = 5;
-        let config = Config { max_sessions: Some(MAX), max_sessions_per_ip: Some(MAX - 1), ..Config::default() };
-        let (admission, most) = (Admission::default(), AtomicUsize::new(0));
+        let (admission, most) = (limited(Some(MAX), None, Some(MAX - 1)), AtomicUsize::new(0));
         std::thread::scope(|scope| {
             for thread in 0..4 {
-                let (admission, most, config) = (&admission, &most, &config);
+                let (admission, most) = (&admission, &most);
                 scope.spawn(move || {
                     for round in 0..5_000 {
                         let address = ip(if (thread + round) % 2 == 0 { "192.0.2.1" } else { "192.0.2.2" });
-                        let held: Vec<_> = (0..3).map_while(|_| admission.admit(address, config).ok()).collect();
+                        let held: Vec<_> = (0..3).map_while(|_| admission.admit(address).ok()).collect();
                         most.fetch_max(admission.0.sessions.load(Ordering::Relaxed), Ordering::Relaxed);
                         drop(held);
                     }

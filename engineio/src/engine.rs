@@ -7,7 +7,7 @@ use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 use tokio::{sync::Semaphore, time::Instant};
 
 use crate::{
-    admission::{Admission, Admitted, Bound, Unused},
+    admission::{Admission, Admitted, Bound, SessionLimits, Unused},
     config::Config,
     driver::Driver,
     handshake::Handshake,
@@ -64,8 +64,8 @@ impl Engine {
     pub fn new(config: Config, on_connection: impl Fn(Socket, Driver) + Send + Sync + 'static) -> Self {
         let contexts = config.per_message_deflate.as_ref().map_or(0, |options| options.max_contexts);
         Self(Arc::new(Inner {
+            admission: Admission::new(SessionLimits::from(&config)),
             config: Arc::new(config),
-            admission: Admission::default(),
             sessions: Sessions::default(),
             contexts: Arc::new(Semaphore::new(contexts.min(Semaphore::MAX_PERMITS))),
             on_connection: Box::new(on_connection),
@@ -80,6 +80,12 @@ impl Engine {
     /// Number of sessions now.
     pub fn clients_count(&self) -> usize {
         self.0.sessions.len()
+    }
+
+    /// From now on there may be so many sessions, whatever [`config`](Self::config) says. Nobody who is there has to
+    /// go, and by address only those count who come while that is bounded.
+    pub fn limit_sessions(&self, limits: SessionLimits) {
+        self.0.admission.limit(limits);
     }
 
     /// Bytes that wait for all clients together; each session is asked for its own.
@@ -146,7 +152,7 @@ impl Engine {
     /// # Errors
     /// [`Bound`].
     pub(crate) fn admit(&self, ip: Option<IpAddr>) -> Result<(Admitted, Unused), Bound> {
-        self.0.admission.admit(ip, &self.0.config)
+        self.0.admission.admit(ip)
     }
 
     /// The live session with this id.

@@ -84,7 +84,7 @@ mod websocket;
 
 pub use bytestring::ByteString;
 
-pub use admission::Bound;
+pub use admission::{Bound, SessionLimits};
 pub use answer::Answer;
 pub use bare::BareWebSocket;
 pub use config::{Config, PerMessageDeflate, SlowConsumer};

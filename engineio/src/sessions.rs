@@ -104,7 +104,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        admission::Admission,
+        admission::{Admission, SessionLimits},
         config::Config,
         handshake::Handshake,
         protocol::{Encoding, Transport},
@@ -114,12 +114,13 @@ mod tests {
     #[test]
     fn of_two_handshakes_at_once_with_one_id_one_is_let_in() {
         let sid = Sid::draw();
-        let (admission, config) = (Admission::default(), Arc::new(Config::default()));
+        let config = Arc::new(Config::default());
+        let admission = Admission::new(SessionLimits::from(&*config));
         let arrival = || {
             let now = Instant::now().into_std();
             let session = Session::new(config.clone(), Encoding::V4, Transport::Polling, "{}", now);
             let handshake = Handshake::new("", Transport::Polling, None, std::iter::empty());
-            let (admitted, unused) = admission.admit(None, &config).expect("there is no bound on two");
+            let (admitted, unused) = admission.admit(None).expect("there is no bound on two");
             (Socket::new(sid, handshake, session, unused), admitted)
         };
         let [(first, of_first), (second, of_second), (_, of_third)] = [arrival(), arrival(), arrival()];

@@ -11,6 +11,7 @@ mod backend;
 mod bundle;
 mod command;
 mod config;
+mod connect_rate;
 mod connector;
 mod deny;
 mod doctor;

@@ -113,8 +113,8 @@ fn of_one(config: &config::Config, options: &config::Namespace, shared: &Shared<
         backends: backends.clone(),
         gate: Gate(tokens.clone()),
         rules: rulebook.of(&options.name.0),
-        seats: Seats::new(options.max_connections, Some(seats)),
-        of_users: Seats::new(options.max_per_user, None),
+        seats: Seats::new(Some(seats)),
+        of_users: Seats::new(None),
         pace: Pace::default(),
     });
     let name = &*options.name.0;
@@ -223,18 +223,20 @@ impl Space {
 
     /// Gives the socket its user, its seat and its rooms.
     async fn join(&self, socket: &Socket, auth: Box<RawValue>) -> Result<(), Refused> {
-        self.gate.check(socket, &auth, self.rules.auth(), self.rules.asks_for())?;
+        let terms = self.rules.terms();
+        self.gate.check(socket, &auth, terms.auth, self.rules.asks_for())?;
         let namespace = socket.namespace_name();
         let full = || Refused::new("limit", "Too many connections");
-        socket.set(Some(self.seats.take(namespace).ok_or_else(full)?));
+        socket.set(Some(self.seats.take(namespace, terms.max_connections).ok_or_else(full)?));
         self.backends.connect(socket, auth, socket.get::<Pass>().is_some()).await?;
         let user = Member::of(socket).user();
-        if self.options.require_user && user.is_none() {
+        if terms.require_user && user.is_none() {
             return Err(Refused::new("unauthorized", "User required"));
         }
-        if let Some(user) = user.filter(|_| self.of_users.are_bounded()) {
+        if let Some(user) = user.filter(|_| terms.max_per_user > 0) {
             let full = || Refused::new("limit", "Too many connections of this user");
-            socket.set(Some(OfUser(self.of_users.take(&format!("{namespace}\n{user}")).ok_or_else(full)?)));
+            let seat = self.of_users.take(&format!("{namespace}\n{user}"), terms.max_per_user);
+            socket.set(Some(OfUser(seat.ok_or_else(full)?)));
         }
         let values = Values::new(socket, None);
         let rooms = self.options.auto_join.iter().filter_map(|room| room.0.fill(|slot| values.text(slot)).ok());

@@ -1,21 +1,17 @@
 //! What it is: the options of the crates below, made of the binary's.
 //! What it is not: namespaces (`namespaces`), nor listeners (`listeners`).
-//! Who calls it: `serve`, once.
+//! Who calls it: `serve`, once; `reload` for what may change.
 
-use std::{
-    collections::BTreeSet,
-    future,
-    sync::{Arc, Mutex},
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use engineio::{Cors, Denied, Http, Origins, PerMessageDeflate, Serve, SlowConsumer};
-use socketio::{Bucket, Config, EventRate, Hooks, Limits, OnExcess, Recovery, RecoveryMode};
+use engineio::{Cors, Http, Origins, PerMessageDeflate, Serve, SessionLimits, SlowConsumer};
+use socketio::{Config, EventRate, Hooks, Limits, OnExcess, Recovery, RecoveryMode};
 
 use crate::{
     auth,
     backend::HEADERS,
     config::{self, AllowedOrigin, Mode},
+    connect_rate::ConnectRate,
     journal,
     metrics::Metrics,
 };
@@ -24,7 +20,12 @@ use crate::{
 const SPARE_FILES: u64 = 64;
 
 /// The options of the Socket.IO server. `files` is the limit on open files.
-pub(crate) fn socketio(config: &config::Config, files: u64, metrics: &Arc<Metrics>) -> Config {
+pub(crate) fn socketio(
+    config: &config::Config,
+    files: u64,
+    connect_rate: ConnectRate,
+    metrics: &Arc<Metrics>,
+) -> Config {
     let config::Limits {
         max_rooms_per_socket,
         max_event_name,
@@ -36,8 +37,7 @@ pub(crate) fn socketio(config: &config::Config, files: u64, metrics: &Arc<Metric
     let observed = metrics.clone();
     Config {
         engine: engineio(config, files),
-        http: admission(http(&config.engine, &config.cors, metrics), config.limits.connect_rate)
-            .kept_headers(kept_headers(config)),
+        http: connect_rate.admit(http(&config.engine, &config.cors, metrics)).kept_headers(kept_headers(config)),
         connect_timeout: config.engine.connect_timeout,
         limits: Limits {
             max_rooms: max_rooms_per_socket,
@@ -58,10 +58,20 @@ pub(crate) fn socketio(config: &config::Config, files: u64, metrics: &Arc<Metric
     }
 }
 
-fn engineio(config: &config::Config, files: u64) -> engineio::Config {
-    let (engine, limits) = (&config.engine, &config.limits);
+/// How many connections there may be, where the process may have so many open files.
+pub(crate) fn session_limits(limits: &config::Limits, files: u64) -> SessionLimits {
     let room = usize::try_from(files.saturating_sub(SPARE_FILES)).unwrap_or(usize::MAX);
     let bound = |limit: usize| (limit > 0).then_some(limit);
+    SessionLimits {
+        max_sessions: Some(bound(limits.max_connections).unwrap_or(room)),
+        max_unused_sessions: bound(limits.max_unused_connections),
+        max_sessions_per_ip: bound(limits.max_connections_per_ip),
+    }
+}
+
+fn engineio(config: &config::Config, files: u64) -> engineio::Config {
+    let (engine, limits) = (&config.engine, &config.limits);
+    let SessionLimits { max_sessions, max_unused_sessions, max_sessions_per_ip } = session_limits(limits, files);
     engineio::Config {
         path: config.server.path[0].0.clone(),
         add_trailing_slash: false,
@@ -78,9 +88,9 @@ fn engineio(config: &config::Config, files: u64) -> engineio::Config {
             config::Slow::DropOldest => SlowConsumer::DropOldest,
         },
         per_message_deflate: engine.ws_compression.then(PerMessageDeflate::default),
-        max_sessions: Some(bound(limits.max_connections).unwrap_or(room)),
-        max_sessions_per_ip: bound(limits.max_connections_per_ip),
-        max_unused_sessions: bound(limits.max_unused_connections),
+        max_sessions,
+        max_unused_sessions,
+        max_sessions_per_ip,
         ..engineio::Config::default()
     }
 }
@@ -109,22 +119,6 @@ fn http(engine: &config::Engine, cors: &config::Cors, metrics: &Arc<Metrics>) ->
     http.cors(match cors.credentials {
         true => cors_headers.credentials().expect("a list may have credentials"),
         false => cors_headers,
-    })
-}
-
-/// Lets so many clients in a second be; 0 is all.
-fn admission(http: Http, per_second: u32) -> Http {
-    if per_second == 0 {
-        return http;
-    }
-    let rate = EventRate { per_second, burst: per_second.saturating_mul(2), ..EventRate::default() };
-    // Taken for each handshake.
-    let bucket = Mutex::new(Bucket::default());
-    http.allow_request(move |_| {
-        let is_let_in =
-            bucket.lock().expect("not poisoned: nobody panics while it is held").take(&rate, Instant::now());
-        let denied = || Denied::new(503, "Too many new connections");
-        future::ready(is_let_in.then_some(()).ok_or_else(denied))
     })
 }
 

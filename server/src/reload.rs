@@ -4,6 +4,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use socketio::SocketIo;
 use tokio::signal::unix::Signal;
 use tracing::{error, info, warn};
 
@@ -11,7 +12,8 @@ use crate::{
     auth::Tokens,
     backend::Backends,
     command::Flags,
-    config::{Auth, Config, Jwt, Settled},
+    config::{Auth, Config, Jwt, Limits, Settled},
+    connect_rate::ConnectRate,
     deny::Deny,
     journal::Journal,
     keyring::Keyring,
@@ -20,13 +22,18 @@ use crate::{
     tls::Tls,
 };
 
-/// What SIGHUP has read again: certificates, keys of API and tokens, who may join, rules, backends, how much is logged.
+/// What SIGHUP has read again: certificates, keys of API and tokens, who may join and how many, rules, backends, how
+/// much is logged.
 pub(crate) struct Reloaded {
     pub(crate) flags: Flags,
     /// What holds now.
     pub(crate) config: Config,
     /// Headers of handshakes that are kept since the start; others are not there to be asked for.
     pub(crate) kept_headers: BTreeSet<String>,
+    pub(crate) io: SocketIo,
+    /// The limit on open files.
+    pub(crate) files: u64,
+    pub(crate) connect_rate: ConnectRate,
     pub(crate) keyring: Keyring,
     pub(crate) tokens: Tokens,
     pub(crate) rulebook: Rulebook,
@@ -61,9 +68,12 @@ impl Reloaded {
         for options in &mut self.config.namespace.0 {
             if let Some(new) = new.namespace.0.iter().find(|new| new.name == options.name) {
                 options.rule = new.rule.clone();
+                options.require_user = new.require_user;
+                (options.max_connections, options.max_per_user) = (new.max_connections, new.max_per_user);
             }
         }
         self.rulebook.replace(&self.config);
+        self.take_limits(&new.limits);
         self.take_backends(&new);
         self.journal.set(new.log.level);
         self.config.log.level = new.log.level;
@@ -98,6 +108,16 @@ impl Reloaded {
         if self.keeps_headers_for(&taken) {
             self.config = taken;
         }
+    }
+
+    /// How many connections there may be. What each of them may do is settled when it is opened.
+    fn take_limits(&mut self, new: &Limits) {
+        let Limits { max_connections, max_connections_per_ip, max_unused_connections, connect_rate, .. } = *new;
+        let old = self.config.limits.clone();
+        self.config.limits =
+            Limits { max_connections, max_connections_per_ip, max_unused_connections, connect_rate, ..old };
+        self.io.limit_sessions(options::session_limits(&self.config.limits, self.files));
+        self.connect_rate.set(connect_rate);
     }
 
     fn take_backends(&mut self, new: &Config) {

@@ -35,9 +35,18 @@ pub(crate) struct Rules(Arc<RwLock<Arc<Current>>>);
 #[derive(Clone)]
 pub(crate) struct Rulebook(Arc<HashMap<String, Rules>>);
 
+/// Who may join, and how many.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Terms {
+    pub(crate) auth: AuthMode,
+    pub(crate) require_user: bool,
+    pub(crate) max_connections: usize,
+    pub(crate) max_per_user: usize,
+}
+
 /// What holds now.
 struct Current {
-    auth: AuthMode,
+    terms: Terms,
     rules: Vec<(Glob, Arc<config::Rule>)>,
     /// Names of claims that slots ask for, those of `auto_join` among them.
     claims: BTreeSet<String>,
@@ -157,8 +166,8 @@ impl Rules {
     }
 
     /// Who may join.
-    pub(crate) fn auth(&self) -> AuthMode {
-        self.current().auth
+    pub(crate) fn terms(&self) -> Terms {
+        self.current().terms
     }
 
     /// The first rule that is for events of this name.
@@ -181,7 +190,9 @@ impl Current {
     fn new(options: &config::Namespace, auth: AuthMode) -> Self {
         let rules = options.rule.0.iter().map(|rule| (Glob::new(&rule.on), Arc::new(rule.clone())));
         let claim = |slot: &Slot| if let Slot::Claim(way) = slot { way.first().cloned() } else { None };
-        Self { auth, rules: rules.collect(), claims: options.slots().into_iter().filter_map(claim).collect() }
+        let config::Namespace { require_user, max_connections, max_per_user, .. } = *options;
+        let terms = Terms { auth, require_user, max_connections, max_per_user };
+        Self { terms, rules: rules.collect(), claims: options.slots().into_iter().filter_map(claim).collect() }
     }
 }
 

@@ -10,8 +10,6 @@ use prometheus::IntGauge;
 /// How many there are of each kind, those included who are about to be let in.
 pub(crate) struct Seats {
     taken: Arc<DashMap<Box<str>, usize>>,
-    /// Most of one kind; 0 is no bound.
-    max: usize,
     gauge: Option<IntGauge>,
 }
 
@@ -23,19 +21,14 @@ pub(crate) struct Seat {
 }
 
 impl Seats {
-    pub(crate) fn new(max: usize, gauge: Option<IntGauge>) -> Self {
-        Self { taken: Arc::default(), max, gauge }
+    pub(crate) fn new(gauge: Option<IntGauge>) -> Self {
+        Self { taken: Arc::default(), gauge }
     }
 
-    /// Whether there is a bound.
-    pub(crate) fn are_bounded(&self) -> bool {
-        self.max > 0
-    }
-
-    /// One of them; `None` when all are taken.
-    pub(crate) fn take(&self, kind: &str) -> Option<Seat> {
+    /// One of them; `None` when as many as `max` are taken. 0 is no bound.
+    pub(crate) fn take(&self, kind: &str, max: usize) -> Option<Seat> {
         let mut taken = self.taken.entry(kind.into()).or_default();
-        if self.are_bounded() && *taken >= self.max {
+        if max > 0 && *taken >= max {
             return None;
         }
         *taken += 1;

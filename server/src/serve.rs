@@ -25,6 +25,7 @@ use crate::{
     bundle::{Bundle, BundleError},
     command::Flags,
     config::{Listen, Settled},
+    connect_rate::ConnectRate,
     deny::Deny,
     front::Front,
     journal::Journal,
@@ -103,7 +104,8 @@ pub(crate) async fn serve(settled: Settled, flags: Flags) -> Result<(), ServeErr
             &Shared { sockets: &sockets, tokens: &tokens, backends: &backends, rulebook: &rulebook },
         ),
     };
-    let io = SocketIo::new(options::socketio(config, files, &metrics), spaces);
+    let connect_rate = ConnectRate::new(config.limits.connect_rate);
+    let io = SocketIo::new(options::socketio(config, files, connect_rate.clone(), &metrics), spaces);
     sockets.open(io.clone());
     let (stop, drain) = (Stages::default(), &config.drain);
     let keyring = Keyring::new(&config.api.keys.0);
@@ -157,6 +159,9 @@ pub(crate) async fn serve(settled: Settled, flags: Flags) -> Result<(), ServeErr
         flags,
         kept_headers: options::kept_headers(config),
         config: config.clone(),
+        io: io.clone(),
+        files,
+        connect_rate,
         keyring,
         tokens,
         rulebook,

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use engineio::{Answer, Engine, Http, Listener, Serve, Service, SlowConsumer};
+use engineio::{Answer, Engine, Http, Listener, Serve, Service, SessionLimits, SlowConsumer};
 use futures_util::future::Either;
 use hyper::{Request, StatusCode, Uri, body::Body, http::request::Parts};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
@@ -214,6 +214,12 @@ impl SocketIo {
     /// Number of connections now.
     pub fn clients_count(&self) -> usize {
         self.engine.clients_count()
+    }
+
+    /// From now on there may be so many connections, whatever the options said, see
+    /// [`Engine::limit_sessions`](engineio::Engine::limit_sessions).
+    pub fn limit_sessions(&self, limits: SessionLimits) {
+        self.engine.limit_sessions(limits);
     }
 
     /// How the server is doing: what waits, what is kept, and what was counted since it was made. Each connection is
