@@ -132,6 +132,16 @@ def test_messages_survive_a_restart_of_the_server(newest, api):
     app.process.logged("takes messages again")
 
 
+def test_questions_survive_a_restart_of_the_server_too(newest, api):
+    app = newest()
+    statuses = [200, 503, 429]
+    api.answer = lambda path, body: (statuses.pop(0), {}) if statuses else api.usual(path, body)
+    assert app.event("ask-later", "why?") == {}
+    events = [event for event, _ in api.events(6)]
+    assert events[:4] == ["before", "question", "question", "question"]
+    assert sorted(events[4:]) == ["answered", "behind"]
+
+
 @pytest.mark.parametrize(
     ("status", "answer", "advice"),
     [

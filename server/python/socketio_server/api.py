@@ -59,12 +59,13 @@ class Api:
     def send(self, body):
         """Queues a message. Never waits."""
         deadline = time.monotonic() + PATIENCE
-        self._put(lambda connection: self._deliver(connection, body, deadline))
+        self._put(lambda connection: self._send(connection, body, deadline))
 
     def ask(self, body, answered):
         """Queues a message that a client is to answer. `answered` is called with the message that says so, or with
         `None`, in a thread of its own."""
-        self._put(lambda _: self._start_question(body, answered))
+        deadline = time.monotonic() + PATIENCE
+        self._put(lambda _: self._ask(body, answered, deadline))
 
     def drained(self):
         """A future of when all that is queued by now is delivered, or given up."""
@@ -120,30 +121,69 @@ class Api:
             except Exception:
                 log.exception("a message could not be sent to socketio-server")
 
+    def _send(self, connection, body, deadline):
+        try:
+            answer = self._deliver(connection, body, deadline)
+            if answer is not None:
+                connection.rest(answer)
+        except Unreachable as error:
+            self._lost(error)
+
+    def _ask(self, body, answered, deadline):
+        """The next message is sent once the head of the answer has come, for then the client was asked: it gets both in
+        order."""
+        if not self._questions.acquire(blocking=False):
+            self._complaints.say("questions", "%d clients are asked already; a callback is not called", MAX_QUESTIONS)
+            answered(None)
+            return
+        connection, answer = Connection(self.address, self.key, TIMEOUT), None
+        try:
+            answer = self._deliver(connection, body, deadline)
+        finally:
+            threading.Thread(target=self._hear, args=(connection, answer, answered), daemon=True).start()
+
+    def _hear(self, connection, answer, answered):
+        message = None
+        try:
+            if answer is not None:
+                message = json.loads(connection.rest(answer, ANSWER_TIMEOUT)).get("callback")
+        except (Unreachable, ValueError) as error:
+            self._lost(error)
+        finally:
+            connection.close()
+            self._questions.release()
+        answered(message)
+
     def _deliver(self, connection, body, deadline):
+        """The answer to a message that was taken, of which the body is still to come, or `None`."""
         pause = 0.05
         while True:
             try:
-                status, answer = connection.request("POST", "/api/v1/pubsub", body.encode())
+                answer = connection.head("POST", "/api/v1/pubsub", body.encode())
+                if answer.status == 200:
+                    self._is_there()
+                    return answer
+                text = connection.rest(answer)
             except Unreachable as error:
                 trouble, is_lost = error, error.is_lost
             else:
-                if self.is_down and status == 200:
-                    self.is_down = False
-                    log.warning("socketio-server at %s takes messages again", self.address)
-                if status not in (429, 503):
-                    if status != 200:
-                        self.is_down = status == 401
-                        self._refused(status, answer)
-                    return
-                trouble, is_lost = "it answered %d" % status, False
+                if answer.status not in (429, 503):
+                    self.is_down = answer.status == 401
+                    self._refused(answer.status, text)
+                    return None
+                trouble, is_lost = "it answered %d" % answer.status, False
             self.is_down = True
             if is_lost or time.monotonic() + pause > deadline:
                 self._lost(trouble)
-                return
+                return None
             self._complaints.say("away", "socketio-server at %s: %s; trying again", self.address, trouble)
             time.sleep(pause)
             pause = min(pause * 2, 1.0)
+
+    def _is_there(self):
+        if self.is_down:
+            self.is_down = False
+            log.warning("socketio-server at %s takes messages again", self.address)
 
     def _lost(self, trouble):
         self._complaints.say(
@@ -163,36 +203,6 @@ class Api:
         self._complaints.say(
             status, "socketio-server at %s answered %d: %s%s", self.address, status, reason, advice and "; " + advice or ""
         )
-
-    def _start_question(self, body, answered):
-        """The next message is sent once the head of the answer has come, for then the client was asked: it gets both in
-        order."""
-        if not self._questions.acquire(blocking=False):
-            self._complaints.say("questions", "%d clients are asked already; a callback is not called", MAX_QUESTIONS)
-            answered(None)
-            return
-        begun = threading.Event()
-        threading.Thread(target=self._ask, args=(body, answered, begun), daemon=True).start()
-        begun.wait(TIMEOUT)
-
-    def _ask(self, body, answered, begun):
-        message = None
-        try:
-            connection = Connection(self.address, self.key, ANSWER_TIMEOUT)
-            try:
-                status, answer = connection.request("POST", "/api/v1/pubsub", body.encode(), begun)
-            finally:
-                connection.close()
-            if status == 200:
-                message = json.loads(answer).get("callback")
-            else:
-                self._refused(status, answer)
-        except (Unreachable, ValueError) as error:
-            self._lost(error)
-        finally:
-            begun.set()
-            self._questions.release()
-        answered(message)
 
 
 _apis = weakref.WeakSet()

@@ -40,16 +40,18 @@ class Connection:
             kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
             self.http = kind(parts.hostname, parts.port, timeout=timeout)
 
-    def request(self, method, path, body=None, begun=None):
-        """Status and body of the answer. `begun` is set once it begins to come. Raises `Unreachable`."""
+    def request(self, method, path, body=None):
+        """Status and body of the answer. Raises `Unreachable`."""
+        response = self.head(method, path, body)
+        return response.status, self.rest(response)
+
+    def head(self, method, path, body=None):
+        """The answer, of which the body is still to come. Raises `Unreachable`."""
         while True:
             was_open = self.http.sock is not None
             try:
                 self.http.request(method, self.prefix + path, body, self.headers)
-                response = self.http.getresponse()
-                if begun:
-                    begun.set()
-                return response.status, response.read()
+                return self.http.getresponse()
             except socket.timeout:
                 self.http.close()
                 raise Unreachable("no answer in time", is_lost=True) from None
@@ -58,6 +60,16 @@ class Connection:
                 # The server closes what was idle for long; then a new connection is as good.
                 if not was_open:
                     raise Unreachable(str(error) or type(error).__name__) from None
+
+    def rest(self, response, timeout=None):
+        """The body of an answer, within so many seconds if it takes longer than others. Raises `Unreachable`."""
+        if timeout and self.http.sock:
+            self.http.sock.settimeout(timeout)
+        try:
+            return response.read()
+        except (OSError, http.client.HTTPException) as error:
+            self.http.close()
+            raise Unreachable(str(error) or type(error).__name__, is_lost=True) from None
 
     def close(self):
         self.http.close()
