@@ -246,20 +246,28 @@ async fn sockets_of_socket_activation_are_served_and_systemd_is_told() {
     notify.set_nonblocking(true).expect("a socket");
     let notify = tokio::net::UnixDatagram::from_std(notify).expect("a socket");
     // systemd hands the socket over as descriptor 3, to a process whose id is in the environment.
-    let script = "LISTEN_FDS=1 LISTEN_PID=$$ exec \"$0\" --listen systemd --admin-listen 127.0.0.1:0 3<&0";
+    let script = "LISTEN_FDS=1 LISTEN_PID=$$ WATCHDOG_USEC=100000 WATCHDOG_PID=$$ \
+         exec \"$0\" --listen systemd --admin-listen 127.0.0.1:0 3<&0";
     let mut command = command("sh", &["-c", script, BINARY]);
     command.stdin(Stdio::from(OwnedFd::from(listener))).env("NOTIFY_SOCKET", &notified);
     let mut server = Process::start(command).await;
     assert_eq!(server.address, address);
     assert_eq!(server.get("/socket.io/?EIO=4&transport=polling", "").await.status, 200);
-    let mut message = [0; 64];
-    for (signal, word) in [("", "READY=1"), ("TERM", "STOPPING=1")] {
-        if !signal.is_empty() {
-            server.signal(signal);
-        }
+    let told = async || {
+        let mut message = [0; 64];
         let length = within(notify.recv(&mut message)).await.expect("a message");
-        assert_eq!(String::from_utf8_lossy(&message[..length]).trim_end(), word);
+        String::from_utf8_lossy(&message[..length]).trim_end().to_owned()
+    };
+    // Its watchdog is told again and again.
+    for word in ["READY=1", "WATCHDOG=1", "WATCHDOG=1", "WATCHDOG=1"] {
+        assert_eq!(told().await, word);
     }
+    server.signal("TERM");
+    let mut last = told().await;
+    while last == "WATCHDOG=1" {
+        last = told().await;
+    }
+    assert_eq!(last, "STOPPING=1");
     assert!(within(server.child.wait()).await.expect("it ends").success());
 }
 
