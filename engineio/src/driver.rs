@@ -158,7 +158,7 @@ impl Driver {
             if is_held() {
                 break;
             }
-            let Some(event) = self.waiting.pop().or_else(|| events.next()) else { break };
+            let Some(event) = self.waiting.pop().or_else(|| events.next()) else { return false };
             on_event(event);
         }
         self.waiting.extend(events);
@@ -283,6 +283,9 @@ impl Driver {
         }
         let transmit = match &mut self.io {
             Io::Open(io) if io.queue.is_empty() || inner.session.closed().is_some() => {
+                if !inner.session.outbox.is_empty() {
+                    io.make_room();
+                }
                 inner.session.poll_websocket(&mut io.queue)
             }
             _ => Transmit::Idle,

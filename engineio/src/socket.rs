@@ -6,7 +6,7 @@ use std::{
     fmt, io,
     pin::Pin,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU32, Ordering},
     },
     task::{Context, Waker},
@@ -67,8 +67,8 @@ struct Shared {
     encoding: Encoding,
     /// Taken by the driver, by HTTP requests and by whoever sends; for a few steps of the session at a time.
     inner: Mutex<Inner>,
-    /// Told when something has left the outbox, and when the session has ended.
-    written: Notify,
+    /// Told when something has left the outbox, and when the session has ended; there once somebody has waited for it.
+    written: OnceLock<Box<Notify>>,
     /// How many [`Hold`]s there are.
     holds: AtomicU32,
 }
@@ -119,7 +119,7 @@ impl Socket {
         let encoding = session.encoding();
         let unused = Some(unused);
         let inner = Inner { session, opening: None, unused, driver: None, get: None, post: None };
-        let (inner, written, holds) = (Mutex::new(inner), Notify::new(), AtomicU32::new(0));
+        let (inner, written, holds) = (Mutex::new(inner), OnceLock::new(), AtomicU32::new(0));
         Self(Arc::new(Shared { sid, handshake, encoding, inner, written, holds }))
     }
 
@@ -227,7 +227,8 @@ impl Socket {
     }
 
     async fn wait_for(&self, condition: impl Fn(&Session) -> bool) -> Result<(), SendError> {
-        let mut written = std::pin::pin!(self.0.written.notified());
+        let notify = self.0.written.get_or_init(Box::default);
+        let mut written = std::pin::pin!(notify.notified());
         loop {
             written.as_mut().enable();
             {
@@ -240,7 +241,7 @@ impl Socket {
                 }
             }
             written.as_mut().await;
-            written.set(self.0.written.notified());
+            written.set(notify.notified());
         }
     }
 
@@ -321,7 +322,9 @@ impl Socket {
 
     /// Tells those who wait for room.
     pub(crate) fn notify_written(&self) {
-        self.0.written.notify_waiters();
+        if let Some(written) = self.0.written.get() {
+            written.notify_waiters();
+        }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {

@@ -36,14 +36,13 @@ const SCRATCH_BYTES: usize = 64 * 1024;
 /// Slices given to one `writev`: below the system's limit, and past it nothing is gained.
 const MAX_SLICES: usize = 64;
 
-/// Above this many slots a drained queue gives its memory back.
-const KEPT_SLOTS: usize = 8;
-
 /// How long a peer may take to answer our close frame before its connection is dropped.
 const LINGER: Duration = Duration::from_secs(5);
 
 thread_local! {
     static SCRATCH: Cell<Option<Box<[u8]>>> = const { Cell::new(None) };
+    /// The memory of a queue, for whoever writes next: one that is empty owns none.
+    static QUEUE: Cell<VecDeque<Frame>> = const { Cell::new(VecDeque::new()) };
 }
 
 /// Why an upgrade request was refused.
@@ -250,6 +249,13 @@ impl Io {
         }
     }
 
+    /// Gives an empty queue the memory that the last one left, before something is put into it.
+    pub(crate) fn make_room(&mut self) {
+        if self.queue.capacity() == 0 {
+            self.queue = QUEUE.take();
+        }
+    }
+
     /// Writes all that is queued. Pending when the peer does not take it.
     pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.compress();
@@ -276,9 +282,7 @@ impl Io {
             }
             self.advance(written);
         }
-        if self.queue.capacity() > KEPT_SLOTS {
-            self.queue = VecDeque::new();
-        }
+        QUEUE.set(std::mem::take(&mut self.queue));
         self.stream.as_mut().poll_flush(cx)
     }
 
