@@ -473,4 +473,99 @@ mod tests {
         assert_eq!((sizes(&mut outbox), outbox.take_dropped()), (vec![5], Some(1)));
         assert!(outbox.is_flushed(7));
     }
+
+    /// What waits, is being written, or has gone, told without any of the sums above.
+    #[derive(Default)]
+    struct Plain {
+        /// Position, whether it is a ping, may be dropped, or belongs to the one before.
+        waiting: VecDeque<(u64, bool, bool, bool)>,
+        writing: Vec<u64>,
+        queued: u64,
+        dropped: u64,
+    }
+
+    impl Plain {
+        fn push(&mut self, frames: usize, is_ping: bool, droppable: bool) {
+            for part in 0..frames {
+                self.queued += 1;
+                self.waiting.push_back((self.queued, is_ping, droppable && part == 0, part > 0));
+            }
+        }
+
+        fn drop_oldest(&mut self) -> bool {
+            let Some(at) = self.waiting.iter().position(|frame| frame.2) else { return false };
+            self.waiting.remove(at);
+            while self.waiting.get(at).is_some_and(|frame| frame.3) {
+                self.waiting.remove(at);
+            }
+            self.dropped += 1;
+            true
+        }
+
+        /// Whether everything up to this position has left, or was dropped.
+        fn is_flushed(&self, position: u64) -> bool {
+            let waiting = self.waiting.iter().map(|frame| frame.0);
+            waiting.chain(self.writing.iter().copied()).all(|other| other > position)
+        }
+    }
+
+    #[test]
+    fn positions_outlast_what_is_dropped() {
+        const MESSAGES: usize = 80;
+        let limit = Limit { bytes: usize::MAX, messages: MESSAGES, slow_consumer: SlowConsumer::DropOldest };
+        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut random = |below: u64| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state % below
+        };
+        for _ in 0..200 {
+            let (mut outbox, mut plain, mut queue) = (Outbox::default(), Plain::default(), VecDeque::new());
+            let mut dropped = 0;
+            for _ in 0..400 {
+                match random(60) {
+                    0 if plain.waiting.iter().all(|frame| !frame.1) => {
+                        outbox.push_ping();
+                        plain.push(1, true, false);
+                    }
+                    // A WebSocket takes no more before all is written.
+                    1 if plain.writing.is_empty() => {
+                        outbox.take_batch(Encoding::V4, &mut queue);
+                        let taken = plain.waiting.len().min(BATCH_FRAMES);
+                        plain.writing.extend(plain.waiting.drain(..taken).map(|frame| frame.0));
+                    }
+                    2 => {
+                        outbox.handle_written();
+                        plain.writing.clear();
+                    }
+                    // Without a position, so nobody waits for it.
+                    3 => {
+                        outbox.push_first(frame(1));
+                        plain.waiting.push_front((u64::MAX, false, false, false));
+                    }
+                    choice => {
+                        let (frames, droppable) = (1 + random(3) as usize, choice > 20);
+                        let first = if droppable { frame(1).droppable() } else { frame(1) };
+                        let rest = (1..frames).map(|_| frame(1));
+                        while plain.waiting.len() >= MESSAGES && plain.drop_oldest() {}
+                        let fits = plain.waiting.len() < MESSAGES;
+                        assert_eq!(outbox.push(std::iter::once(first).chain(rest), limit).is_ok(), fits);
+                        if fits {
+                            plain.push(frames, false, droppable);
+                        }
+                    }
+                }
+                dropped += outbox.take_dropped().unwrap_or(0);
+                assert_eq!((outbox.len(), outbox.last(), dropped), (plain.waiting.len(), plain.queued, plain.dropped));
+                assert_eq!(outbox.gave_ping(), plain.waiting.iter().all(|frame| !frame.1));
+                // Never too early, and in the end.
+                let told = (0..=plain.queued).rev().find(|position| outbox.is_flushed(*position)).unwrap_or(0);
+                assert!(plain.is_flushed(told), "{told} of {}", plain.queued);
+                if plain.waiting.is_empty() && plain.writing.is_empty() {
+                    assert_eq!(told, plain.queued);
+                }
+            }
+        }
+    }
 }
