@@ -17,6 +17,9 @@ from queue import Empty, Queue
 
 import pytest
 
+# It compares, too.
+pytest.register_assert_rewrite("stage")
+
 REPOSITORY = Path(__file__).parents[2]
 HERE = Path(__file__).parent
 VERSIONS = ["5.10", "5.13", "5.18"]

@@ -113,10 +113,12 @@ async def ends(scene):
     for client in (ann, bob, cleo):
         await client.heard("came")
     await bob.leave()
-    await ann.heard("went")
+    for client in (ann, cleo, dora):
+        await client.heard("went")
     await cleo.emit("quit")
     await cleo.gone()
-    await ann.heard("went")
+    for client in (ann, dora):
+        await client.heard("went")
     await dora.eio.ws.close()
     await dora.gone()
     await ann.heard("went")

@@ -8,6 +8,7 @@
 
 import os
 import sqlite3
+from contextlib import closing
 
 from flask import Flask, redirect, render_template, request, session
 from flask_socketio import (
@@ -32,17 +33,15 @@ TABLE = "CREATE TABLE IF NOT EXISTS task (id INTEGER PRIMARY KEY, owner, title, 
 
 
 def query(sql, *values):
-    connection = sqlite3.connect(DATABASE, timeout=10)
-    try:
-        with connection:
-            connection.execute(TABLE)
-            return connection.execute(sql, values).fetchall()
-    finally:
-        connection.close()
+    """The cursor, and the rows that there are."""
+    with closing(sqlite3.connect(DATABASE, timeout=10)) as connection, connection:
+        connection.execute(TABLE)
+        cursor = connection.execute(sql, values)
+        return cursor, cursor.fetchall()
 
 
 def tasks_of(user):
-    rows = query("SELECT id, title, percent FROM task WHERE owner = ? AND NOT cancelled ORDER BY id", user)
+    _, rows = query("SELECT id, title, percent FROM task WHERE owner = ? AND NOT cancelled ORDER BY id", user)
     return [{"task": task, "title": title, "percent": percent} for task, title, percent in rows]
 
 
@@ -129,7 +128,8 @@ def attach_file(room, name, content):
 @socketio.on("start")
 def start(title, seconds):
     user = session["user"]
-    [(task,)] = query("INSERT INTO task (owner, title) VALUES (?, ?) RETURNING id", user, title)
+    cursor, _ = query("INSERT INTO task (owner, title) VALUES (?, ?)", user, title)
+    task = cursor.lastrowid
     emit("started", {"task": task, "title": title}, to=f"user:{user}")
     socketio.start_background_task(run, task, user, seconds)
     return task
@@ -138,7 +138,8 @@ def start(title, seconds):
 def run(task, user, seconds):
     for percent in range(10, 101, 10):
         socketio.sleep(seconds / 10)
-        if not query("UPDATE task SET percent = ? WHERE id = ? AND NOT cancelled RETURNING id", percent, task):
+        cursor, _ = query("UPDATE task SET percent = ? WHERE id = ? AND NOT cancelled", percent, task)
+        if not cursor.rowcount:
             return
         socketio.emit("progress", {"task": task, "percent": percent}, to=f"user:{user}")
     socketio.emit("done", {"task": task}, to=f"user:{user}")
@@ -147,7 +148,8 @@ def run(task, user, seconds):
 @socketio.on("cancel")
 def cancel(task):
     user = session["user"]
-    if not query("UPDATE task SET cancelled = 1 WHERE id = ? AND owner = ? RETURNING id", task, user):
+    cursor, _ = query("UPDATE task SET cancelled = 1 WHERE id = ? AND owner = ?", task, user)
+    if not cursor.rowcount:
         return {"error": "no such task"}
     emit("cancelled", {"task": task}, to=f"user:{user}")
     return {}
@@ -182,7 +184,7 @@ class Admin(Namespace):
             raise ConnectionRefusedError("admins only")
 
     def on_tasks(self):
-        return query("SELECT owner, COUNT(*) FROM task GROUP BY owner ORDER BY owner")
+        return query("SELECT owner, COUNT(*) FROM task GROUP BY owner ORDER BY owner")[1]
 
     def on_notice(self, text):
         emit("notice", text, namespace="/", broadcast=True)
