@@ -185,9 +185,14 @@ class Scene:
         self.witness = await self.client(WITNESS)
         return self
 
-    async def __aexit__(self, *_):
-        for client in self.clients.values():
+    async def __aexit__(self, failure, *_):
+        others = [client for client in self.clients.values() if client is not self.witness and client.connected]
+        for client in others:
             await client.leave()
+        if failure is None:
+            # The next scene begins when the application has handled that.
+            await self.witness.heard("went", len(others))
+        await self.witness.leave()
         await self.http.close()
 
     async def cookie(self, user):
@@ -237,6 +242,8 @@ class Scene:
         for client in self.clients.values():
             if client.connected:
                 await client.ask(*(("cancel", 0) if self.is_flask else ("unwatch", "nothing")))
+        # It has heard of all who went so far.
+        await self.witness.heard("went", sum(event == "went" for event, *_ in self.witness.events))
         heard = {name: client.events for name, client in self.clients.items() if client is not self.witness}
         reasons = {name: client.ended for name, client in self.clients.items()}
         refusals = {name: client.refusals for name, client in self.clients.items()}

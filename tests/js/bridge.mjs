@@ -18,7 +18,9 @@ function open(path, cookie, options = {}) {
   const extraHeaders = cookie ? { Cookie: cookie } : {};
   const socket = io(origin + path, { forceNew: true, reconnection: false, extraHeaders, auth: { version: 2 }, ...options });
   const heard = [];
-  socket.onAny((event, ...args) => heard.push([event, ...args.filter((arg) => typeof arg !== "function")]));
+  socket.onAny((event, ...args) => {
+    if (args[0]?.user !== "witness") heard.push([event, ...args.filter((arg) => typeof arg !== "function")]);
+  });
   socket.on("confirm", (question, answer) => answer("yes"));
   return { socket, heard };
 }
@@ -28,6 +30,10 @@ const refusal = async (socket) => {
   socket.disconnect();
   return { message: error.message, data: error.data };
 };
+
+// It is there all the time, and nobody hears of it, and told when another one has gone: then the next scene may begin.
+const witness = open("/", await logIn("witness")).socket;
+await once(witness, "welcome");
 
 async function play(transports) {
   const cookie = await logIn("ann");
@@ -46,9 +52,11 @@ async function play(transports) {
   socket.emit("clear");
   await cleared;
   const left = once(socket, "disconnect");
+  const told = once(witness, "went");
   socket.emit("quit");
   const [reason] = await left;
-  return { heard, acks, reason };
+  const [gone] = await told;
+  return { heard, acks, reason, gone };
 }
 
 const scenes = {
@@ -59,4 +67,5 @@ const scenes = {
   old: await refusal(open("/", await logIn("ann"), { auth: { version: 1 } }).socket),
   admins: await refusal(open("/admin", await logIn("ann")).socket),
 };
+witness.disconnect();
 console.log(JSON.stringify(scenes, binaryAsText));
