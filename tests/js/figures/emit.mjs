@@ -1,44 +1,65 @@
-// Emits over HTTP at a fixed rate while clients are connected: how long each takes, from when it was due.
+// Emits over HTTP at a fixed rate while clients are connected: how long each takes, from when it was due, and how long
+// the server says that it had it. Between the two are the clients, who want processors, too.
 
-import { Agent, request } from 'node:http'
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import { Clients } from './clients.mjs'
 import { Server, quantile, report } from './server.mjs'
 
 const count = Number(process.env.CLIENTS ?? 1000)
+const recipients = Number(process.env.RECIPIENTS ?? 10)
 const rate = Number(process.env.RATE ?? 1000)
 const seconds = Number(process.env.DURATION ?? 5)
 const server = await Server.start(['namespace=[{"name":"/","auto_join":["{query.room}"]}]'])
-const rooms = Math.ceil(count / 10)
+const rooms = Math.ceil(count / recipients)
 const clients = await Clients.open(server.origin, count, { processes: 1, options: { transports: ['websocket'] }, rooms })
-const agent = new Agent({ keepAlive: true, maxSockets: 8 })
 const taken = []
 let failed = 0
 
-function emit(due, at) {
-  const body = JSON.stringify({ event: 'tick', room: `room-${at % rooms}`, data: { at } })
-  const headers = { 'content-length': Buffer.byteLength(body) }
-  return new Promise((resolve) => {
-    const sent = request(`${server.admin}/api/v1/emit`, { method: 'POST', agent, headers }, (answer) => {
-      answer.resume().on('end', () => {
-        taken.push(performance.now() - due)
-        failed += answer.statusCode === 200 ? 0 : 1
-        resolve()
-      })
+/** A connection with one request under way at most; each answer is one small packet. */
+class Connection {
+  constructor(url) {
+    this.host = url.host
+    this.socket = connect({ port: url.port, host: url.hostname, noDelay: true })
+    this.socket.on('data', (answer) => {
+      taken.push(performance.now() - this.due)
+      failed += answer.toString('latin1').startsWith('HTTP/1.1 200 ') ? 0 : 1
+      free.push(this)
     })
-    sent.on('error', () => resolve((failed += 1)))
-    sent.end(body)
-  })
+  }
+
+  emit(at, due) {
+    const body = `{"event":"tick","room":"room-${at % rooms}","data":{"at":${at}}}`
+    this.due = due
+    this.socket.write(`POST /api/v1/emit HTTP/1.1\r\nhost: ${this.host}\r\ncontent-length: ${body.length}\r\n\r\n${body}`)
+  }
 }
 
+/** The least bound of the server's histogram that 99 of 100 emits are within, in milliseconds. */
+async function p99OfServer() {
+  const metrics = await (await fetch(`${server.admin}/metrics`)).text()
+  const bucket = /^socketio_api_duration_seconds_bucket\{route="\/api\/v1\/emit",le="([^"]+)"\} (\d+)$/gm
+  const [bound] = [...metrics.matchAll(bucket)].find(([, , within]) => within >= 0.99 * taken.length).slice(1)
+  return bound * 1000
+}
+
+const free = []
+for (let i = 0; i < 8; i++) {
+  const connection = new Connection(new URL(server.admin))
+  await once(connection.socket, 'connect')
+  free.push(connection)
+}
 const start = performance.now()
 const processorTime = server.processorTime()
-const under = []
-for (let at = 0; at < rate * seconds; ) {
-  const due = Math.floor(((performance.now() - start) * rate) / 1000)
-  for (; at < due && at < rate * seconds; at++) under.push(emit(start + (at * 1000) / rate, at))
+for (let at = 0; taken.length < rate * seconds; ) {
+  const due = () => start + (at * 1000) / rate
+  while (at < rate * seconds && due() <= performance.now() && free.length > 0) {
+    free.shift().emit(at, due())
+    at++
+  }
   await new Promise(setImmediate)
 }
-await Promise.all(under)
+const busy = server.processorTime() - processorTime
 report(
   'emit',
   {
@@ -47,9 +68,11 @@ report(
     'emits a second': rate,
     'ms median': quantile(taken, 0.5),
     p99: quantile(taken, 0.99),
-    'us of the server each': ((server.processorTime() - processorTime) / taken.length) * 1e6,
+    'ms p99 of the server at most': await p99OfServer(),
+    'us of the server each': (busy / taken.length) * 1e6,
   },
-  { 'all were taken': failed === 0 && taken.length === rate * seconds },
+  { 'all were taken': failed === 0 },
 )
 clients.kill()
+free.forEach((connection) => connection.socket.destroy())
 await server.stop()
