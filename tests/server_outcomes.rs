@@ -8,12 +8,12 @@ use std::{
 
 use tests::{
     Row,
+    application::Full,
     backend::{Backend, Hook},
     frames::WebSocket,
     process::Process,
     within,
 };
-use tokio::net::{TcpSocket, TcpStream};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_socketio-server");
 
@@ -156,18 +156,9 @@ async fn disconnects_go_again_if_they_may_have_been_for_nobody() {
 
 #[tokio::test]
 async fn a_backend_that_cannot_be_connected_to_in_time_is_late() {
-    // Nobody accepts, and once its queue is full the system answers no more.
-    let socket = TcpSocket::new_v4().expect("a socket");
-    socket.bind("127.0.0.1:0".parse().expect("an address")).expect("a free port");
-    let listener = socket.listen(1).expect("bound");
-    let address = listener.local_addr().expect("bound");
-    let mut waiting = Vec::new();
-    while let Ok(stream) = tokio::time::timeout(Duration::from_millis(300), TcpStream::connect(address)).await {
-        waiting.push(stream);
-        assert!(waiting.len() < 100, "the queue has an end");
-    }
+    let full = Full::listen().await;
     let options = "timeout = '5m'\nconnect_timeout = '200ms'\nconnect = false\n[[namespace]]";
-    let server = start("connecting", &format!("http://{address}/hook"), options).await;
+    let server = start("connecting", &format!("http://{}/hook", full.address), options).await;
     let mut client = connecting(&server).await;
     assert!(client.text().await.starts_with("40{"));
     client.send(r#"42["e"]"#).await;

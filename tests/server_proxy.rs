@@ -8,7 +8,7 @@ use std::{
 
 use tests::{
     Row,
-    application::{Application, Head},
+    application::{Application, Full, Head},
     frames::{HANDSHAKE, TEXT, WebSocket, masked},
     http::Connection,
     polling::Polling,
@@ -17,7 +17,7 @@ use tests::{
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpSocket, TcpStream, UnixListener},
+    net::{TcpStream, UnixListener},
 };
 
 const BINARY: &str = env!("CARGO_BIN_EXE_socketio-server");
@@ -501,17 +501,8 @@ async fn an_application_that_does_not_answer_is_told_of() {
 
 #[tokio::test]
 async fn connecting_has_its_time() {
-    // Nobody accepts, and once its queue is full the system answers no more.
-    let socket = TcpSocket::new_v4().expect("a socket");
-    socket.bind("127.0.0.1:0".parse().expect("an address")).expect("a free port");
-    let listener = socket.listen(1).expect("bound");
-    let address = listener.local_addr().expect("bound");
-    let mut waiting = Vec::new();
-    while let Ok(stream) = tokio::time::timeout(Duration::from_millis(300), TcpStream::connect(address)).await {
-        waiting.push(stream);
-        assert!(waiting.len() < 100, "the queue has an end");
-    }
-    let server = front(&format!("http://{address}"), &["proxy.connect_timeout=200ms"]).await;
+    let full = Full::listen().await;
+    let server = front(&format!("http://{}", full.address), &["proxy.connect_timeout=200ms"]).await;
     let start = Instant::now();
     let answer = server.get("/", "").await;
     assert_eq!((answer.status, answer.body.as_str()), (502, "The application cannot be reached.\n"));

@@ -279,3 +279,21 @@ def compare(stages, play):
     expected = asyncio.run(played(alone, play))
     assert any(expected["heard"].values()) or expected["refusals"], "a scene in which nothing happens shows nothing"
     assert asyncio.run(played(behind, play)) == expected
+
+
+async def ends(scene):
+    """Of all three kinds; each application has these events."""
+    ann, bob, cleo = await scene.crowd("ann", "bob", "cleo")
+    dora = await scene.client("dora")
+    for client in (ann, bob, cleo):
+        await client.heard("came")
+    await bob.leave()
+    for client in (ann, cleo, dora):
+        await client.heard("went")
+    await cleo.emit("quit")
+    await cleo.gone()
+    for client in (ann, dora):
+        await client.heard("went")
+    await dora.eio.ws.close()
+    await dora.gone()
+    await ann.heard("went")

@@ -4,7 +4,7 @@ behind socketio-server, by several."""
 import pytest
 
 from conftest import VERSIONS
-from stage import compare, stages  # noqa: F401
+from stage import compare, ends, stages  # noqa: F401
 
 
 async def rooms(scene):
@@ -105,23 +105,6 @@ async def namespaces(scene):
     await admin.heard("notice")
     scene.acks.append(await admin.ask("kick", "ann", namespace="/admin"))
     await ann.heard("kicked")
-
-
-async def ends(scene):
-    ann, bob, cleo = await scene.crowd("ann", "bob", "cleo")
-    dora = await scene.client("dora")
-    for client in (ann, bob, cleo):
-        await client.heard("came")
-    await bob.leave()
-    for client in (ann, cleo, dora):
-        await client.heard("went")
-    await cleo.emit("quit")
-    await cleo.gone()
-    for client in (ann, dora):
-        await client.heard("went")
-    await dora.eio.ws.close()
-    await dora.gone()
-    await ann.heard("went")
 
 
 SCENES = [rooms, sessions, arguments, failures, tasks, questions, routes, refusals, namespaces, ends]

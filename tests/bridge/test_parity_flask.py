@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from conftest import LIMIT, REPOSITORY, VERSIONS
-from stage import compare, stages  # noqa: F401
+from stage import compare, ends, stages  # noqa: F401
 
 
 async def rooms(scene):
@@ -125,23 +125,6 @@ async def namespaces(scene):
     await ann.heard("closed")
     scene.acks.append(await admin.ask("say", "team", "is somebody there?"))
     scene.acks.append(await ann.ask("join", "other"))
-
-
-async def ends(scene):
-    ann, bob, cleo = await scene.crowd("ann", "bob", "cleo")
-    dora = await scene.client("dora")
-    for client in (ann, bob, cleo):
-        await client.heard("came")
-    await bob.leave()
-    for client in (ann, cleo, dora):
-        await client.heard("went")
-    await cleo.emit("quit")
-    await cleo.gone()
-    for client in (ann, dora):
-        await client.heard("went")
-    await dora.eio.ws.close()
-    await dora.gone()
-    await ann.heard("went")
 
 
 SCENES = [rooms, sessions, arguments, failures, tasks, questions, routes, refusals, namespaces, ends]

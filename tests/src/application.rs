@@ -2,9 +2,12 @@
 //! What it is not: an HTTP server: it reads heads of requests, and whatever else it is told to.
 //! Who calls it: the tests of the proxy.
 
-use std::net::SocketAddr;
+use std::{io, net::SocketAddr, time::Duration};
 
-use tokio::net::TcpListener;
+use tokio::{
+    net::{TcpListener, TcpSocket, TcpStream},
+    time::timeout,
+};
 
 use crate::{http::Connection, within};
 
@@ -14,6 +17,31 @@ pub struct Application {
     listener: TcpListener,
     /// Its address.
     pub address: SocketAddr,
+}
+
+/// An application that accepts nobody any more: once its queue is full the system does not answer for it.
+#[derive(Debug)]
+pub struct Full {
+    /// Its address.
+    pub address: SocketAddr,
+    _listener: TcpListener,
+    _waiting: Vec<io::Result<TcpStream>>,
+}
+
+impl Full {
+    /// Listens, and has its queue filled.
+    pub async fn listen() -> Self {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.bind("127.0.0.1:0".parse().expect("an address")).expect("a free port");
+        let listener = socket.listen(1).expect("bound");
+        let address = listener.local_addr().expect("bound");
+        let mut waiting = Vec::new();
+        while let Ok(stream) = timeout(Duration::from_millis(300), TcpStream::connect(address)).await {
+            waiting.push(stream);
+            assert!(waiting.len() < 100, "the queue has an end");
+        }
+        Self { address, _listener: listener, _waiting: waiting }
+    }
 }
 
 /// The head of a request as it arrived.
