@@ -103,3 +103,25 @@ async fn users_are_told_of_where_that_is_wanted() {
     let (_client, _) = join(&server, &mut backend, "ann").await;
     assert!(backend.is_idle());
 }
+
+#[tokio::test]
+async fn who_goes_while_nobody_is_told_comes_anew() {
+    let mut backend = Backend::listen().await;
+    let mut server = start("untold", &backend, "presence = true").await;
+    let (client, _) = join(&server, &mut backend, "ann").await;
+    backend.hook_of("user_online").await.answer(204, "");
+    let file = format!("{}/users-untold.toml", env!("CARGO_TARGET_TMPDIR"));
+    let with = std::fs::read_to_string(&file).expect("written");
+    std::fs::write(&file, with.replace("presence = true", "")).expect("writable");
+    server.signal("HUP");
+    server.logged("configuration read again").await;
+    drop(client);
+    connections(&server, 0).await;
+    std::fs::write(&file, &with).expect("writable");
+    server.signal("HUP");
+    server.logged("configuration read again").await;
+    let (_client, _) = join(&server, &mut backend, "ann").await;
+    let hook = backend.hook_of("user_online").await;
+    assert_eq!(hook.at("user"), "ann");
+    hook.answer(204, "");
+}

@@ -81,7 +81,14 @@ impl Backends {
             None => return,
         }
         // A server that ends does not know who comes back to the next one.
-        let Some(backend) = self.find_for(namespace, tells).filter(|_| !self.is_closing()) else { return };
+        if self.is_closing() {
+            return;
+        }
+        let Some(backend) = self.find_for(namespace, tells) else {
+            // Nobody is to be told any more.
+            self.users.known().remove(&key);
+            return;
+        };
         let grace = backend.current().options.presence_grace;
         let backends = self.clone();
         tokio::spawn(async move {
