@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 # What is measured of a server while it works.
 BUSY = {
     "server_us": "server CPU, us each",
+    "server_kernel_us": "of it in the kernel, us each",
     "per_second": "per second",
     "p50_us": "p50, us",
     "p99_us": "p99, us",

@@ -18,7 +18,7 @@ BENCH = ROOT / "target" / "bench"
 RELEASE = ROOT / "target" / "release"
 PEERS_FOLDER = ROOT / "tests" / "bench" / "peers"
 
-# In these, ours is compared with itself only.
+# In these, a server is compared with itself only.
 SCALE = tuple(name for name in SCENARIOS if name.startswith("scale_"))
 # What a floor can do, which has no polling, knows one room, and takes no acks.
 OF_FLOORS = (
@@ -114,7 +114,7 @@ PEERS = {
     "python-socketio": Peer(lambda: install_python("python"), but(*SCALE, "broadcast_ack"), rounds=2),
     "flask-socketio": Peer(lambda: install_python("flask"), OF_THREADS, rounds=2),
     "floor-tungstenite": Peer(lambda: build("floor-tungstenite"), OF_FLOORS),
-    "floor-frames": Peer(lambda: build("floor-frames"), OF_FLOORS),
+    "floor-frames": Peer(lambda: build("floor-frames"), (*OF_FLOORS, "scale_flat", "scale_paced")),
 }
 
 

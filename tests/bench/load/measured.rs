@@ -4,7 +4,10 @@
 
 use std::time::{Duration, Instant};
 
-use crate::{Failure, process};
+use crate::{
+    Failure,
+    process::{Cpu, SELF},
+};
 
 /// The names and values of what a scenario found, in order.
 pub(crate) type Report = Vec<(&'static str, f64)>;
@@ -13,8 +16,8 @@ pub(crate) type Report = Vec<(&'static str, f64)>;
 pub(crate) struct Measured<'a> {
     pid: &'a str,
     since: Instant,
-    server: Duration,
-    own: Duration,
+    server: Cpu,
+    own: Cpu,
     /// In tenths of a microsecond, which is seven minutes at most, and half of what a `Duration` takes.
     latencies: Vec<u32>,
 }
@@ -22,7 +25,7 @@ pub(crate) struct Measured<'a> {
 impl<'a> Measured<'a> {
     /// Begins now.
     pub(crate) fn begin(pid: &'a str) -> Result<Self, Failure> {
-        let (server, own) = (process::cpu(pid)?, process::cpu(process::SELF)?);
+        let (server, own) = (Cpu::of(pid)?, Cpu::of(SELF)?);
         Ok(Self { pid, since: Instant::now(), server, own, latencies: Vec::new() })
     }
 
@@ -33,11 +36,14 @@ impl<'a> Measured<'a> {
 
     /// The server's processor time until now for each operation, in microseconds.
     pub(crate) fn server_each(&self) -> Result<f64, Failure> {
-        let server = process::cpu(self.pid)? - self.server;
+        self.each(Cpu::of(self.pid)?.since(self.server).total())
+    }
+
+    fn each(&self, time: Duration) -> Result<f64, Failure> {
         if self.latencies.is_empty() {
             return Err("nothing was done".into());
         }
-        Ok(microseconds(server) / self.latencies.len() as f64)
+        Ok(microseconds(time) / self.latencies.len() as f64)
     }
 
     /// What so large a share of the operations took at most, in microseconds.
@@ -48,17 +54,17 @@ impl<'a> Measured<'a> {
 
     /// Ends now. Percentiles are of the operations that were done.
     pub(crate) fn report(mut self) -> Result<Report, Failure> {
-        let server_each = self.server_each()?;
         let elapsed = self.since.elapsed();
-        let (server, own) = (process::cpu(self.pid)? - self.server, process::cpu(process::SELF)? - self.own);
+        let (server, own) = (Cpu::of(self.pid)?.since(self.server), Cpu::of(SELF)?.since(self.own));
         Ok(vec![
-            ("server_us", server_each),
+            ("server_us", self.each(server.total())?),
+            ("server_kernel_us", self.each(server.system)?),
             ("per_second", self.latencies.len() as f64 / elapsed.as_secs_f64()),
             ("p50_us", self.percentile(0.5)),
             ("p99_us", self.percentile(0.99)),
             ("p999_us", self.percentile(0.999)),
-            ("server_cpu", server.as_secs_f64() / elapsed.as_secs_f64()),
-            ("load_cpu", own.as_secs_f64() / elapsed.as_secs_f64()),
+            ("server_cpu", server.total().as_secs_f64() / elapsed.as_secs_f64()),
+            ("load_cpu", own.total().as_secs_f64() / elapsed.as_secs_f64()),
         ])
     }
 }

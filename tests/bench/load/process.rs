@@ -10,12 +10,36 @@ use crate::Failure;
 pub(crate) const SELF: &str = "self";
 
 /// Processor time of all threads a process has and had, in hundredths of a second.
-pub(crate) fn cpu(pid: &str) -> Result<Duration, Failure> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    // The name, the second field, may have anything in it but ends with the last parenthesis.
-    let (_, fields) = stat.rsplit_once(") ").ok_or("the kernel says it otherwise")?;
-    let times = fields.split(' ').skip(11).take(2).map(str::parse::<u64>);
-    Ok(Duration::from_millis(10 * times.sum::<Result<u64, _>>()?))
+#[derive(Clone, Copy)]
+pub(crate) struct Cpu {
+    /// Of its own code.
+    user: Duration,
+    /// Of the kernel, for it.
+    pub(crate) system: Duration,
+}
+
+impl Cpu {
+    pub(crate) fn of(pid: &str) -> Result<Self, Failure> {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+        // The name, the second field, may have anything in it but ends with the last parenthesis.
+        let (_, fields) = stat.rsplit_once(") ").ok_or("the kernel says it otherwise")?;
+        let mut fields = fields.split(' ').skip(11);
+        let mut next = || -> Result<Duration, Failure> {
+            let hundredths: u64 = fields.next().ok_or("the kernel says it otherwise")?.parse()?;
+            Ok(Duration::from_millis(10 * hundredths))
+        };
+        Ok(Self { user: next()?, system: next()? })
+    }
+
+    /// What came to it since then.
+    pub(crate) fn since(self, before: Self) -> Self {
+        Self { user: self.user - before.user, system: self.system - before.system }
+    }
+
+    /// All of it.
+    pub(crate) fn total(self) -> Duration {
+        self.user + self.system
+    }
 }
 
 /// How many files and connections a process has open.

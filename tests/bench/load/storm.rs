@@ -15,7 +15,7 @@ use crate::{
     connection::{Connection, PATIENCE},
     frame,
     measured::{Report, microseconds},
-    process,
+    process::{Cpu, SELF},
 };
 
 const CLIENTS: usize = 2_000;
@@ -38,12 +38,11 @@ pub(crate) fn storm(run: &Run) -> Result<Report, Failure> {
     let start = Instant::now();
     while start.elapsed() < run.time {
         thread::sleep(PAUSE);
-        let (server_before, own_before, begun) =
-            (process::cpu(&run.pid)?, process::cpu(process::SELF)?, Instant::now());
+        let (server_before, own_before, begun) = (Cpu::of(&run.pid)?, Cpu::of(SELF)?, Instant::now());
         let clients = all_join(run.port)?;
         took.push(begun.elapsed());
-        server += process::cpu(&run.pid)? - server_before;
-        own += process::cpu(process::SELF)? - own_before;
+        server += Cpu::of(&run.pid)?.since(server_before).total();
+        own += Cpu::of(SELF)?.since(own_before).total();
         for client in &clients {
             client.go_blocking()?;
         }
