@@ -20,11 +20,13 @@ PEERS_FOLDER = ROOT / "tests" / "bench" / "peers"
 
 # In these, a server is compared with itself only.
 SCALE = tuple(name for name in SCENARIOS if name.startswith("scale_"))
-# What a floor can do, which has no polling, knows one room, and takes no acks.
+# What a floor can do, which knows one room, and takes no acks.
 OF_FLOORS = (
     "idle", "echo", "ack", "binary", "broadcast_paced", "broadcast_flat", "latency_echo", "latency_broadcast",
     "handshake_websocket", "storm",
 )
+# The one of raw frames polls, too, and says what the kernel needs for more members.
+OF_FRAMES = ("polling_echo", "handshake_upgrade", "scale_flat", "scale_paced")
 # What is done with one thread for each of 100 clients and without a second request by one connection, which werkzeug
 # closes; and without ends of WebSockets, which it leaves open.
 OF_THREADS = ("echo", "ack", "binary", "msgpack", "latency_echo")
@@ -114,7 +116,7 @@ PEERS = {
     "python-socketio": Peer(lambda: install_python("python"), but(*SCALE, "broadcast_ack"), rounds=2),
     "flask-socketio": Peer(lambda: install_python("flask"), OF_THREADS, rounds=2),
     "floor-tungstenite": Peer(lambda: build("floor-tungstenite"), OF_FLOORS),
-    "floor-frames": Peer(lambda: build("floor-frames"), (*OF_FLOORS, "scale_flat", "scale_paced")),
+    "floor-frames": Peer(lambda: build("floor-frames"), (*OF_FLOORS, *OF_FRAMES)),
 }
 
 

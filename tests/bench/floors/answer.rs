@@ -2,7 +2,7 @@
 //! What it is not: Socket.IO: it parses nothing, checks nothing, and forgets nobody's room.
 //! Who calls it: the two floors, `tungstenite` and `frames`.
 
-/// The first packet of a connection.
+/// The first packet of a connection by WebSocket.
 pub(crate) const OPEN: &str = "0{\"sid\":\"AAAAAAAAAAAAAAAAAAAA\",\"upgrades\":[],\"pingInterval\":25000,\
                                \"pingTimeout\":20000,\"maxPayload\":1000000}";
 
@@ -27,7 +27,9 @@ pub(crate) fn to(text: &str) -> Answer {
     } else {
         match text {
             "40" => Answer::Back("40{\"sid\":\"BBBBBBBBBBBBBBBBBBBB\"}".into()),
-            "3" => Answer::Nothing,
+            "3" | "5" => Answer::Nothing,
+            "2probe" => Answer::Back("3probe".into()),
+            "420[\"ack\",\"here\"]" => Answer::Back("430[\"here\"]".into()),
             "420[\"join\",\"room\"]" => Answer::Join("430[]".into()),
             text => Answer::Back(text.into()),
         }

@@ -3,6 +3,7 @@
 //! Who calls it: `tests/bench/run`.
 
 mod answer;
+mod polling;
 
 use std::{
     collections::HashMap,
@@ -17,6 +18,7 @@ use mio::{
     Events, Interest, Poll, Token,
     net::{TcpListener, TcpStream},
 };
+use polling::{Request, Sessions};
 
 const LISTENER: Token = Token(0);
 const TEXT: u8 = 0x81;
@@ -30,6 +32,8 @@ const SWITCHED: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrad
 struct Client {
     stream: TcpStream,
     is_websocket: bool,
+    /// Of the session that its WebSocket probes for.
+    sid: String,
     received: Vec<u8>,
     /// What waits to be written, once all events of a turn have been looked at.
     out: Vec<u8>,
@@ -40,6 +44,9 @@ struct Client {
 struct Asked {
     joins: bool,
     casts: Vec<Vec<u8>>,
+    requests: Vec<Request>,
+    /// The session that goes over to this WebSocket.
+    upgrades: Option<String>,
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -49,7 +56,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (mut poll, mut events) = (Poll::new()?, Events::with_capacity(1024));
     poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
     let (mut clients, mut room, mut to_flush) = (HashMap::<Token, Client>::new(), Vec::new(), Vec::new());
-    let (mut buffer, mut next) = (vec![0; 64 * 1024], 1);
+    let (mut sessions, mut buffer, mut next) = (Sessions::default(), vec![0; 64 * 1024], 1);
     loop {
         poll.poll(&mut events, None)?;
         for event in &events {
@@ -59,8 +66,8 @@ fn main() -> Result<(), Box<dyn Error>> {
                     stream.set_nodelay(true)?;
                     let interest = Interest::READABLE | Interest::WRITABLE;
                     poll.registry().register(&mut stream, Token(next), interest)?;
-                    let (received, out) = (Vec::new(), Vec::new());
-                    clients.insert(Token(next), Client { stream, is_websocket: false, received, out });
+                    let (sid, received, out) = (String::new(), Vec::new(), Vec::new());
+                    clients.insert(Token(next), Client { stream, is_websocket: false, sid, received, out });
                     next += 1;
                 }
                 continue;
@@ -76,6 +83,15 @@ fn main() -> Result<(), Box<dyn Error>> {
             to_flush.push(token);
             if asked.joins {
                 room.push(token);
+            }
+            let answers = asked.requests.iter().flat_map(|request| sessions.answer(token, request));
+            let mut answers: Vec<_> = answers.collect();
+            answers.extend(asked.upgrades.and_then(|sid| sessions.upgrade(&sid)));
+            for (to, answer) in answers {
+                if let Some(client) = clients.get_mut(&to) {
+                    client.out.extend(answer.as_bytes());
+                }
+                to_flush.push(to);
             }
             for cast in asked.casts {
                 for member in &room {
@@ -110,19 +126,30 @@ impl Client {
         }
         let mut received = mem::take(&mut self.received);
         let mut start = 0;
-        if !self.is_websocket {
-            let Some(end) = received.windows(4).position(|window| window == b"\r\n\r\n") else {
-                self.received = received;
-                return Ok(());
-            };
-            start = end + 4;
+        while !self.is_websocket
+            && let Some((request, taken)) = Request::read(&received[start..])
+        {
+            start += taken;
+            if !request.is_upgrade {
+                asked.requests.push(request);
+                continue;
+            }
             self.is_websocket = true;
             self.out.extend(SWITCHED);
-            frame(TEXT, answer::OPEN.as_bytes(), &mut self.out);
+            if request.sid.is_empty() {
+                frame(TEXT, answer::OPEN.as_bytes(), &mut self.out);
+            }
+            self.sid = request.sid;
         }
-        while let Some((opcode, payload, taken)) = unmasked(&mut received[start..]) {
+        while self.is_websocket
+            && let Some((opcode, payload, taken)) = unmasked(&mut received[start..])
+        {
             match opcode {
                 TEXT => match answer::to(str::from_utf8(payload)?) {
+                    Answer::Back(back) if back == "3probe" => {
+                        frame(TEXT, back.as_bytes(), &mut self.out);
+                        asked.upgrades = Some(mem::take(&mut self.sid));
+                    }
                     Answer::Back(back) => frame(TEXT, back.as_bytes(), &mut self.out),
                     Answer::Join(back) => {
                         asked.joins = true;
