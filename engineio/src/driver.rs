@@ -115,7 +115,9 @@ impl Driver {
     /// # Panics
     /// Outside of a tokio runtime with time.
     pub fn observe<F: FnMut(Event)>(self, on_event: F) -> impl Future<Output = CloseReason> + use<F> {
-        Running { driver: Some(self), timer: tokio::time::sleep_until(Instant::now()), on_event }
+        let first = self.registration.socket.lock().session.poll_timeout();
+        let timer = tokio::time::sleep_until(first.map_or_else(Instant::now, Instant::from_std));
+        Running { driver: Some(self), timer, on_event }
     }
 
     fn poll(

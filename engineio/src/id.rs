@@ -2,12 +2,36 @@
 //! What it is not: the id of a Socket.IO socket. A sid is a credential: whoever holds it can poll the session.
 //! Who calls it: the engine draws one per handshake and parses the `sid` of every later request.
 
-use std::{fmt, str};
+use std::{cell::RefCell, fmt, str};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
 /// Random bytes in an id: 120 bits, which 20 letters of base64 hold without padding.
 const RANDOM_BYTES: usize = 15;
+
+/// Ids for which random bytes are drawn at a time: each time is a system call.
+const DRAWN_AT_ONCE: usize = 16;
+
+thread_local! {
+    static RANDOM: RefCell<Random> = const { RefCell::new(Random { bytes: [[0; RANDOM_BYTES]; DRAWN_AT_ONCE], left: 0 }) };
+}
+
+/// Random bytes for the next ids; those of ids that were given out are wiped.
+struct Random {
+    bytes: [[u8; RANDOM_BYTES]; DRAWN_AT_ONCE],
+    left: usize,
+}
+
+impl Random {
+    fn next(&mut self) -> [u8; RANDOM_BYTES] {
+        if self.left == 0 {
+            getrandom::fill(self.bytes.as_flattened_mut()).expect("the operating system gives random bytes");
+            self.left = DRAWN_AT_ONCE;
+        }
+        self.left -= 1;
+        std::mem::take(&mut self.bytes[self.left])
+    }
+}
 
 /// Length of an id as text, in bytes.
 pub(crate) const SID_LENGTH: usize = 20;
@@ -24,8 +48,7 @@ impl Sid {
     /// # Panics
     /// When the operating system cannot give random bytes: no session may then be opened at all.
     pub fn draw() -> Self {
-        let mut random = [0; RANDOM_BYTES];
-        getrandom::fill(&mut random).expect("the operating system gives random bytes");
+        let random = RANDOM.with_borrow_mut(Random::next);
         let mut text = [0; SID_LENGTH];
         URL_SAFE_NO_PAD.encode_slice(random, &mut text).expect("15 bytes are 20 letters of base64");
         Self(text)
