@@ -13,7 +13,7 @@ const RANDOM_BYTES: usize = 15;
 const DRAWN_AT_ONCE: usize = 16;
 
 thread_local! {
-    static RANDOM: RefCell<Random> = const { RefCell::new(Random { bytes: [[0; RANDOM_BYTES]; DRAWN_AT_ONCE], left: 0 }) };
+    static RANDOM: RefCell<Random> = const { RefCell::new(Random::none()) };
 }
 
 /// Random bytes for the next ids; those of ids that were given out are wiped.
@@ -23,6 +23,10 @@ struct Random {
 }
 
 impl Random {
+    const fn none() -> Self {
+        Self { bytes: [[0; RANDOM_BYTES]; DRAWN_AT_ONCE], left: 0 }
+    }
+
     fn next(&mut self) -> [u8; RANDOM_BYTES] {
         if self.left == 0 {
             getrandom::fill(self.bytes.as_flattened_mut()).expect("the operating system gives random bytes");

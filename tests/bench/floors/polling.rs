@@ -1,4 +1,4 @@
-//! What it is: long-polling for the floor of raw frames: requests are cut apart, answers are hard-coded but for the body.
+//! What it is: long-polling for the floor of raw frames: requests cut apart, answers hard-coded but for their body.
 //! What it is not: HTTP: of a head it looks for what the generator is known to write.
 //! Who calls it: `frames`.
 

@@ -1,0 +1,141 @@
+//! Turns, order and sleep of the driver, over streams that note what is done with them, and over virtual time.
+
+use std::{
+    io,
+    ops::Range,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
+};
+
+use tokio::io::{
+    AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader, DuplexStream, ReadBuf,
+};
+
+use super::*;
+use crate::socket::{Socket, Upgraded};
+use crate::{
+    config::Config,
+    engine::{Arrival, Engine},
+    handshake::Handshake,
+    id::Sid,
+    protocol::Encoding,
+};
+
+fn polling() -> (Socket, Driver) {
+    open(Transport::Polling, None)
+}
+
+fn open(transport: Transport, opening: Option<Opening>) -> (Socket, Driver) {
+    let (opened, sessions) = mpsc::channel();
+    let engine = Engine::new(Config::default(), move |socket, driver| {
+        opened.send((socket, driver)).expect("the test listens");
+    });
+    let handshake = Handshake::new("", transport, None, std::iter::empty());
+    let admitted = engine.admit(None).expect("there is no bound");
+    engine.open(Arrival { sid: Sid::draw(), encoding: Encoding::V4, handshake, admitted, opening });
+    sessions.recv().expect("a session")
+}
+
+/// What one POST brings is handed over in turns, all of it, in order, and before the end.
+#[tokio::test]
+async fn c13_other_tasks_get_their_turn_within_a_large_body() {
+    const MANY: usize = 100_000;
+    let (socket, driver) = polling();
+    let turns = Arc::new(AtomicUsize::new(0));
+    let counted = turns.clone();
+    tokio::spawn(async move {
+        loop {
+            counted.fetch_add(1, Ordering::Relaxed);
+            tokio::task::yield_now().await;
+        }
+    });
+    let post = |numbers: Range<usize>| {
+        socket.update(|inner| {
+            for number in numbers {
+                inner.session.handle_polled(Event::Message(Message::Text(number.to_string().into())));
+            }
+        });
+    };
+    post(0..MANY / 2);
+    let (mut next, mut begun) = (0, 0);
+    let reason = driver
+        .run(|message| {
+            assert_eq!(message, Message::Text(next.to_string().into()));
+            if next == 0 {
+                begun = turns.load(Ordering::Relaxed);
+                post(MANY / 2..MANY);
+                socket.update(|inner| inner.session.handle_lost(Transport::Polling, None));
+            }
+            next += 1;
+        })
+        .await;
+    assert_eq!((reason, next), (CloseReason::TransportClose, MANY));
+    assert!(turns.load(Ordering::Relaxed) > begun + 5, "others had their turn");
+}
+
+/// The end of a stream that is served, which notes what is done with it.
+struct Noted(DuplexStream, Arc<Mutex<String>>);
+
+impl AsyncRead for Noted {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        ready!(Pin::new(&mut self.0).poll_read(cx, into))?;
+        self.1.lock().expect("no panic").push('r');
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Noted {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.1.lock().expect("no panic").push('w');
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+#[tokio::test]
+async fn what_came_is_read_from_all_before_one_is_answered() {
+    let log = Arc::new(Mutex::new(String::new()));
+    let mut clients = Vec::new();
+    for _ in 0..3 {
+        let (client, served) = tokio::io::duplex(1024);
+        let stream = Box::pin(Noted(served, log.clone()));
+        let opening = async { Ok(Upgraded { stream, compression: None }) as io::Result<Upgraded> };
+        let (socket, driver) = open(Transport::WebSocket, Some(Box::pin(opening)));
+        tokio::spawn(driver.run(move |message| socket.send(&message).expect("it is open")));
+        clients.push(BufReader::new(client));
+    }
+    for client in &mut clients {
+        client.read_until(b'}', &mut Vec::new()).await.expect("the open packet");
+    }
+    log.lock().expect("no panic").clear();
+    for client in &mut clients {
+        client.write_all(b"\x81\x82\0\0\0\x004a").await.expect("there is room");
+    }
+    for client in &mut clients {
+        let mut answer = [0; 4];
+        client.read_exact(&mut answer).await.expect("an answer");
+        assert_eq!(&answer, b"\x81\x024a");
+    }
+    assert_eq!(*log.lock().expect("no panic"), "rrrwww");
+}
+
+/// Time moves only while every task sleeps: a driver that is busy with nothing would keep it standing.
+#[tokio::test(start_paused = true)]
+async fn cl_16_a_close_that_waits_for_a_get_is_slept_through() {
+    let (socket, driver) = polling();
+    let before = Instant::now();
+    let running = tokio::spawn(driver.run(|_| {}));
+    socket.close();
+    assert_eq!(running.await.expect("no panic"), CloseReason::ForcedClose);
+    assert_eq!(before.elapsed().as_secs(), 30);
+}
