@@ -2,12 +2,16 @@
 //! What it is not: an owner of tasks.
 //! Who calls it: `engine` adds and finds; a driver holds the guard, whose drop is the only removal.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    borrow::Borrow,
+    hash::{Hash, Hasher},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
-use dashmap::{DashMap, Entry};
+use dashmap::DashSet;
 use tokio::sync::Notify;
 
 use crate::{admission::Admitted, id::Sid, socket::Socket};
@@ -18,11 +22,35 @@ pub(crate) struct Sessions(Arc<Table>);
 
 #[derive(Debug, Default)]
 struct Table {
-    by_sid: DashMap<Sid, Socket>,
+    by_sid: DashSet<BySid>,
     /// WebSockets of sessions that have ended, whose close is not written yet.
     farewells: AtomicUsize,
     /// Told when there is a session or a farewell less.
     removed: Notify,
+}
+
+/// A session, found by its sid: as it has that itself, the table keeps no copy.
+#[derive(Debug)]
+struct BySid(Socket);
+
+impl PartialEq for BySid {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.sid() == other.0.sid()
+    }
+}
+
+impl Eq for BySid {}
+
+impl Hash for BySid {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.sid().hash(state);
+    }
+}
+
+impl Borrow<Sid> for BySid {
+    fn borrow(&self) -> &Sid {
+        self.0.sid_ref()
+    }
 }
 
 /// Keeps one session in the table, and counted, until it is dropped.
@@ -55,17 +83,12 @@ impl Drop for Farewell {
 impl Sessions {
     /// Adds a session, unless there is one with its id.
     pub(crate) fn register(&self, socket: &Socket, admitted: Admitted) -> Option<Registration> {
-        match self.0.by_sid.entry(socket.sid()) {
-            Entry::Occupied(_) => None,
-            Entry::Vacant(entry) => {
-                entry.insert(socket.clone());
-                Some(Registration { sessions: self.clone(), socket: socket.clone(), _admitted: admitted })
-            }
-        }
+        let is_new = self.0.by_sid.insert(BySid(socket.clone()));
+        is_new.then(|| Registration { sessions: self.clone(), socket: socket.clone(), _admitted: admitted })
     }
 
     pub(crate) fn find(&self, sid: &str) -> Option<Socket> {
-        Some(self.0.by_sid.get(&Sid::parse(sid)?)?.clone())
+        Some(self.0.by_sid.get(&Sid::parse(sid)?)?.0.clone())
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -74,7 +97,7 @@ impl Sessions {
 
     /// All sessions of this moment, so that none of the table's locks is held while they are used.
     pub(crate) fn all(&self) -> Vec<Socket> {
-        self.0.by_sid.iter().map(|entry| entry.value().clone()).collect()
+        self.0.by_sid.iter().map(|session| session.0.clone()).collect()
     }
 
     /// Waits until no session is left, and each client was told.

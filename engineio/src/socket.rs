@@ -128,6 +128,11 @@ impl Socket {
         self.0.sid
     }
 
+    /// The same, for a table that is keyed by it.
+    pub(crate) fn sid_ref(&self) -> &Sid {
+        &self.0.sid
+    }
+
     /// The request that opened the session.
     pub fn handshake(&self) -> &Handshake {
         &self.0.handshake

@@ -64,7 +64,7 @@ impl Client {
     pub(crate) fn new(engine: engineio::Socket, namespaces: Arc<Namespaces>, connect_timeout: Duration) -> Self {
         let revision = engine.encoding().revision;
         let decoder = namespaces.parser().decoder(revision, &namespaces.settings.terms.limits);
-        let probation = Arc::new(Probation::new(engine.clone(), connect_timeout));
+        let probation = Arc::new(Probation::new(&engine, connect_timeout));
         let bucket = namespaces.limits().event_rate.map(|_| Box::default());
         let mut client = Self { engine, namespaces, decoder, joined: Vec::new(), probation, bucket };
         if revision == Revision::V3 {
@@ -84,9 +84,10 @@ impl Client {
     fn take(&mut self, message: Message) {
         let was_partial = self.decoder.awaits().is_some();
         let decoded = self.decoder.push(message);
+        let Self { engine, probation, namespaces, .. } = self;
         match (was_partial, self.decoder.awaits().is_some()) {
-            (false, true) => self.probation.begin_packet(self.namespaces.limits().attachment_timeout),
-            (true, false) => self.probation.end_packet(),
+            (false, true) => probation.begin_packet(engine, namespaces.limits().attachment_timeout),
+            (true, false) => probation.end_packet(engine),
             _ => {}
         }
         let error = decoded.as_ref().err().copied();
@@ -245,7 +246,7 @@ struct Answer {
 impl Answer {
     /// Its time to join a first namespace, and what it may send before, are no longer limited.
     fn let_in(&self) {
-        self.probation.joined();
+        self.probation.joined(&self.engine);
         self.engine.limit(None);
     }
 
@@ -257,6 +258,6 @@ impl Answer {
         trace::refused(&self.name);
         // A client that is gone needs no refusal.
         let _gone = self.engine.send_frames(&refusal.first, &refusal.rest);
-        self.probation.refused(self.max_refusals);
+        self.probation.refused(&self.engine, self.max_refusals);
     }
 }

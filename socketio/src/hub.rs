@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use dashmap::DashMap;
+use dashmap::DashSet;
 use tokio::runtime::Handle;
 
 use crate::{
@@ -22,7 +22,7 @@ use crate::{
     decoder::Incoming,
     error::{ConnectError, DisconnectReason, JoinError},
     histories::{HistoryEntry, Keeper},
-    id::SocketId,
+    id::{ById, SocketId},
     limits::Limits,
     parser::{Encoded, Parser},
     peer::{Peer, Stage},
@@ -81,7 +81,7 @@ pub(crate) struct Hub {
     pub(crate) counts: Arc<Counts>,
     /// What the application gave to the namespace.
     pub(crate) state: Values,
-    peers: DashMap<SocketId, Arc<Peer>>,
+    peers: DashSet<ById<Arc<Peer>>>,
     rooms: Rooms<Arc<Peer>>,
     changes: Changes,
     /// One counter for all sockets, so that an event that asks many for an ack is encoded once.
@@ -117,7 +117,7 @@ impl Hub {
             parser,
             counts,
             state,
-            peers: DashMap::new(),
+            peers: DashSet::new(),
             rooms: Rooms::default(),
             changes: Changes::new(on_room),
             next_ack: AtomicU64::new(0),
@@ -179,7 +179,7 @@ impl Hub {
         }
         is_sent &= send_all(&mut recovery, peer, outgoing);
         peer.mark(recovery.as_ref().and_then(|recovery| recovery.mark()).filter(|_| is_sent));
-        self.peers.insert(peer.id().clone(), peer.clone());
+        self.peers.insert(ById(peer.clone()));
         for room in &state.rooms {
             self.enter(room, peer);
         }
@@ -227,7 +227,7 @@ impl Hub {
         }
         let (had_joined, was_joining) = (matches!(stage, Stage::Leaving), matches!(stage, Stage::Connecting(_)));
         if had_joined {
-            self.peers.remove(peer.id());
+            self.peers.remove(peer.id().as_str());
             for room in &state.rooms {
                 self.exit(room, peer);
             }
@@ -326,7 +326,7 @@ impl Hub {
         if room.as_str().len() > self.limits.max_room_name {
             return Err(JoinError::NameTooLong);
         }
-        if !forced && room.as_str() != peer.id().as_str() && self.peers.contains_key(room.as_str()) {
+        if !forced && room.as_str() != peer.id().as_str() && self.peers.contains(room.as_str()) {
             return Err(JoinError::OtherSocket);
         }
         Ok(())
@@ -387,7 +387,7 @@ impl Hub {
 
     /// Others see the peer in the room.
     fn enter(&self, room: &Room, peer: &Arc<Peer>) {
-        self.rooms.join(room, peer.id(), peer.clone(), |change| self.changes.note(Change::Room(change)));
+        self.rooms.join(room, peer.clone(), |change| self.changes.note(Change::Room(change)));
     }
 
     fn exit(&self, room: &Room, peer: &Peer) {
@@ -411,19 +411,19 @@ impl Hub {
         let except: HashSet<SocketId> = target.except.iter().flat_map(|room| self.ids(room.as_str())).collect();
         match target.rooms.as_slice() {
             [] => {
-                for peer in &self.peers {
-                    if !except.contains(peer.key()) {
-                        each(peer.value());
+                for peer in self.peers.iter() {
+                    if !except.contains(peer.0.id()) {
+                        each(&peer.0);
                     }
                 }
             }
-            [room] => self.select_room(room.as_str(), &except, |_, peer| each(peer)),
+            [room] => self.select_room(room.as_str(), &except, each),
             rooms => {
                 let mut seen = except;
                 for room in rooms {
                     let mut found = Vec::new();
-                    self.select_room(room.as_str(), &seen, |id, peer| {
-                        found.push(id.clone());
+                    self.select_room(room.as_str(), &seen, |peer| {
+                        found.push(peer.id().clone());
                         each(peer);
                     });
                     seen.extend(found);
@@ -434,9 +434,9 @@ impl Hub {
 
     /// The members of a room, and the socket with that id: each socket is in the room of its own id, and few others
     /// are (`forced`).
-    fn select_room(&self, room: &str, except: &HashSet<SocketId>, mut each: impl FnMut(&SocketId, &Arc<Peer>)) {
+    fn select_room(&self, room: &str, except: &HashSet<SocketId>, mut each: impl FnMut(&Arc<Peer>)) {
         if let Some(peer) = self.peer(room).filter(|peer| !except.contains(peer.id())) {
-            each(peer.id(), &peer);
+            each(&peer);
         }
         self.rooms.for_each(room, except, each);
     }
@@ -448,7 +448,7 @@ impl Hub {
     }
 
     pub(crate) fn peer(&self, id: &str) -> Option<Arc<Peer>> {
-        self.peers.get(id).map(|peer| peer.clone())
+        self.peers.get(id).map(|peer| peer.0.clone())
     }
 
     /// A new id for an event that wants an answer.

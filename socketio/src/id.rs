@@ -1,9 +1,14 @@
 //! What it is: the id of a socket, which rooms and other sockets may be told, with the exception below.
 //! What it is not: the session's sid. Both are drawn by themselves, so that an id says nothing of the credential;
 //! only clients of revision 3 leave no choice.
-//! Who calls it: a namespace makes one for each socket it admits.
+//! Who calls it: a namespace makes one for each socket it admits; its tables are keyed by it.
 
-use std::{borrow::Borrow, fmt, sync::Arc};
+use std::{
+    borrow::Borrow,
+    fmt,
+    hash::{Hash, Hasher},
+    sync::Arc,
+};
 
 use engineio::Sid;
 use serde::{Serialize, Serializer};
@@ -72,5 +77,34 @@ impl fmt::Debug for SocketId {
 impl Serialize for SocketId {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())
+    }
+}
+
+/// What has an id for as long as a table has it.
+pub(crate) trait Identified {
+    fn id(&self) -> &SocketId;
+}
+
+/// An entry of a table, found by its id: as it has that itself, the table keeps no copy.
+#[derive(Debug)]
+pub(crate) struct ById<T>(pub(crate) T);
+
+impl<T: Identified> PartialEq for ById<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.id() == other.0.id()
+    }
+}
+
+impl<T: Identified> Eq for ById<T> {}
+
+impl<T: Identified> Hash for ById<T> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.id().hash(state);
+    }
+}
+
+impl<T: Identified> Borrow<str> for ById<T> {
+    fn borrow(&self) -> &str {
+        self.0.id().as_str()
     }
 }

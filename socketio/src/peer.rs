@@ -5,15 +5,24 @@
 use std::{
     collections::VecDeque,
     fmt, mem,
-    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
 use engineio::{Hold, Revision, SendError, Sent};
 use tokio::sync::oneshot;
 
 use crate::{
-    acks::Acks, args::Args, data::Values, decoder::Incoming, error::EmitError, id::SocketId, limits::Limits,
-    load::Load, marks::Marks, parser::Encoded, rooms::Room,
+    acks::Acks,
+    args::Args,
+    data::Values,
+    decoder::Incoming,
+    error::EmitError,
+    id::{Identified, SocketId},
+    limits::Limits,
+    load::Load,
+    marks::Marks,
+    parser::Encoded,
+    rooms::Room,
 };
 
 /// One client in one namespace.
@@ -103,6 +112,12 @@ pub(crate) enum Arrival {
     Kept,
     /// Too many wait already: close the connection.
     TooMany,
+}
+
+impl Identified for Arc<Peer> {
+    fn id(&self) -> &SocketId {
+        Peer::id(self)
+    }
 }
 
 impl Peer {

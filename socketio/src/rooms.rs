@@ -1,18 +1,13 @@
 //! What it is: who is in which room, and the choice of recipients, each once.
-//! What it is not: aware of sockets; members are any value with an id.
+//! What it is not: aware of sockets; members are whatever has an id.
 //! Who calls it: a namespace's `hub`.
 
-use std::{
-    borrow::Borrow,
-    collections::{HashMap, HashSet},
-    fmt,
-    sync::Arc,
-};
+use std::{borrow::Borrow, collections::HashSet, fmt, sync::Arc};
 
 use dashmap::{DashMap, Entry};
 use serde::{Serialize, Serializer};
 
-use crate::id::SocketId;
+use crate::id::{ById, Identified, SocketId};
 
 /// The name of a room. Clones share the text.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -104,7 +99,7 @@ pub enum RoomChange {
 /// The rooms of one namespace. A room exists while somebody is in it.
 #[derive(Debug)]
 pub(crate) struct Rooms<M> {
-    members: DashMap<Room, HashMap<SocketId, M>>,
+    members: DashMap<Room, HashSet<ById<M>>>,
 }
 
 impl<M> Default for Rooms<M> {
@@ -113,22 +108,23 @@ impl<M> Default for Rooms<M> {
     }
 }
 
-impl<M> Rooms<M> {
+impl<M: Identified> Rooms<M> {
     /// Calls `note` with what that changes, while the room's table is locked.
-    pub(crate) fn join(&self, room: &Room, id: &SocketId, member: M, note: impl Fn(RoomChange)) {
+    pub(crate) fn join(&self, room: &Room, member: M, note: impl Fn(RoomChange)) {
         let mut members = self.members.entry(room.clone()).or_insert_with(|| {
             note(RoomChange::Create(room.clone()));
-            HashMap::new()
+            HashSet::new()
         });
-        if members.insert(id.clone(), member).is_none() {
-            note(RoomChange::Join(room.clone(), id.clone()));
+        let id = member.id().clone();
+        if members.insert(ById(member)) {
+            note(RoomChange::Join(room.clone(), id));
         }
     }
 
     /// Calls `note` with what that changes, while the room's table is locked.
     pub(crate) fn leave(&self, room: &Room, id: &SocketId, note: impl Fn(RoomChange)) {
         if let Entry::Occupied(mut members) = self.members.entry(room.clone()) {
-            if members.get_mut().remove(id).is_some() {
+            if members.get_mut().remove(id.as_str()) {
                 note(RoomChange::Leave(room.clone(), id.clone()));
             }
             if members.get().is_empty() {
@@ -139,18 +135,16 @@ impl<M> Rooms<M> {
     }
 
     /// Calls `each` for every member of a room that is not among `except`. A lock of the table is held meanwhile.
-    pub(crate) fn for_each(&self, room: &str, except: &HashSet<SocketId>, mut each: impl FnMut(&SocketId, &M)) {
+    pub(crate) fn for_each(&self, room: &str, except: &HashSet<SocketId>, each: impl FnMut(&M)) {
         let Some(members) = self.members.get(room) else { return };
-        for (id, member) in members.iter() {
-            if !except.contains(id) {
-                each(id, member);
-            }
-        }
+        let members = members.iter().map(|ById(member)| member);
+        members.filter(|member| except.is_empty() || !except.contains(member.id())).for_each(each);
     }
 
     /// The ids of all members of a room.
     pub(crate) fn ids(&self, room: &str) -> Vec<SocketId> {
-        self.members.get(room).map(|members| members.keys().cloned().collect()).unwrap_or_default()
+        let ids = |members: &HashSet<ById<M>>| members.iter().map(|ById(member)| member.id().clone()).collect();
+        self.members.get(room).map(|members| ids(&members)).unwrap_or_default()
     }
 
     /// All rooms, with how many are in each, in no order.
@@ -170,6 +164,12 @@ mod tests {
 
     use super::*;
 
+    impl Identified for SocketId {
+        fn id(&self) -> &SocketId {
+            self
+        }
+    }
+
     #[test]
     fn rooms_come_and_go_with_their_members() {
         use RoomChange::{Create, Delete, Join, Leave};
@@ -178,13 +178,13 @@ mod tests {
         let (a, b) = (Room::from("a"), Room::from("b"));
         let noted = RefCell::new(Vec::new());
         let note = |change| noted.borrow_mut().push(change);
-        rooms.join(&a, &ann, (), note);
-        rooms.join(&a, &ann, (), note);
-        rooms.join(&a, &bob, (), note);
+        rooms.join(&a, ann.clone(), note);
+        rooms.join(&a, ann.clone(), note);
+        rooms.join(&a, bob.clone(), note);
         assert_eq!(rooms.ids("a").len(), 2);
         let mut seen = Vec::new();
-        rooms.for_each("a", &HashSet::from([bob.clone()]), |id, ()| seen.push(id == &ann));
-        rooms.for_each("b", &HashSet::new(), |id, ()| seen.push(id == &ann));
+        rooms.for_each("a", &HashSet::from([bob.clone()]), |id| seen.push(id == &ann));
+        rooms.for_each("b", &HashSet::new(), |id| seen.push(id == &ann));
         assert_eq!(seen, [true]);
         rooms.leave(&a, &ann, note);
         rooms.leave(&a, &ann, note);
