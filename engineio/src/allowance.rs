@@ -4,40 +4,51 @@
 
 use std::time::Instant;
 
-/// What is left to one client. Without bounds until the application sets some.
-#[derive(Debug, Default)]
+/// What is left to one client. Nothing is bounded until the application bounds it.
+#[derive(Debug)]
 pub(crate) struct Allowance {
-    /// None for most of a session, so that they take nothing then.
+    /// None for most of a session, when it was made use of and is not bounded.
     bounds: Option<Box<Bounds>>,
-    /// A message or a heartbeat came.
-    used: bool,
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Bounds {
+    /// A message or a heartbeat came.
+    used: bool,
     /// When the session ends unless somebody made use of it.
     expires: Option<Instant>,
     /// Bytes of messages that it may still bring.
     bytes: Option<usize>,
 }
 
+/// There are none.
+const NO_BOUNDS: Bounds = Bounds { used: true, expires: None, bytes: None };
+
+impl Default for Allowance {
+    fn default() -> Self {
+        Self { bounds: Some(Box::default()) }
+    }
+}
+
 impl Allowance {
     pub(crate) fn expire(&mut self, at: Option<Instant>) {
-        self.bound(|bounds| bounds.expires = at);
+        self.change(|bounds| bounds.expires = at);
     }
 
     pub(crate) fn limit(&mut self, bytes: Option<usize>) {
-        self.bound(|bounds| bounds.bytes = bytes);
+        self.change(|bounds| bounds.bytes = bytes);
     }
 
-    fn bound(&mut self, change: impl FnOnce(&mut Bounds)) {
-        change(self.bounds.get_or_insert_default());
-        self.bounds.take_if(|bounds| **bounds == Bounds::default());
+    fn change(&mut self, change: impl FnOnce(&mut Bounds)) {
+        change(self.bounds.get_or_insert_with(|| Box::new(NO_BOUNDS)));
+        self.bounds.take_if(|bounds| **bounds == NO_BOUNDS);
     }
 
     /// Notes that a message or a heartbeat came.
     pub(crate) fn mark_used(&mut self) {
-        self.used = true;
+        if !self.is_used() {
+            self.change(|bounds| bounds.used = true);
+        }
     }
 
     /// Takes a message of this size out of what is left. Says whether that was enough.
@@ -54,6 +65,6 @@ impl Allowance {
     }
 
     pub(crate) fn is_used(&self) -> bool {
-        self.used
+        self.bounds.as_ref().is_none_or(|bounds| bounds.used)
     }
 }

@@ -288,7 +288,7 @@ impl Driver {
                 inner.session.handle_lost(Transport::WebSocket, Some(TransportFault::MessageTimeout));
             }
         }
-        let newcomer = inner.opening.take();
+        let newcomer = inner.take_opening();
         if matches!(&self.io, Io::Open(io) if io.queue.is_empty()) {
             inner.session.handle_written();
         }

@@ -135,7 +135,9 @@ impl Engine {
         let open = open_packet(sid, config, transport);
         let session = Session::new(config.clone(), encoding, transport, &open, Instant::now().into_std());
         let socket = Socket::new(sid, handshake, session, unused);
-        socket.lock().opening = opening;
+        if let Some(opening) = opening {
+            socket.lock().put_opening(opening);
+        }
         let registration = self.0.sessions.register(&socket, admitted)?;
         let driver = Driver::new(registration);
         (self.0.on_connection)(socket.clone(), driver);

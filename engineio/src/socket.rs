@@ -105,11 +105,18 @@ impl Drop for Seal<'_> {
 /// What the lock protects.
 pub(crate) struct Inner {
     pub(crate) session: Session,
-    /// A WebSocket that arrived and that the driver has not taken yet.
-    pub(crate) opening: Option<Opening>,
     /// Counts the session until its client makes use of it.
     unused: Option<Unused>,
     driver: Option<Waker>,
+    /// In a box while there are any: an idle client by WebSocket has none.
+    requests: Option<Box<Requests>>,
+}
+
+/// HTTP requests that wait for something.
+#[derive(Default)]
+struct Requests {
+    /// A WebSocket that arrived and that the driver has not taken yet.
+    opening: Option<Opening>,
     get: Option<Waker>,
     post: Option<Waker>,
 }
@@ -118,7 +125,7 @@ impl Socket {
     pub(crate) fn new(sid: Sid, handshake: Handshake, session: Session, unused: Unused) -> Self {
         let encoding = session.encoding();
         let unused = Some(unused);
-        let inner = Inner { session, opening: None, unused, driver: None, get: None, post: None };
+        let inner = Inner { session, unused, driver: None, requests: None };
         let (inner, written, holds) = (Mutex::new(inner), OnceLock::new(), AtomicU32::new(0));
         Self(Arc::new(Shared { sid, handshake, encoding, inner, written, holds }))
     }
@@ -305,7 +312,7 @@ impl Socket {
             if !inner.session.handle_probe(Instant::now().into_std()) {
                 return Err(opening);
             }
-            inner.opening = Some(opening);
+            inner.put_opening(opening);
             inner.driver.take()
         };
         driver.into_iter().for_each(Waker::wake);
@@ -355,21 +362,38 @@ impl Inner {
     }
 
     pub(crate) fn park_get(&mut self, cx: &Context<'_>) {
-        self.get = Some(cx.waker().clone());
+        self.requests.get_or_insert_default().get = Some(cx.waker().clone());
     }
 
     pub(crate) fn park_post(&mut self, cx: &Context<'_>) {
-        self.post = Some(cx.waker().clone());
+        self.requests.get_or_insert_default().post = Some(cx.waker().clone());
+    }
+
+    pub(crate) fn put_opening(&mut self, opening: Opening) {
+        self.requests.get_or_insert_default().opening = Some(opening);
+    }
+
+    pub(crate) fn take_opening(&mut self) -> Option<Opening> {
+        let opening = self.requests.as_mut()?.opening.take();
+        self.requests.take_if(|requests| requests.is_empty());
+        opening
     }
 
     /// Wakers of those who sleep and have something to do.
     pub(crate) fn take_wakers(&mut self) -> [Option<Waker>; 3] {
         let session = &self.session;
-        [
-            self.driver.take_if(|_| session.driver_is_ready()),
-            self.get.take_if(|_| session.get_is_ready()),
-            self.post.take_if(|_| session.post_is_ready()),
-        ]
+        let driver = self.driver.take_if(|_| session.driver_is_ready());
+        let Some(requests) = &mut self.requests else { return [driver, None, None] };
+        let get = requests.get.take_if(|_| session.get_is_ready());
+        let post = requests.post.take_if(|_| session.post_is_ready());
+        self.requests.take_if(|requests| requests.is_empty());
+        [driver, get, post]
+    }
+}
+
+impl Requests {
+    fn is_empty(&self) -> bool {
+        matches!(self, Self { opening: None, get: None, post: None })
     }
 }
 

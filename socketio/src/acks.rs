@@ -14,7 +14,7 @@ pub(crate) struct Acks {
     /// A tree, because an empty one is half as large as a table.
     pending: BTreeMap<u64, oneshot::Sender<Args>>,
     /// Answers that nobody waits for any more, and that may yet come.
-    abandoned: u64,
+    abandoned: u32,
     /// Answers that came and were never asked for, or came twice.
     unknown: u32,
 }
@@ -47,7 +47,7 @@ impl Acks {
 
     /// Nobody waits for this answer any more.
     pub(crate) fn forget(&mut self, id: u64) {
-        self.abandoned += u64::from(self.pending.remove(&id).is_some());
+        self.abandoned = self.abandoned.saturating_add(self.pending.remove(&id).is_some().into());
         if self.pending.is_empty() {
             self.pending = BTreeMap::new();
         }

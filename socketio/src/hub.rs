@@ -158,10 +158,10 @@ impl Hub {
             }
         };
         let mut outgoing = std::mem::take(&mut waiting.outgoing);
-        let _hold = (!waiting.incoming.is_empty()).then(|| peer.engine.hold());
+        waiting.hold = (!waiting.incoming.is_empty()).then(|| peer.engine.hold());
         // Its client must not know that it is in before others can emit to it.
         let seal = peer.engine.seal();
-        state.stage = Stage::Draining { waiting, _hold };
+        state.stage = Stage::Draining(waiting);
         let connect = self.parser.connect(&self.path, peer.id(), pid.as_ref(), peer.revision());
         // A connection that has just ended is about to say so; the peer leaves then.
         let mut is_sent = true;
@@ -209,7 +209,7 @@ impl Hub {
         match state.stage {
             // Whoever was first takes it out.
             Stage::Leaving => return false,
-            Stage::Draining { .. } | Stage::Connected => {
+            Stage::Draining(_) | Stage::Connected => {
                 state.stage = Stage::Leaving;
                 drop((state, recovery));
                 self.observer.leaving(self, peer, reason);

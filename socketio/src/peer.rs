@@ -77,11 +77,7 @@ pub(crate) enum Stage {
     /// The connect handler runs: what is sent waits behind its CONNECT, and so do the client's events.
     Connecting(Box<Waiting>),
     /// Joined; events that came meanwhile are handled first.
-    Draining {
-        waiting: Box<Waiting>,
-        /// Nothing more is read meanwhile, if there are any.
-        _hold: Option<Hold>,
-    },
+    Draining(Box<Waiting>),
     /// Joined.
     Connected,
     /// Its disconnecting handler runs: still in its rooms, but no event is handled any more.
@@ -101,6 +97,8 @@ impl Default for Stage {
 pub(crate) struct Waiting {
     pub(crate) outgoing: Vec<Encoded>,
     pub(crate) incoming: VecDeque<Incoming>,
+    /// While what came is handled, nothing more is read.
+    pub(crate) hold: Option<Hold>,
 }
 
 /// What is to be done with an event that arrived.
@@ -194,10 +192,10 @@ impl Peer {
                 waiting.outgoing.push(encoded.clone());
                 Ok(Sent::Queued)
             }
-            Stage::Draining { .. } | Stage::Connected | Stage::Leaving if volatile => {
+            Stage::Draining(_) | Stage::Connected | Stage::Leaving if volatile => {
                 self.send_volatile(encoded).map_err(|_| EmitError::Disconnected)
             }
-            Stage::Draining { .. } | Stage::Connected | Stage::Leaving => {
+            Stage::Draining(_) | Stage::Connected | Stage::Leaving => {
                 self.send_now(encoded).map(|()| Sent::Queued).map_err(|_| EmitError::Disconnected)
             }
             Stage::Gone => Err(EmitError::Disconnected),
@@ -246,7 +244,7 @@ impl Peer {
         let mut state = self.state();
         match &mut state.stage {
             // One that was read before the hold.
-            Stage::Draining { waiting, .. } => {
+            Stage::Draining(waiting) => {
                 waiting.incoming.push_back(event);
                 Arrival::Kept
             }
@@ -268,7 +266,7 @@ impl Peer {
     /// The next event that waited for the connect handler; with the last one gone, the peer is connected.
     pub(crate) fn next_waiting(&self) -> Option<Incoming> {
         let mut state = self.state();
-        let Stage::Draining { waiting, .. } = &mut state.stage else { return None };
+        let Stage::Draining(waiting) = &mut state.stage else { return None };
         let event = waiting.incoming.pop_front();
         if event.is_none() {
             state.stage = Stage::Connected;
@@ -278,7 +276,7 @@ impl Peer {
 
     /// Whether it is in its namespace.
     pub(crate) fn is_connected(&self) -> bool {
-        matches!(self.state().stage, Stage::Draining { .. } | Stage::Connected | Stage::Leaving)
+        matches!(self.state().stage, Stage::Draining(_) | Stage::Connected | Stage::Leaving)
     }
 
     /// Whether its connect handler runs.
