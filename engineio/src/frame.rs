@@ -2,8 +2,10 @@
 //! What it is not: a WebSocket frame reader (`reader`), nor compression (`deflate`).
 //! Who calls it: whoever sends. A broadcast makes one frame and clones it, which counts a reference.
 
+use std::sync::Arc;
+
 use base64::{Engine, engine::general_purpose::STANDARD};
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::BufMut;
 
 use crate::{
     packet::{MESSAGE_BYTE, Message},
@@ -16,6 +18,9 @@ const FIN_BINARY: u8 = 0x82;
 const FIN_CLOSE: u8 = 0x88;
 const FIN_PONG: u8 = 0x8a;
 
+/// The bits of the opcode.
+const OPCODE: u8 = 0x0f;
+
 /// Marks a compressed message (RFC 7692, section 6).
 const RSV1: u8 = 0x40;
 
@@ -25,14 +30,20 @@ const MAX_HEADER: usize = 10;
 /// One encoded packet: a WebSocket frame whose tail also serves polling. It never changes after it is made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
-    /// The whole WebSocket frame: header, then the packet.
-    bytes: Bytes,
-    /// Where the packet starts in `bytes`.
-    body: u8,
-    binary: bool,
+    /// Behind one pointer, as frames wait by the thousand: a queue of them is read and written through the caches.
+    encoded: Arc<Encoded>,
     /// Whether it may be compressed, and was not yet.
     compress: bool,
     loss: Loss,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Encoded {
+    /// The whole WebSocket frame: header, then the packet.
+    bytes: Vec<u8>,
+    /// Where the packet starts in `bytes`.
+    body: u8,
+    binary: bool,
 }
 
 /// What becomes of a packet where too much waits.
@@ -54,9 +65,9 @@ impl Frame {
 
     /// A binary message.
     pub fn binary(data: &[u8]) -> Self {
-        let (mut bytes, body) = start(FIN_BINARY, data.len());
-        bytes.put_slice(data);
-        Self { bytes: bytes.freeze(), body, binary: true, compress: true, loss: Loss::Never }
+        let mut encoded = Encoded::start(FIN_BINARY, data.len());
+        encoded.bytes.put_slice(data);
+        encoded.into()
     }
 
     /// The same message, not to be compressed on its way (`compress: false`): for what is compressed already, or secret
@@ -105,21 +116,21 @@ impl Frame {
 
     fn packet(kind: char, parts: &[&str]) -> Self {
         let length = kind.len_utf8() + parts.iter().map(|part| part.len()).sum::<usize>();
-        let (mut bytes, body) = start(FIN_TEXT, length);
-        bytes.put_slice(kind.encode_utf8(&mut [0; 4]).as_bytes());
+        let mut encoded = Encoded::start(FIN_TEXT, length);
+        encoded.bytes.put_slice(kind.encode_utf8(&mut [0; 4]).as_bytes());
         for part in parts {
-            bytes.put_slice(part.as_bytes());
+            encoded.bytes.put_slice(part.as_bytes());
         }
-        Self { bytes: bytes.freeze(), body, binary: false, compress: true, loss: Loss::Never }
+        encoded.into()
     }
 
     /// A message as it is, which is no packet.
     pub(crate) fn websocket_message(message: &Message) -> Self {
         match message {
             Message::Text(text) => {
-                let (mut bytes, body) = start(FIN_TEXT, text.len());
-                bytes.put_slice(text.as_bytes());
-                Self { bytes: bytes.freeze(), body, binary: false, compress: true, loss: Loss::Never }
+                let mut encoded = Encoded::start(FIN_TEXT, text.len());
+                encoded.bytes.put_slice(text.as_bytes());
+                encoded.into()
             }
             Message::Binary(data) => Self::binary(data),
         }
@@ -136,29 +147,29 @@ impl Frame {
     }
 
     fn control(first: u8, payload: &[u8]) -> Self {
-        let (mut bytes, body) = start(first, payload.len());
-        bytes.put_slice(payload);
-        Self { bytes: bytes.freeze(), body, binary: true, compress: false, loss: Loss::Never }
+        let mut encoded = Encoded::start(first, payload.len());
+        encoded.bytes.put_slice(payload);
+        Self::from(encoded).uncompressed()
     }
 
     /// Size as a WebSocket frame, in bytes.
     pub(crate) fn size(&self) -> usize {
-        self.bytes.len()
+        self.encoded.bytes.len()
     }
 
     /// The frame for a WebSocket. Only binary for revision 3 is written anew.
     pub(crate) fn for_websocket(self, encoding: Encoding) -> Self {
         let compress = self.compress;
         match encoding.revision {
-            Revision::V3 if self.binary && encoding.base64 => {
+            Revision::V3 if self.is_binary() && encoding.base64 => {
                 Self { compress, ..Self::packet('b', &["4", &self.base64()]) }
             }
-            Revision::V3 if self.binary => {
+            Revision::V3 if self.is_binary() => {
                 let data = self.data();
-                let (mut bytes, body) = start(FIN_BINARY, 1 + data.len());
-                bytes.put_u8(MESSAGE_BYTE);
-                bytes.put_slice(data);
-                Self { bytes: bytes.freeze(), body, ..self }
+                let mut encoded = Encoded::start(FIN_BINARY, 1 + data.len());
+                encoded.bytes.put_u8(MESSAGE_BYTE);
+                encoded.bytes.put_slice(data);
+                Self { compress, ..encoded.into() }
             }
             Revision::V3 | Revision::V4 => self,
         }
@@ -166,7 +177,7 @@ impl Frame {
 
     /// The bytes of the WebSocket frame, header and packet.
     pub fn websocket(&self) -> &[u8] {
-        &self.bytes
+        &self.encoded.bytes
     }
 
     /// Whether it is of this size at least, and may be compressed.
@@ -176,15 +187,15 @@ impl Frame {
 
     /// The same with this payload, which is its own, compressed.
     pub(crate) fn compressed(&self, payload: &[u8]) -> Self {
-        let first = if self.binary { FIN_BINARY } else { FIN_TEXT };
-        let (mut bytes, body) = start(first | RSV1, payload.len());
-        bytes.put_slice(payload);
-        Self { bytes: bytes.freeze(), body, compress: false, ..*self }
+        let first = if self.is_binary() { FIN_BINARY } else { FIN_TEXT };
+        let mut encoded = Encoded::start(first | RSV1, payload.len());
+        encoded.bytes.put_slice(payload);
+        Self::from(encoded).uncompressed()
     }
 
     /// Whether it is a binary message.
     pub(crate) fn is_binary(&self) -> bool {
-        self.binary
+        self.encoded.binary
     }
 
     /// Whether it may be dropped.
@@ -204,7 +215,7 @@ impl Frame {
 
     /// The packet without the header: the bytes of a message, or text with its type.
     pub fn data(&self) -> &[u8] {
-        &self.bytes[usize::from(self.body)..]
+        &self.encoded.bytes[usize::from(self.encoded.body)..]
     }
 
     fn base64(&self) -> String {
@@ -215,7 +226,7 @@ impl Frame {
     ///
     /// engine.io-protocol v4, "Packet encoding": binary in a payload is `b` and base64; in v3 `b`, type and base64.
     pub(crate) fn write_polling(&self, revision: Revision, body: &mut String) {
-        if self.binary {
+        if self.is_binary() {
             body.push_str(if revision == Revision::V3 { "b4" } else { "b" });
             STANDARD.encode_string(self.data(), body);
         } else {
@@ -233,25 +244,34 @@ impl From<&Message> for Frame {
     }
 }
 
-/// A buffer with the header of an unmasked frame, and the length of that header.
-///
-/// RFC 6455, section 5.2: up to 125 in 7 bits, up to 65,535 in 16 bits, else in 64 bits.
-fn start(first: u8, length: usize) -> (BytesMut, u8) {
-    let mut bytes = BytesMut::with_capacity(MAX_HEADER + length);
-    bytes.put_u8(first);
-    match (u8::try_from(length), u16::try_from(length)) {
-        (Ok(short @ 0..=125), _) => bytes.put_u8(short),
-        (_, Ok(medium)) => {
-            bytes.put_u8(126);
-            bytes.put_u16(medium);
-        }
-        _ => {
-            bytes.put_u8(127);
-            bytes.put_u64(length as u64);
-        }
+impl From<Encoded> for Frame {
+    /// A frame that may be compressed, and stays where too much waits.
+    fn from(encoded: Encoded) -> Self {
+        Self { encoded: Arc::new(encoded), compress: true, loss: Loss::Never }
     }
-    let header = bytes.len() as u8;
-    (bytes, header)
+}
+
+impl Encoded {
+    /// The header of an unmasked frame, with room for a packet of so many bytes.
+    ///
+    /// RFC 6455, section 5.2: up to 125 in 7 bits, up to 65,535 in 16 bits, else in 64 bits.
+    fn start(first: u8, length: usize) -> Self {
+        let mut bytes = Vec::with_capacity(MAX_HEADER + length);
+        bytes.put_u8(first);
+        match (u8::try_from(length), u16::try_from(length)) {
+            (Ok(short @ 0..=125), _) => bytes.put_u8(short),
+            (_, Ok(medium)) => {
+                bytes.put_u8(126);
+                bytes.put_u16(medium);
+            }
+            _ => {
+                bytes.put_u8(127);
+                bytes.put_u64(length as u64);
+            }
+        }
+        let body = bytes.len() as u8;
+        Self { bytes, body, binary: first & OPCODE != FIN_TEXT & OPCODE }
+    }
 }
 
 #[cfg(test)]

@@ -17,53 +17,54 @@ const BATCH_FRAMES: usize = 64;
 const BATCH_BYTES: usize = 64 * 1024;
 
 /// Above this many slots a drained queue gives its memory back.
-const KEPT_SLOTS: usize = 8;
+const KEPT_SLOTS: usize = 16;
 
-/// Frames waiting, oldest first.
+/// Frames waiting, oldest first. What a push touches comes first, side by side, see `socket`.
 #[derive(Debug, Default)]
+#[repr(C)]
 pub(crate) struct Outbox {
     frames: VecDeque<Frame>,
     bytes: usize,
+    /// Frames that were ever queued behind others: the position of the last one.
+    queued: u64,
+    /// Bytes that were ever queued.
+    total: u64,
+    /// Frames that have left and were not told yet.
+    left: u32,
+    /// How many want that nothing leaves just now.
+    seals: u16,
+    /// What waits may go on waiting: all of it was sent corked, and it is less than a batch.
+    corked: bool,
+    /// Somebody has it in mind to uncork it.
+    noted: bool,
     /// How many of them, the first ones, were put before all others: they have no position.
     ahead: u32,
     /// How many of them go up to the last ping and with it; none once a carrier took it.
     pinged: u32,
-    /// Bytes that were ever queued.
-    total: u64,
-    /// Frames that were ever queued behind others: the position of the last one.
-    queued: u64,
+    /// How many wait before those that were dropped.
+    before_gap: u32,
+    /// Messages that were dropped, and were not told yet.
+    dropped: u32,
+    /// Frames that a WebSocket took and has yet to write.
+    writing: u32,
+    /// Nobody is to be told of frames that leave.
+    untold: bool,
+    /// Bytes of the frames that a WebSocket took, and of those before them without a position.
+    writing_bytes: u64,
+    /// Bytes of the frames that have left and were not told.
+    left_bytes: u64,
     /// The position up to which nothing waits any more.
     taken: u64,
     /// The position up to which nothing is being written, either: all that ever left, once the rest is lost.
     gone: u64,
     /// Frames that were dropped behind others that wait.
     gap: u64,
-    /// How many of these others there are.
-    before_gap: u32,
-    /// Messages that were dropped, and were not told yet.
-    dropped: u32,
     /// The position of the last ping.
     ping: u64,
     /// The position up to which the last GET was answered.
     given: u64,
     /// The position up to which the client has shown to have everything.
     confirmed: u64,
-    /// Frames that a WebSocket took and has yet to write.
-    writing: u32,
-    /// Bytes of these, and of those before them without a position.
-    writing_bytes: u64,
-    /// Frames that have left and were not told yet.
-    left: u32,
-    /// Bytes that have, likewise.
-    left_bytes: u64,
-    /// Nobody is to be told of them.
-    untold: bool,
-    /// What waits may go on waiting: all of it was sent corked, and it is less than a batch.
-    corked: bool,
-    /// Somebody has it in mind to uncork it.
-    noted: bool,
-    /// How many want that nothing leaves just now.
-    seals: u16,
 }
 
 /// How much may wait.

@@ -65,19 +65,22 @@ const MAX_INBOX: usize = 64;
 const PROBE: &str = "probe";
 
 /// One session. Methods named `handle_*` tell it what happened, `poll_*` ask what to do, the others are commands.
+///
+/// What sending touches comes first, side by side, see `socket`.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Session {
     pub(crate) config: Arc<Config>,
-    encoding: Encoding,
-    state: State,
-    pub(crate) heartbeat: Heartbeat,
-    pub(crate) outbox: Outbox,
-    /// What came by polling and waits for the driver.
-    inbox: Backlog<Event>,
     /// What its application lets it do so far.
     allowance: Allowance,
+    /// What came by polling and waits for the driver.
+    inbox: Backlog<Event>,
+    state: State,
+    pub(crate) outbox: Outbox,
+    pub(crate) heartbeat: Heartbeat,
     /// Messages and heartbeats that came so far, and the bytes of these messages.
     pub(crate) received: (u64, u64),
+    encoding: Encoding,
 }
 
 #[derive(Debug)]
