@@ -158,5 +158,5 @@ fn allocations_of_a_polling_cycle() {
             assert_eq!(polling.gets.answer().await.body, echo);
         }
     });
-    assert_eq!(cycle, 35);
+    assert_eq!(cycle, 36);
 }

@@ -157,6 +157,12 @@ impl Frame {
         self.encoded.bytes.len()
     }
 
+    /// Bytes of memory that it takes, however often it is cloned: for those who bound what they keep.
+    pub fn footprint(&self) -> usize {
+        // Two counts before it.
+        size_of::<Self>() + 2 * size_of::<usize>() + size_of::<Encoded>() + self.encoded.bytes.capacity()
+    }
+
     /// The frame for a WebSocket. Only binary for revision 3 is written anew.
     pub(crate) fn for_websocket(self, encoding: Encoding) -> Self {
         let compress = self.compress;

@@ -21,6 +21,7 @@ use crate::{
     payload::{self, Form},
     protocol::{Revision, Transport},
     reason::{CloseReason, HandshakeError, TransportFault},
+    session::Session,
     socket::Socket,
 };
 
@@ -184,10 +185,15 @@ where
     let mut collected = Vec::with_capacity(MAX_CAPACITY.min(announced as usize));
     loop {
         let next = std::future::poll_fn(|cx| {
-            if poll_room(socket, cx)?.is_pending() {
+            if !check_or_park(socket, cx, Session::inbox_has_room)? {
                 return Poll::Pending;
             }
-            Pin::new(&mut *reading).poll_frame(cx).map(Ok)
+            let frame = Pin::new(&mut *reading).poll_frame(cx);
+            if frame.is_pending() {
+                // The session may end before the body does.
+                check_or_park(socket, cx, |_| false)?;
+            }
+            frame.map(Ok)
         });
         let Some(frame) = next.await? else {
             *body = None;
@@ -224,14 +230,22 @@ pub(crate) async fn discard<B: Body + Unpin>(mut body: B) {
     let _late = tokio::time::timeout(DISCARD_TIME, rest).await;
 }
 
-/// Ready when the driver keeps up; an error once the session has ended.
-fn poll_room(socket: &Socket, cx: &Context<'_>) -> Result<Poll<()>, BodyError> {
+/// Whether the session is ready for this POST, which is else woken by what changes the session; an error once it has
+/// ended.
+fn check_or_park(
+    socket: &Socket,
+    cx: &Context<'_>,
+    is_ready: impl FnOnce(&Session) -> bool,
+) -> Result<bool, BodyError> {
     let mut inner = socket.lock();
     if inner.session.closed().is_some() {
         return Err(BodyError::Aborted);
     }
-    inner.park_post(cx);
-    Ok(if inner.session.inbox_has_room() { Poll::Ready(()) } else { Poll::Pending })
+    let is_ready = is_ready(&inner.session);
+    if !is_ready {
+        inner.park_post(cx);
+    }
+    Ok(is_ready)
 }
 
 /// Tells the session when a request ends before it was answered.

@@ -378,10 +378,9 @@ impl Encoded {
         &text[..text.len() - namespace.len() + length]
     }
 
-    /// Its size in bytes, frame headers included.
+    /// Bytes that it takes to keep it.
     pub(crate) fn size(&self) -> usize {
-        let frames = std::iter::once(&self.first).chain(&self.rest);
-        frames.map(|frame| size_of::<Frame>() + frame.websocket().len()).sum()
+        std::iter::once(&self.first).chain(&self.rest).map(Frame::footprint).sum()
     }
 
     /// The same, never compressed on its way.
