@@ -5,7 +5,7 @@
 use std::{
     collections::VecDeque,
     fmt,
-    pin::Pin,
+    pin::{Pin, pin},
     task::{Context, Poll, ready},
 };
 
@@ -141,7 +141,7 @@ impl Driver {
                 self.registration.socket.notify_written();
             }
             if has_read && self.has_queued() && !matches!(step, Step::End(_)) {
-                return let_others_read(cx);
+                ready!(let_others_read(cx));
             }
             written = self.poll_write(cx);
             match step {
@@ -289,8 +289,10 @@ impl Driver {
             }
         }
         let newcomer = inner.take_opening();
-        if matches!(&self.io, Io::Open(io) if io.queue.is_empty()) {
-            inner.session.handle_written();
+        match &self.io {
+            Io::Open(io) if io.queue.is_empty() => inner.session.handle_written(),
+            Io::Open(_) => inner.session.handle_stuck(),
+            Io::None | Io::Opening(_) => {}
         }
         let transmit = match &mut self.io {
             Io::Open(io) if io.queue.is_empty() || inner.session.closed().is_some() => {
@@ -363,9 +365,8 @@ impl Driver {
 /// Pending until the runtime has polled all that are ready: what has come is read from all before one is answered. A
 /// process on this machine that gets the answers then finds many when it wakes, and is not woken for each of them,
 /// which costs more than all that a driver does.
-fn let_others_read<T>(cx: &mut Context<'_>) -> Poll<T> {
-    let others = std::pin::pin!(tokio::task::yield_now());
-    others.poll(cx).map(|()| unreachable!("it is pending when it is polled first"))
+fn let_others_read(cx: &mut Context<'_>) -> Poll<()> {
+    pin!(tokio::task::yield_now()).poll(cx)
 }
 
 impl<F: FnMut(Event)> Future for Running<F> {

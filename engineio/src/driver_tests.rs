@@ -19,6 +19,7 @@ use crate::socket::{Socket, Upgraded};
 use crate::{
     config::Config,
     engine::{Arrival, Engine},
+    frame::Frame,
     handshake::Handshake,
     id::Sid,
     protocol::Encoding,
@@ -102,17 +103,31 @@ impl AsyncWrite for Noted {
     }
 }
 
+/// A client by WebSocket that has read its open packet.
+async fn websocket(log: &Arc<Mutex<String>>) -> (Socket, Driver, BufReader<DuplexStream>) {
+    let (client, served) = tokio::io::duplex(1024);
+    let stream = Box::pin(Noted(served, log.clone()));
+    let opening = async { Ok(Upgraded { stream, compression: None }) as io::Result<Upgraded> };
+    let (socket, driver) = open(Transport::WebSocket, Some(Box::pin(opening)));
+    (socket, driver, BufReader::new(client))
+}
+
+/// A volatile message to one that waits for its turn, and not for its client, is not late.
 #[tokio::test]
 async fn what_came_is_read_from_all_before_one_is_answered() {
     let log = Arc::new(Mutex::new(String::new()));
-    let mut clients = Vec::new();
-    for _ in 0..3 {
-        let (client, served) = tokio::io::duplex(1024);
-        let stream = Box::pin(Noted(served, log.clone()));
-        let opening = async { Ok(Upgraded { stream, compression: None }) as io::Result<Upgraded> };
-        let (socket, driver) = open(Transport::WebSocket, Some(Box::pin(opening)));
-        tokio::spawn(driver.run(move |message| socket.send(&message).expect("it is open")));
-        clients.push(BufReader::new(client));
+    let (first, driver, client) = websocket(&log).await;
+    let echo = |socket: Socket| move |message| socket.send(&message).expect("it is open");
+    tokio::spawn(driver.run(echo(first.clone())));
+    let mut clients = vec![client];
+    for _ in 0..2 {
+        let (socket, driver, client) = websocket(&log).await;
+        let (first, mut echo) = (first.clone(), echo(socket));
+        tokio::spawn(driver.run(move |message| {
+            echo(message);
+            let _drops = first.send_volatile(&Frame::text(&["v"]), &[]).expect("it is open");
+        }));
+        clients.push(client);
     }
     for client in &mut clients {
         client.read_until(b'}', &mut Vec::new()).await.expect("the open packet");
@@ -126,7 +141,9 @@ async fn what_came_is_read_from_all_before_one_is_answered() {
         client.read_exact(&mut answer).await.expect("an answer");
         assert_eq!(&answer, b"\x81\x024a");
     }
-    assert_eq!(*log.lock().expect("no panic"), "rrrwww");
+    let mut volatile = [0; 4];
+    clients[0].read_exact(&mut volatile).await.expect("the first of two");
+    assert_eq!((&volatile, &**log.lock().expect("no panic")), (b"\x81\x024v", "rrrwwww"));
 }
 
 /// Time moves only while every task sleeps: a driver that is busy with nothing would keep it standing.

@@ -47,6 +47,8 @@ pub(crate) struct Outbox {
     dropped: u32,
     /// Frames that a WebSocket took and has yet to write.
     writing: u32,
+    /// Those that a WebSocket took are for a client that does not read.
+    stuck: bool,
     /// Nobody is to be told of frames that leave.
     untold: bool,
     /// Bytes of the frames that a WebSocket took, and of those before them without a position.
@@ -254,7 +256,13 @@ impl Outbox {
         if frames > 0 {
             self.gone = self.taken;
         }
+        self.stuck = false;
         self.leave(frames, bytes);
+    }
+
+    /// The WebSocket was to write what it took, and could not: its client does not read.
+    pub(crate) fn handle_stuck(&mut self) {
+        self.stuck = true;
     }
 
     fn leave(&mut self, frames: u32, bytes: u64) {
@@ -287,7 +295,7 @@ impl Outbox {
     /// Drops what waits, and gives up on what is being written.
     pub(crate) fn discard(&mut self) {
         self.frames = VecDeque::new();
-        (self.writing, self.writing_bytes) = (0, 0);
+        (self.writing, self.writing_bytes, self.stuck) = (0, 0, false);
         self.nothing_waits();
     }
 
@@ -326,9 +334,9 @@ impl Outbox {
         position <= self.gone
     }
 
-    /// Whether a WebSocket took frames that it has yet to write.
-    pub(crate) fn is_writing(&self) -> bool {
-        self.writing > 0
+    /// Whether a WebSocket took frames that its client does not take.
+    pub(crate) fn is_stuck(&self) -> bool {
+        self.stuck
     }
 
     /// Bytes that were ever queued, frame headers included.

@@ -320,7 +320,7 @@ impl Session {
         self.check_open()?;
         let ready = match &self.state {
             State::Polling(poll) | State::Probing { poll, .. } => poll.parked,
-            _ => !self.outbox.is_writing(),
+            _ => !self.outbox.is_stuck(),
         };
         if !ready || self.outbox.is_waiting() {
             return Ok(false);
@@ -338,6 +338,11 @@ impl Session {
     /// The WebSocket has written all that it took.
     pub fn handle_written(&mut self) {
         self.outbox.handle_written();
+    }
+
+    /// The WebSocket was to write what it took, and could not: its client does not read.
+    pub fn handle_stuck(&mut self) {
+        self.outbox.handle_stuck();
     }
 
     /// Whether everything up to this position has left: was given to a GET, or written to the WebSocket.
