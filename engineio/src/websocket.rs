@@ -332,7 +332,7 @@ impl Io {
             std::future::poll_fn(|cx| self.poll_write(cx)).await?;
             self.stream.shutdown().await?;
             drop(unwritten);
-            let mut rest = [0; 1024];
+            let mut rest = [0; 128];
             while self.stream.read(&mut rest).await? > 0 {}
             io::Result::Ok(())
         };
