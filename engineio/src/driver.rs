@@ -7,6 +7,7 @@ use std::{
     fmt,
     pin::{Pin, pin},
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use pin_project_lite::pin_project;
@@ -29,6 +30,9 @@ use crate::{
 
 /// Events handed to the application before other tasks get their turn: one POST may bring hundreds of thousands.
 const TURN: usize = 64;
+
+/// An application that takes longer than this for what was read is not quick: the answer does not wait for others.
+const QUICK: Duration = Duration::from_millis(1);
 
 /// Runs one session. Dropped, it ends the session without a word to the client.
 pub struct Driver {
@@ -132,15 +136,16 @@ impl Driver {
             let opened = self.poll_open(cx);
             asked.websocket &= !opened;
             let is_unread = !self.may_read();
-            let has_read = !is_unread && self.poll_read(cx, &mut asked, on_event);
-            let busy = opened || has_read;
+            let read = if is_unread { None } else { self.poll_read(cx, &mut asked, on_event) };
+            let busy = opened || read.is_some();
             let (events, step) = self.look(cx, timer.as_mut(), &mut asked, busy);
             let held = self.tell(events, on_event);
             // Told after that look, in which the session heard that the WebSocket took everything.
             if written || matches!(step, Step::End(_)) {
                 self.registration.socket.notify_written();
             }
-            if has_read && self.has_queued() && !matches!(step, Step::End(_)) {
+            let is_quick = read.is_some_and(|begun| begun.elapsed() < QUICK);
+            if is_quick && self.has_queued() && !matches!(step, Step::End(_)) {
                 ready!(let_others_read(cx));
             }
             written = self.poll_write(cx);
@@ -190,16 +195,22 @@ impl Driver {
         self.waiting.is_empty() && !self.registration.socket.is_held()
     }
 
-    /// Reads the WebSocket once, unless so much waits to be written that the client should read first.
-    fn poll_read(&mut self, cx: &mut Context<'_>, asked: &mut Asked, on_event: &mut impl FnMut(Event)) -> bool {
-        let Io::Open(io) = &mut self.io else { return false };
+    /// Reads the WebSocket once, unless so much waits to be written that the client should read first. Says when it
+    /// began, if something was there.
+    fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        asked: &mut Asked,
+        on_event: &mut impl FnMut(Event),
+    ) -> Option<Instant> {
+        let Io::Open(io) = &mut self.io else { return None };
         let (socket, waiting) = (&self.registration.socket, &mut self.waiting);
         if asked.websocket {
-            return false;
+            return None;
         }
         let is_half_full = |session: &Session| session.outbox_bytes() >= session.config.max_outbox_bytes / 2;
         if !io.queue.is_empty() && is_half_full(&socket.lock().session) {
-            return false;
+            return None;
         }
         let (now, revision) = (Instant::now(), self.registration.socket.encoding().revision);
         let received = io.poll_read(cx, now, |unit| {
@@ -226,19 +237,16 @@ impl Driver {
         match received {
             Poll::Pending => {
                 asked.websocket = true;
-                false
+                return None;
             }
-            Poll::Ready(Received::Messages) => true,
-            Poll::Ready(Received::Lost(fault)) => {
-                self.lose(cx, fault);
-                true
-            }
+            Poll::Ready(Received::Messages) => {}
+            Poll::Ready(Received::Lost(fault)) => self.lose(cx, fault),
             Poll::Ready(Received::Gone(fault)) => {
                 self.io = Io::None;
                 self.lose(cx, fault);
-                true
             }
         }
+        Some(now)
     }
 
     /// Whether something is queued for the WebSocket.
@@ -364,7 +372,7 @@ impl Driver {
 
 /// Pending until the runtime has polled all that are ready: what has come is read from all before one is answered. A
 /// process on this machine that gets the answers then finds many when it wakes, and is not woken for each of them,
-/// which costs more than all that a driver does.
+/// which costs more than all that a driver does. While applications are quick, nobody waits for long.
 fn let_others_read(cx: &mut Context<'_>) -> Poll<()> {
     pin!(tokio::task::yield_now()).poll(cx)
 }

@@ -4,7 +4,7 @@ use std::{
     io,
     ops::Range,
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, OnceLock,
         atomic::{AtomicUsize, Ordering},
         mpsc,
     },
@@ -112,20 +112,16 @@ async fn websocket(log: &Arc<Mutex<String>>) -> (Socket, Driver, BufReader<Duple
     (socket, driver, BufReader::new(client))
 }
 
-/// A volatile message to one that waits for its turn, and not for its client, is not late.
-#[tokio::test]
-async fn what_came_is_read_from_all_before_one_is_answered() {
-    let log = Arc::new(Mutex::new(String::new()));
-    let (first, driver, client) = websocket(&log).await;
-    let echo = |socket: Socket| move |message| socket.send(&message).expect("it is open");
-    tokio::spawn(driver.run(echo(first.clone())));
-    let mut clients = vec![client];
-    for _ in 0..2 {
+/// What is done with the streams of three clients that each send a text and get it back, from an application that does
+/// something before.
+async fn echoes(before: impl Fn(&Socket) + Clone + Send + 'static) -> (String, Vec<BufReader<DuplexStream>>) {
+    let (log, mut clients) = (Arc::default(), Vec::new());
+    for _ in 0..3 {
         let (socket, driver, client) = websocket(&log).await;
-        let (first, mut echo) = (first.clone(), echo(socket));
+        let before = before.clone();
         tokio::spawn(driver.run(move |message| {
-            echo(message);
-            let _drops = first.send_volatile(&Frame::text(&["v"]), &[]).expect("it is open");
+            before(&socket);
+            socket.send(&message).expect("it is open");
         }));
         clients.push(client);
     }
@@ -141,9 +137,34 @@ async fn what_came_is_read_from_all_before_one_is_answered() {
         client.read_exact(&mut answer).await.expect("an answer");
         assert_eq!(&answer, b"\x81\x024a");
     }
+    let log = log.lock().expect("no panic").clone();
+    (log, clients)
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_came_is_read_from_all_before_one_is_answered() {
+    assert_eq!(echoes(|_| {}).await.0, "rrrwww");
+}
+
+#[tokio::test]
+async fn a_slow_application_does_not_keep_others_waiting_for_their_answers() {
+    assert_eq!(echoes(|_| std::thread::sleep(QUICK)).await.0, "rwrwrw");
+}
+
+/// One that waits for its turn, and not for its client, is not late.
+#[tokio::test(start_paused = true)]
+async fn a_volatile_message_goes_to_one_whose_answer_waits_for_others_to_be_read() {
+    let first = Arc::new(OnceLock::new());
+    let send = move |socket: &Socket| {
+        let first: &Socket = first.get_or_init(|| socket.clone());
+        if first.sid() != socket.sid() {
+            let _there_are_two = first.send_volatile(&Frame::text(&["v"]), &[]).expect("it is open");
+        }
+    };
+    let (log, mut clients) = echoes(send).await;
     let mut volatile = [0; 4];
-    clients[0].read_exact(&mut volatile).await.expect("the first of two");
-    assert_eq!((&volatile, &**log.lock().expect("no panic")), (b"\x81\x024v", "rrrwwww"));
+    clients[0].read_exact(&mut volatile).await.expect("one of two");
+    assert_eq!((&volatile, &*log), (b"\x81\x024v", "rrrwwww"));
 }
 
 /// Time moves only while every task sleeps: a driver that is busy with nothing would keep it standing.
