@@ -297,10 +297,8 @@ impl Driver {
             }
         }
         let newcomer = inner.take_opening();
-        match &self.io {
-            Io::Open(io) if io.queue.is_empty() => inner.session.handle_written(),
-            Io::Open(_) => inner.session.handle_stuck(),
-            Io::None | Io::Opening(_) => {}
+        if let Io::Open(io) = &self.io {
+            inner.session.handle_written(io.queue.is_empty());
         }
         let transmit = match &mut self.io {
             Io::Open(io) if io.queue.is_empty() || inner.session.closed().is_some() => {

@@ -250,19 +250,17 @@ impl Outbox {
         std::mem::take(&mut self.frames).into()
     }
 
-    /// The WebSocket has written all that it took.
-    pub(crate) fn handle_written(&mut self) {
+    /// The WebSocket has written `all` that it took; or it was to, and could not.
+    pub(crate) fn handle_written(&mut self, all: bool) {
+        self.stuck = !all;
+        if self.stuck {
+            return;
+        }
         let (frames, bytes) = (std::mem::take(&mut self.writing), std::mem::take(&mut self.writing_bytes));
         if frames > 0 {
             self.gone = self.taken;
         }
-        self.stuck = false;
         self.leave(frames, bytes);
-    }
-
-    /// The WebSocket was to write what it took, and could not: its client does not read.
-    pub(crate) fn handle_stuck(&mut self) {
-        self.stuck = true;
     }
 
     fn leave(&mut self, frames: u32, bytes: u64) {

@@ -335,14 +335,9 @@ impl Session {
         }
     }
 
-    /// The WebSocket has written all that it took.
-    pub fn handle_written(&mut self) {
-        self.outbox.handle_written();
-    }
-
-    /// The WebSocket was to write what it took, and could not: its client does not read.
-    pub fn handle_stuck(&mut self) {
-        self.outbox.handle_stuck();
+    /// The WebSocket has written `all` that it took; or it was to, and could not, as its client does not read.
+    pub fn handle_written(&mut self, all: bool) {
+        self.outbox.handle_written(all);
     }
 
     /// Whether everything up to this position has left: was given to a GET, or written to the WebSocket.

@@ -81,12 +81,8 @@ impl Machine {
                 self.session.outbox.unseal();
                 "ok".into()
             }
-            "written" => {
-                self.session.handle_written();
-                "ok".into()
-            }
-            "stuck" => {
-                self.session.handle_stuck();
+            "written" | "stuck" => {
+                self.session.handle_written(input == "written");
                 "ok".into()
             }
             "mark" => {
