@@ -144,8 +144,8 @@ impl Driver {
             if written || matches!(step, Step::End(_)) {
                 self.registration.socket.notify_written();
             }
-            let is_quick = read.is_some_and(|begun| begun.elapsed() < QUICK);
-            if is_quick && self.has_queued() && !matches!(step, Step::End(_)) {
+            let may_wait = self.has_queued() && !matches!(step, Step::End(_));
+            if may_wait && read.is_some_and(|begun| begun.elapsed() < QUICK) {
                 ready!(let_others_read(cx));
             }
             written = self.poll_write(cx);
