@@ -278,8 +278,8 @@ impl Driver {
             }
         }
         let newcomer = inner.take_opening();
-        if let Io::Open(io) = &self.io {
-            inner.session.handle_written(io.queue.is_empty());
+        if matches!(&self.io, Io::Open(io) if io.queue.is_empty()) {
+            inner.session.handle_written();
         }
         let transmit = match &mut self.io {
             Io::Open(io) if io.queue.is_empty() || inner.session.closed().is_some() => {

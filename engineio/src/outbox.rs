@@ -47,8 +47,6 @@ pub(crate) struct Outbox {
     dropped: u32,
     /// Frames that a WebSocket took and has yet to write.
     writing: u32,
-    /// Those that a WebSocket took are for a client that does not read.
-    stuck: bool,
     /// Nobody is to be told of frames that leave.
     untold: bool,
     /// Bytes of the frames that a WebSocket took, and of those before them without a position.
@@ -250,12 +248,8 @@ impl Outbox {
         std::mem::take(&mut self.frames).into()
     }
 
-    /// The WebSocket has written `all` that it took; or it was to, and could not.
-    pub(crate) fn handle_written(&mut self, all: bool) {
-        self.stuck = !all;
-        if self.stuck {
-            return;
-        }
+    /// The WebSocket has written all that it took.
+    pub(crate) fn handle_written(&mut self) {
         let (frames, bytes) = (std::mem::take(&mut self.writing), std::mem::take(&mut self.writing_bytes));
         if frames > 0 {
             self.gone = self.taken;
@@ -293,7 +287,7 @@ impl Outbox {
     /// Drops what waits, and gives up on what is being written.
     pub(crate) fn discard(&mut self) {
         self.frames = VecDeque::new();
-        (self.writing, self.writing_bytes, self.stuck) = (0, 0, false);
+        (self.writing, self.writing_bytes) = (0, 0);
         self.nothing_waits();
     }
 
@@ -332,9 +326,9 @@ impl Outbox {
         position <= self.gone
     }
 
-    /// Whether a WebSocket took frames that its client does not take.
-    pub(crate) fn is_stuck(&self) -> bool {
-        self.stuck
+    /// Whether a WebSocket took frames that it has yet to write.
+    pub(crate) fn is_writing(&self) -> bool {
+        self.writing > 0
     }
 
     /// Bytes that were ever queued, frame headers included.

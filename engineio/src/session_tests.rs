@@ -81,8 +81,8 @@ impl Machine {
                 self.session.outbox.unseal();
                 "ok".into()
             }
-            "written" | "stuck" => {
-                self.session.handle_written(input == "written");
+            "written" => {
+                self.session.handle_written();
                 "ok".into()
             }
             "mark" => {
@@ -532,12 +532,8 @@ fn volatile() {
         "volatile a -> queued\nvolatile b -> dropped\nsend c -> ok\nwrite -> 4a|4c\nwritten -> ok\nvolatile d -> queued",
     );
     websocket(
-        "not to one that does not read what it is written",
-        "send a -> ok\nwrite -> 4a\nstuck -> ok\nvolatile b -> dropped\nwritten -> ok\nvolatile c -> queued",
-    );
-    websocket(
-        "behind what is about to be written",
-        "send a -> ok\nwrite -> 4a\nvolatile b -> queued\nvolatile c -> dropped\nwritten -> ok",
+        "not to one that has yet to write",
+        "send a -> ok\nwrite -> 4a\nvolatile b -> dropped\nwritten -> ok\nvolatile c -> queued",
     );
     websocket("after the end", "ws 1 -> closed transport close\nvolatile a -> closed transport close");
 }
