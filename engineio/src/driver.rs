@@ -5,8 +5,9 @@
 use std::{
     collections::VecDeque,
     fmt,
-    pin::Pin,
+    pin::{Pin, pin},
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use pin_project_lite::pin_project;
@@ -29,6 +30,9 @@ use crate::{
 
 /// Events handed to the application before other tasks get their turn: one POST may bring hundreds of thousands.
 const TURN: usize = 64;
+
+/// An application that takes longer than this for what was read is not quick: the answer does not wait for others.
+const QUICK: Duration = Duration::from_millis(1);
 
 /// Runs one session. Dropped, it ends the session without a word to the client.
 pub struct Driver {
@@ -115,7 +119,9 @@ impl Driver {
     /// # Panics
     /// Outside of a tokio runtime with time.
     pub fn observe<F: FnMut(Event)>(self, on_event: F) -> impl Future<Output = CloseReason> + use<F> {
-        Running { driver: Some(self), timer: tokio::time::sleep_until(Instant::now()), on_event }
+        let first = self.registration.socket.lock().session.poll_timeout();
+        let timer = tokio::time::sleep_until(first.map_or_else(Instant::now, Instant::from_std));
+        Running { driver: Some(self), timer, on_event }
     }
 
     fn poll(
@@ -125,17 +131,22 @@ impl Driver {
         on_event: &mut impl FnMut(Event),
     ) -> Poll<CloseReason> {
         self.registration.socket.lock().driver_awake();
-        let (mut written, mut asked) = (false, Asked::default());
+        let (mut written, mut asked) = (self.poll_write(cx), Asked::default());
         loop {
             let opened = self.poll_open(cx);
             asked.websocket &= !opened;
             let is_unread = !self.may_read();
-            let busy = opened | (!is_unread && self.poll_read(cx, &mut asked, on_event));
+            let read = if is_unread { None } else { self.poll_read(cx, &mut asked, on_event) };
+            let busy = opened || read.is_some();
             let (events, step) = self.look(cx, timer.as_mut(), &mut asked, busy);
             let held = self.tell(events, on_event);
             // Told after that look, in which the session heard that the WebSocket took everything.
             if written || matches!(step, Step::End(_)) {
                 self.registration.socket.notify_written();
+            }
+            let may_wait = self.has_queued() && !matches!(step, Step::End(_));
+            if may_wait && read.is_some_and(|begun| begun.elapsed() < QUICK) {
+                ready!(let_others_read(cx));
             }
             written = self.poll_write(cx);
             match step {
@@ -184,16 +195,22 @@ impl Driver {
         self.waiting.is_empty() && !self.registration.socket.is_held()
     }
 
-    /// Reads the WebSocket once, unless so much waits to be written that the client should read first.
-    fn poll_read(&mut self, cx: &mut Context<'_>, asked: &mut Asked, on_event: &mut impl FnMut(Event)) -> bool {
-        let Io::Open(io) = &mut self.io else { return false };
+    /// Reads the WebSocket once, unless so much waits to be written that the client should read first. Says when it
+    /// began, if something was there.
+    fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        asked: &mut Asked,
+        on_event: &mut impl FnMut(Event),
+    ) -> Option<Instant> {
+        let Io::Open(io) = &mut self.io else { return None };
         let (socket, waiting) = (&self.registration.socket, &mut self.waiting);
         if asked.websocket {
-            return false;
+            return None;
         }
         let is_half_full = |session: &Session| session.outbox_bytes() >= session.config.max_outbox_bytes / 2;
         if !io.queue.is_empty() && is_half_full(&socket.lock().session) {
-            return false;
+            return None;
         }
         let (now, revision) = (Instant::now(), self.registration.socket.encoding().revision);
         let received = io.poll_read(cx, now, |unit| {
@@ -220,19 +237,21 @@ impl Driver {
         match received {
             Poll::Pending => {
                 asked.websocket = true;
-                false
+                return None;
             }
-            Poll::Ready(Received::Messages) => true,
-            Poll::Ready(Received::Lost(fault)) => {
-                self.lose(cx, fault);
-                true
-            }
+            Poll::Ready(Received::Messages) => {}
+            Poll::Ready(Received::Lost(fault)) => self.lose(cx, fault),
             Poll::Ready(Received::Gone(fault)) => {
                 self.io = Io::None;
                 self.lose(cx, fault);
-                true
             }
         }
+        Some(now)
+    }
+
+    /// Whether something is queued for the WebSocket.
+    fn has_queued(&self) -> bool {
+        matches!(&self.io, Io::Open(io) if !io.queue.is_empty())
     }
 
     /// Writes what is queued for the WebSocket. Says whether all of it left.
@@ -278,8 +297,8 @@ impl Driver {
             }
         }
         let newcomer = inner.take_opening();
-        if matches!(&self.io, Io::Open(io) if io.queue.is_empty()) {
-            inner.session.handle_written();
+        if let Io::Open(io) = &self.io {
+            inner.session.handle_written(io.queue.is_empty());
         }
         let transmit = match &mut self.io {
             Io::Open(io) if io.queue.is_empty() || inner.session.closed().is_some() => {
@@ -347,6 +366,13 @@ impl Driver {
             }
         }
     }
+}
+
+/// Pending until the runtime has polled all that are ready: what has come is read from all before one is answered. A
+/// process on this machine that gets the answers then finds many when it wakes, and is not woken for each of them,
+/// which costs more than all that a driver does. While applications are quick, nobody waits for long.
+fn let_others_read(cx: &mut Context<'_>) -> Poll<()> {
+    pin!(tokio::task::yield_now()).poll(cx)
 }
 
 impl<F: FnMut(Event)> Future for Running<F> {

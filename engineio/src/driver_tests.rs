@@ -1,32 +1,42 @@
-//! Turns and sleep of the driver, over virtual time.
+//! Turns, order and sleep of the driver, over streams that note what is done with them, and over virtual time.
 
 use std::{
+    io,
     ops::Range,
     sync::{
-        Arc,
+        Arc, Mutex, OnceLock,
         atomic::{AtomicUsize, Ordering},
         mpsc,
     },
 };
 
+use tokio::io::{
+    AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader, DuplexStream, ReadBuf,
+};
+
 use super::*;
-use crate::socket::Socket;
+use crate::socket::{Socket, Upgraded};
 use crate::{
     config::Config,
     engine::{Arrival, Engine},
+    frame::Frame,
     handshake::Handshake,
     id::Sid,
     protocol::Encoding,
 };
 
 fn polling() -> (Socket, Driver) {
+    open(Transport::Polling, None)
+}
+
+fn open(transport: Transport, opening: Option<Opening>) -> (Socket, Driver) {
     let (opened, sessions) = mpsc::channel();
     let engine = Engine::new(Config::default(), move |socket, driver| {
         opened.send((socket, driver)).expect("the test listens");
     });
-    let handshake = Handshake::new("", Transport::Polling, None, std::iter::empty());
+    let handshake = Handshake::new("", transport, None, std::iter::empty());
     let admitted = engine.admit(None).expect("there is no bound");
-    engine.open(Arrival { sid: Sid::draw(), encoding: Encoding::V4, handshake, admitted, opening: None });
+    engine.open(Arrival { sid: Sid::draw(), encoding: Encoding::V4, handshake, admitted, opening });
     sessions.recv().expect("a session")
 }
 
@@ -65,6 +75,96 @@ async fn c13_other_tasks_get_their_turn_within_a_large_body() {
         .await;
     assert_eq!((reason, next), (CloseReason::TransportClose, MANY));
     assert!(turns.load(Ordering::Relaxed) > begun + 5, "others had their turn");
+}
+
+/// The end of a stream that is served, which notes what is done with it.
+struct Noted(DuplexStream, Arc<Mutex<String>>);
+
+impl AsyncRead for Noted {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        ready!(Pin::new(&mut self.0).poll_read(cx, into))?;
+        self.1.lock().expect("no panic").push('r');
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Noted {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.1.lock().expect("no panic").push('w');
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+/// A client by WebSocket that has read its open packet.
+async fn websocket(log: &Arc<Mutex<String>>) -> (Socket, Driver, BufReader<DuplexStream>) {
+    let (client, served) = tokio::io::duplex(1024);
+    let stream = Box::pin(Noted(served, log.clone()));
+    let opening = async { Ok(Upgraded { stream, compression: None }) as io::Result<Upgraded> };
+    let (socket, driver) = open(Transport::WebSocket, Some(Box::pin(opening)));
+    (socket, driver, BufReader::new(client))
+}
+
+/// What is done with the streams of three clients that each send a text and get it back, from an application that does
+/// something before.
+async fn echoes(before: impl Fn(&Socket) + Clone + Send + 'static) -> (String, Vec<BufReader<DuplexStream>>) {
+    let (log, mut clients) = (Arc::default(), Vec::new());
+    for _ in 0..3 {
+        let (socket, driver, client) = websocket(&log).await;
+        let before = before.clone();
+        tokio::spawn(driver.run(move |message| {
+            before(&socket);
+            socket.send(&message).expect("it is open");
+        }));
+        clients.push(client);
+    }
+    for client in &mut clients {
+        client.read_until(b'}', &mut Vec::new()).await.expect("the open packet");
+    }
+    log.lock().expect("no panic").clear();
+    for client in &mut clients {
+        client.write_all(b"\x81\x82\0\0\0\x004a").await.expect("there is room");
+    }
+    for client in &mut clients {
+        let mut answer = [0; 4];
+        client.read_exact(&mut answer).await.expect("an answer");
+        assert_eq!(&answer, b"\x81\x024a");
+    }
+    let log = log.lock().expect("no panic").clone();
+    (log, clients)
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_came_is_read_from_all_before_one_is_answered() {
+    assert_eq!(echoes(|_| {}).await.0, "rrrwww");
+}
+
+#[tokio::test]
+async fn a_slow_application_does_not_keep_others_waiting_for_their_answers() {
+    assert_eq!(echoes(|_| std::thread::sleep(QUICK)).await.0, "rwrwrw");
+}
+
+/// One that waits for its turn, and not for its client, is not late.
+#[tokio::test(start_paused = true)]
+async fn a_volatile_message_goes_to_one_whose_answer_waits_for_others_to_be_read() {
+    let first = Arc::new(OnceLock::new());
+    let send = move |socket: &Socket| {
+        let first: &Socket = first.get_or_init(|| socket.clone());
+        if first.sid() != socket.sid() {
+            let _there_are_two = first.send_volatile(&Frame::text(&["v"]), &[]).expect("it is open");
+        }
+    };
+    let (log, mut clients) = echoes(send).await;
+    let mut volatile = [0; 4];
+    clients[0].read_exact(&mut volatile).await.expect("one of two");
+    assert_eq!((&volatile, &*log), (b"\x81\x024v", "rrrwwww"));
 }
 
 /// Time moves only while every task sleeps: a driver that is busy with nothing would keep it standing.

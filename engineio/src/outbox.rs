@@ -47,6 +47,8 @@ pub(crate) struct Outbox {
     dropped: u32,
     /// Frames that a WebSocket took and has yet to write.
     writing: u32,
+    /// Those that a WebSocket took are for a client that does not read.
+    stuck: bool,
     /// Nobody is to be told of frames that leave.
     untold: bool,
     /// Bytes of the frames that a WebSocket took, and of those before them without a position.
@@ -248,8 +250,12 @@ impl Outbox {
         std::mem::take(&mut self.frames).into()
     }
 
-    /// The WebSocket has written all that it took.
-    pub(crate) fn handle_written(&mut self) {
+    /// The WebSocket has written `all` that it took; or it was to, and could not.
+    pub(crate) fn handle_written(&mut self, all: bool) {
+        self.stuck = !all;
+        if self.stuck {
+            return;
+        }
         let (frames, bytes) = (std::mem::take(&mut self.writing), std::mem::take(&mut self.writing_bytes));
         if frames > 0 {
             self.gone = self.taken;
@@ -287,7 +293,7 @@ impl Outbox {
     /// Drops what waits, and gives up on what is being written.
     pub(crate) fn discard(&mut self) {
         self.frames = VecDeque::new();
-        (self.writing, self.writing_bytes) = (0, 0);
+        (self.writing, self.writing_bytes, self.stuck) = (0, 0, false);
         self.nothing_waits();
     }
 
@@ -326,9 +332,9 @@ impl Outbox {
         position <= self.gone
     }
 
-    /// Whether a WebSocket took frames that it has yet to write.
-    pub(crate) fn is_writing(&self) -> bool {
-        self.writing > 0
+    /// Whether a WebSocket took frames that its client does not take.
+    pub(crate) fn is_stuck(&self) -> bool {
+        self.stuck
     }
 
     /// Bytes that were ever queued, frame headers included.

@@ -102,7 +102,7 @@ fn what_may_not_be_dropped_or_has_left_in_part_stays() {
     outbox.push([frame(3)], limit).expect("room");
     assert_eq!(outbox.push([droppable(4)], limit), Err(Full));
     assert_eq!((sizes(&mut outbox), outbox.take_dropped()), (vec![1, 2, 3], None));
-    outbox.handle_written();
+    outbox.handle_written(true);
     assert!(outbox.is_flushed(4));
 
     // What is too large by itself makes room in its turn, also behind a batch that is being written.
@@ -110,8 +110,8 @@ fn what_may_not_be_dropped_or_has_left_in_part_stays() {
     assert!(outbox.take_batch(Encoding::V4, &mut queue));
     outbox.push([droppable(2000)], limit).expect("room");
     outbox.push([droppable(5)], limit).expect("room");
-    assert!(!outbox.is_flushed(5) && outbox.is_writing());
-    outbox.handle_written();
+    assert!(!outbox.is_flushed(5));
+    outbox.handle_written(true);
     assert!(outbox.is_flushed(5) && !outbox.is_flushed(7));
     assert_eq!((sizes(&mut outbox), outbox.take_dropped()), (vec![5], Some(1)));
     assert!(outbox.is_flushed(7));
@@ -179,7 +179,7 @@ fn positions_outlast_what_is_dropped() {
                     plain.writing.extend(plain.waiting.drain(..taken).map(|frame| frame.0));
                 }
                 2 => {
-                    outbox.handle_written();
+                    outbox.handle_written(true);
                     plain.writing.clear();
                 }
                 // Without a position, so nobody waits for it.

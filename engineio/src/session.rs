@@ -320,7 +320,7 @@ impl Session {
         self.check_open()?;
         let ready = match &self.state {
             State::Polling(poll) | State::Probing { poll, .. } => poll.parked,
-            _ => !self.outbox.is_writing(),
+            _ => !self.outbox.is_stuck(),
         };
         if !ready || self.outbox.is_waiting() {
             return Ok(false);
@@ -335,9 +335,9 @@ impl Session {
         }
     }
 
-    /// The WebSocket has written all that it took.
-    pub fn handle_written(&mut self) {
-        self.outbox.handle_written();
+    /// The WebSocket has written `all` that it took; or it was to, and could not, as its client does not read.
+    pub fn handle_written(&mut self, all: bool) {
+        self.outbox.handle_written(all);
     }
 
     /// Whether everything up to this position has left: was given to a GET, or written to the WebSocket.

@@ -81,8 +81,8 @@ impl Machine {
                 self.session.outbox.unseal();
                 "ok".into()
             }
-            "written" => {
-                self.session.handle_written();
+            "written" | "stuck" => {
+                self.session.handle_written(input == "written");
                 "ok".into()
             }
             "mark" => {
@@ -532,8 +532,12 @@ fn volatile() {
         "volatile a -> queued\nvolatile b -> dropped\nsend c -> ok\nwrite -> 4a|4c\nwritten -> ok\nvolatile d -> queued",
     );
     websocket(
-        "not to one that has yet to write",
-        "send a -> ok\nwrite -> 4a\nvolatile b -> dropped\nwritten -> ok\nvolatile c -> queued",
+        "not to one that does not read what it is written",
+        "send a -> ok\nwrite -> 4a\nstuck -> ok\nvolatile b -> dropped\nwritten -> ok\nvolatile c -> queued",
+    );
+    websocket(
+        "behind what is about to be written",
+        "send a -> ok\nwrite -> 4a\nvolatile b -> queued\nvolatile c -> dropped\nwritten -> ok",
     );
     websocket("after the end", "ws 1 -> closed transport close\nvolatile a -> closed transport close");
 }

@@ -15,7 +15,7 @@
 //! | `ocibnmyuzx` | a packet by POST: open, close, ping, probe, pong, text, binary, upgrade, noop, none at all |
 //! | `OCIBNMYUZX` | the same by WebSocket |
 //! | `s`, `S`, `l`, `a` | send a small message; two at once; one larger than the outbox; one that may be dropped |
-//! | `F` | the WebSocket has written all that it took |
+//! | `F`, `f` | the WebSocket has written all that it took; it was to, and could not |
 //! | `j`, `J` | the client may send 10 bytes more; take that back |
 //! | `k`, `K` | close; shut down |
 //! | `e`, `E` | expire in 50 ms; take that back |
@@ -65,7 +65,8 @@ fn step(model: &mut Model, letter: u8) {
         b'S' => model.send(&[4, 4]),
         b'l' => model.send(&[LIMIT + 60]),
         b'a' => model.send_volatile(8),
-        b'F' => model.written_out(),
+        b'F' => model.written_out(true),
+        b'f' => model.written_out(false),
         b'j' => model.limit(Some(10)),
         b'J' => model.limit(None),
         b'k' => model.close(),

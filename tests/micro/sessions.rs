@@ -37,7 +37,7 @@ pub(crate) fn bench(criterion: &mut Criterion) {
                 session.send(std::iter::repeat_n(&frame, frames).cloned()).expect("open");
                 assert_eq!(session.poll_websocket(&mut queue), Transmit::Frames);
                 queue.clear();
-                session.handle_written();
+                session.handle_written(true);
             });
         });
     }
@@ -49,7 +49,7 @@ pub(crate) fn bench(criterion: &mut Criterion) {
             session.handle_timeout(now);
             assert_eq!(session.poll_websocket(&mut queue), Transmit::Frames);
             queue.clear();
-            session.handle_written();
+            session.handle_written(true);
             session.handle_packet(now, Transport::WebSocket, Packet::Pong)
         });
     });
