@@ -1,5 +1,6 @@
 """What python-socketio and Flask-SocketIO publish in Redis reaches clients of the binary."""
 
+import logging
 import re
 import socket
 import subprocess
@@ -74,9 +75,13 @@ def client(binary):
 @pytest.fixture
 def application(redis):
     """A server that has no clients, such as an application keeps for its handlers."""
-    server = socketio.Server(client_manager=socketio.RedisManager(redis), async_mode="threading")
+    log = logging.getLogger("application")
+    server = socketio.Server(client_manager=socketio.RedisManager(redis), async_mode="threading", logger=log)
     server.manager.initialize()
-    return server
+    log.disabled = False
+    yield server
+    # Its thread has no end, and would tell of Redis's.
+    log.disabled = True
 
 
 @pytest.mark.parametrize("value", ["text", None, {"a": [1, None]}, ("several", 2), b"\x00\x01", ("a", {"b": b"\xff"})])
