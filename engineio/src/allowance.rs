@@ -4,30 +4,23 @@
 
 use std::time::Instant;
 
+use crate::admission::Unused;
+
 /// What is left to one client. Nothing is bounded until the application bounds it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Allowance {
     /// None for most of a session, when it was made use of and is not bounded.
     bounds: Option<Box<Bounds>>,
 }
 
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 struct Bounds {
-    /// A message or a heartbeat came.
-    used: bool,
+    /// Counts the session until a message or a heartbeat comes, or it ends.
+    unused: Option<Unused>,
     /// When the session ends unless somebody made use of it.
     expires: Option<Instant>,
     /// Bytes of messages that it may still bring.
     bytes: Option<usize>,
-}
-
-/// There are none.
-const NO_BOUNDS: Bounds = Bounds { used: true, expires: None, bytes: None };
-
-impl Default for Allowance {
-    fn default() -> Self {
-        Self { bounds: Some(Box::default()) }
-    }
 }
 
 impl Allowance {
@@ -40,14 +33,19 @@ impl Allowance {
     }
 
     fn change(&mut self, change: impl FnOnce(&mut Bounds)) {
-        change(self.bounds.get_or_insert_with(|| Box::new(NO_BOUNDS)));
-        self.bounds.take_if(|bounds| **bounds == NO_BOUNDS);
+        change(self.bounds.get_or_insert_default());
+        self.bounds.take_if(|bounds| matches!(**bounds, Bounds { unused: None, expires: None, bytes: None }));
     }
 
-    /// Notes that a message or a heartbeat came.
+    /// The session counts as one of which its client has made no use.
+    pub(crate) fn count(&mut self, unused: Unused) {
+        self.change(|bounds| bounds.unused = Some(unused));
+    }
+
+    /// A message or a heartbeat came, or none can come any more.
     pub(crate) fn mark_used(&mut self) {
-        if !self.is_used() {
-            self.change(|bounds| bounds.used = true);
+        if self.bounds.is_some() {
+            self.change(|bounds| bounds.unused = None);
         }
     }
 
@@ -62,9 +60,5 @@ impl Allowance {
     /// When it is over by itself.
     pub(crate) fn expires(&self) -> Option<Instant> {
         self.bounds.as_ref()?.expires
-    }
-
-    pub(crate) fn is_used(&self) -> bool {
-        self.bounds.as_ref().is_none_or(|bounds| bounds.used)
     }
 }

@@ -133,8 +133,9 @@ impl Engine {
         let (admitted, unused) = admitted;
         let (config, transport) = (&self.0.config, handshake.transport);
         let open = open_packet(sid, config, transport);
-        let session = Session::new(config.clone(), encoding, transport, &open, Instant::now().into_std());
-        let socket = Socket::new(sid, handshake, session, unused);
+        let mut session = Session::new(config.clone(), encoding, transport, &open, Instant::now().into_std());
+        session.count(unused);
+        let socket = Socket::new(sid, handshake, session);
         if let Some(opening) = opening {
             socket.lock().put_opening(opening);
         }

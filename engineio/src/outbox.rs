@@ -25,10 +25,6 @@ const KEPT_SLOTS: usize = 16;
 pub(crate) struct Outbox {
     frames: VecDeque<Frame>,
     bytes: usize,
-    /// Frames that were ever queued behind others: the position of the last one.
-    queued: u64,
-    /// Bytes that were ever queued.
-    total: u64,
     /// Frames that have left and were not told yet.
     left: u32,
     /// How many want that nothing leaves just now.
@@ -55,6 +51,8 @@ pub(crate) struct Outbox {
     writing_bytes: u64,
     /// Bytes of the frames that have left and were not told.
     left_bytes: u64,
+    /// Bytes of all that ever waited and does so no more.
+    passed_bytes: u64,
     /// The position up to which nothing waits any more.
     taken: u64,
     /// The position up to which nothing is being written, either: all that ever left, once the rest is lost.
@@ -101,6 +99,10 @@ impl Limit {
 }
 
 impl Outbox {
+    /// Bytes that a push touches, from the start.
+    #[cfg(test)]
+    pub(crate) const TOUCHED: usize = std::mem::offset_of!(Self, ahead);
+
     /// Queues frames, all or none. What is over the limit by its last push only is let pass,
     /// so that a message of any size can leave through an idle session.
     pub(crate) fn push(&mut self, frames: impl IntoIterator<Item = Frame>, limit: Limit) -> Result<(), Full> {
@@ -120,7 +122,7 @@ impl Outbox {
         let Some(at) = self.frames.iter().position(Frame::is_droppable) else { return false };
         let (mut frames, before) = (0, slots(at));
         while let Some(frame) = self.frames.remove(at) {
-            self.bytes -= frame.size();
+            self.pass(frame.size());
             frames += 1;
             if !self.frames.get(at).is_some_and(Frame::is_attached) {
                 break;
@@ -183,8 +185,6 @@ impl Outbox {
 
     /// Queues a frame of the protocol's own, which no limit holds back.
     pub(crate) fn push_control(&mut self, frame: Frame) {
-        self.queued += 1;
-        self.total += frame.size() as u64;
         self.bytes += frame.size();
         self.corked = false;
         self.frames.push_back(frame);
@@ -193,7 +193,7 @@ impl Outbox {
     /// Queues a ping.
     pub(crate) fn push_ping(&mut self) {
         self.push_control(Frame::ping());
-        self.ping = self.queued;
+        self.ping = self.last();
         self.pinged = slots(self.frames.len());
     }
 
@@ -230,7 +230,7 @@ impl Outbox {
                 break;
             }
         }
-        self.bytes -= taken;
+        self.pass(taken);
         self.writing_bytes += taken as u64;
         if self.frames.is_empty() && self.frames.capacity() > KEPT_SLOTS {
             self.frames = VecDeque::new();
@@ -244,10 +244,9 @@ impl Outbox {
             return Vec::new();
         }
         self.leave(slots(self.frames.len()) - self.ahead, self.bytes as u64);
-        self.given = self.queued;
-        self.nothing_waits();
-        self.gone = self.queued;
-        std::mem::take(&mut self.frames).into()
+        let frames = self.clear();
+        (self.given, self.gone) = (self.taken, self.taken);
+        frames.into()
     }
 
     /// The WebSocket has written `all` that it took; or it was to, and could not.
@@ -292,19 +291,27 @@ impl Outbox {
 
     /// Drops what waits, and gives up on what is being written.
     pub(crate) fn discard(&mut self) {
-        self.frames = VecDeque::new();
+        self.clear();
         (self.writing, self.writing_bytes, self.stuck) = (0, 0, false);
-        self.nothing_waits();
     }
 
-    fn nothing_waits(&mut self) {
-        (self.taken, self.gap, self.before_gap) = (self.queued, 0, 0);
-        (self.bytes, self.ahead, self.pinged) = (0, 0, 0);
+    /// Nothing waits any more. Returns what did.
+    fn clear(&mut self) -> VecDeque<Frame> {
+        (self.taken, self.gap, self.before_gap) = (self.last(), 0, 0);
+        self.pass(self.bytes);
+        (self.ahead, self.pinged) = (0, 0);
+        std::mem::take(&mut self.frames)
+    }
+
+    /// This many bytes wait no more.
+    fn pass(&mut self, bytes: usize) {
+        self.bytes -= bytes;
+        self.passed_bytes += bytes as u64;
     }
 
     /// The position of the frame that was queued last.
     pub(crate) fn last(&self) -> u64 {
-        self.queued
+        self.taken + self.gap + self.frames.len() as u64 - u64::from(self.ahead)
     }
 
     /// Whether the last ping was taken by a carrier.
@@ -324,7 +331,7 @@ impl Outbox {
 
     /// How far the client has come.
     pub(crate) fn progress(&self) -> Progress {
-        Progress { queued: self.queued, asked: self.ping.max(self.given), confirmed: self.confirmed }
+        Progress { queued: self.last(), asked: self.ping.max(self.given), confirmed: self.confirmed }
     }
 
     /// Whether all frames up to this position have left.
@@ -339,7 +346,7 @@ impl Outbox {
 
     /// Bytes that were ever queued, frame headers included.
     pub(crate) fn total(&self) -> u64 {
-        self.total
+        self.passed_bytes + self.bytes as u64
     }
 
     /// Bytes that wait, frame headers included.

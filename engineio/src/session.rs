@@ -39,6 +39,7 @@ use std::{
 };
 
 use crate::{
+    admission::Unused,
     allowance::Allowance,
     backlog::Backlog,
     config::{Config, deadline},
@@ -71,24 +72,25 @@ const PROBE: &str = "probe";
 #[repr(C)]
 pub struct Session {
     pub(crate) config: Arc<Config>,
+    state: State,
+    pub(crate) outbox: Outbox,
     /// What its application lets it do so far.
     allowance: Allowance,
     /// What came by polling and waits for the driver.
     inbox: Backlog<Event>,
-    state: State,
-    pub(crate) outbox: Outbox,
     pub(crate) heartbeat: Heartbeat,
     /// Messages and heartbeats that came so far, and the bytes of these messages.
     pub(crate) received: (u64, u64),
     encoding: Encoding,
 }
 
+/// What only few sessions are, and not for long, is in boxes.
 #[derive(Debug)]
 enum State {
     Polling(Poll),
-    Probing { poll: Poll, probe: Probe },
+    Probing { poll: Poll, probe: Box<Probe> },
     WebSocket,
-    Closing { carrier: Transport, reason: CloseReason, until: Instant },
+    Closing { carrier: Transport, reason: CloseReason, until: Box<Instant> },
     Closed { carrier: Transport, reason: CloseReason },
 }
 
@@ -164,7 +166,7 @@ impl Session {
         match self.state {
             State::Polling(poll) if self.config.upgrades_from(Transport::Polling) => {
                 let probe = Probe { until: deadline(now, self.config.upgrade_timeout), received: 0, answered: 0 };
-                self.state = State::Probing { poll, probe };
+                self.state = State::Probing { poll, probe: Box::new(probe) };
                 true
             }
             _ => false,
@@ -263,7 +265,7 @@ impl Session {
         match &self.state {
             State::Closed { .. } => return,
             State::Closing { until, reason, .. } => {
-                if *until <= now {
+                if **until <= now {
                     self.end(*reason);
                 }
                 return;
@@ -377,7 +379,7 @@ impl Session {
                     self.outbox.push_control(Frame::noop());
                 }
                 self.outbox.break_seals();
-                self.state = State::Closing { carrier, reason, until: now + CLOSE_TIMEOUT };
+                self.state = State::Closing { carrier, reason, until: Box::new(now + CLOSE_TIMEOUT) };
             }
         }
     }
@@ -455,7 +457,7 @@ impl Session {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let at = match &self.state {
             State::Closed { .. } => return None,
-            State::Closing { until, .. } => return Some(*until),
+            State::Closing { until, .. } => return Some(**until),
             State::Probing { probe, .. } => self.heartbeat.at().min(probe.until),
             State::Polling(_) | State::WebSocket => self.heartbeat.at(),
         };
@@ -470,9 +472,9 @@ impl Session {
         }
     }
 
-    /// Whether the client has made use of the session, or cannot any more.
-    pub(crate) fn is_used(&self) -> bool {
-        self.allowance.is_used() || self.closed().is_some()
+    /// The session counts as one of which its client has made no use, until it does.
+    pub(crate) fn count(&mut self, unused: Unused) {
+        self.allowance.count(unused);
     }
 
     /// The transport that carries messages now, or did when the session ended.
@@ -520,14 +522,13 @@ impl Session {
 
     /// Whether the driver has something to do now, other than waiting for time or bytes.
     pub(crate) fn driver_is_ready(&self) -> bool {
-        !self.inbox.is_empty()
-            || self.outbox.has_left()
-            || match &self.state {
-                State::Polling(_) => false,
-                State::Probing { probe, .. } => probe.answered < probe.received,
-                State::WebSocket => self.outbox.is_waiting(),
-                State::Closing { .. } | State::Closed { .. } => true,
-            }
+        let is_wanted = match &self.state {
+            State::Polling(_) => false,
+            State::Probing { probe, .. } => probe.answered < probe.received,
+            State::WebSocket => self.outbox.is_waiting(),
+            State::Closing { .. } | State::Closed { .. } => true,
+        };
+        is_wanted || self.outbox.has_left() || !self.inbox.is_empty()
     }
 
     /// Ends the session, or only the newcomer when it was the newcomer that failed.
@@ -548,6 +549,7 @@ impl Session {
     fn end(&mut self, reason: CloseReason) {
         self.state = State::Closed { carrier: self.transport(), reason };
         self.outbox.discard();
+        self.allowance.mark_used();
     }
 }
 

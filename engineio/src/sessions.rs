@@ -143,8 +143,8 @@ mod tests {
             let now = Instant::now().into_std();
             let session = Session::new(config.clone(), Encoding::V4, Transport::Polling, "{}", now);
             let handshake = Handshake::new("", Transport::Polling, None, std::iter::empty());
-            let (admitted, unused) = admission.admit(None).expect("there is no bound on two");
-            (Socket::new(sid, handshake, session, unused), admitted)
+            let (admitted, _) = admission.admit(None).expect("there is no bound on two");
+            (Socket::new(sid, handshake, session), admitted)
         };
         let [(first, of_first), (second, of_second), (_, of_third)] = [arrival(), arrival(), arrival()];
         let sessions = Sessions::default();

@@ -20,7 +20,6 @@ use tokio::{
 };
 
 use crate::{
-    admission::Unused,
     config::deadline,
     extension::Agreed,
     frame::Frame,
@@ -62,18 +61,18 @@ pub(crate) type Opening = Pin<Box<dyn Future<Output = io::Result<Upgraded>> + Se
 pub struct Socket(Arc<Shared>);
 
 /// Laid out by hand, with what is in it: what a broadcast touches of each of thousands of sessions, which are more than
-/// a processor's caches hold, is within the first 192 bytes.
+/// a processor's caches hold, is within two lines of them. A test counts.
 #[repr(C)]
 struct Shared {
-    /// How many [`Hold`]s there are.
-    holds: AtomicU32,
     /// Taken by the driver, by HTTP requests and by whoever sends; for a few steps of the session at a time.
     inner: Mutex<Inner>,
+    /// How many [`Hold`]s there are.
+    holds: AtomicU32,
+    encoding: Encoding,
     /// Told when something has left the outbox, and when the session has ended; there once somebody has waited for it.
     written: OnceLock<Box<Notify>>,
     handshake: Handshake,
     sid: Sid,
-    encoding: Encoding,
 }
 
 /// While there is one, no message of the session is handed to its application; see [`Socket::hold`].
@@ -111,8 +110,6 @@ pub(crate) struct Inner {
     driver: Option<Waker>,
     /// In a box while there are any: an idle client by WebSocket has none.
     requests: Option<Box<Requests>>,
-    /// Counts the session until its client makes use of it.
-    unused: Option<Unused>,
     pub(crate) session: Session,
 }
 
@@ -126,10 +123,9 @@ struct Requests {
 }
 
 impl Socket {
-    pub(crate) fn new(sid: Sid, handshake: Handshake, session: Session, unused: Unused) -> Self {
+    pub(crate) fn new(sid: Sid, handshake: Handshake, session: Session) -> Self {
         let encoding = session.encoding();
-        let unused = Some(unused);
-        let inner = Inner { session, unused, driver: None, requests: None };
+        let inner = Inner { session, driver: None, requests: None };
         let (inner, written, holds) = (Mutex::new(inner), OnceLock::new(), AtomicU32::new(0));
         Self(Arc::new(Shared { sid, handshake, encoding, inner, written, holds }))
     }
@@ -327,9 +323,6 @@ impl Socket {
     pub(crate) fn update<R>(&self, change: impl FnOnce(&mut Inner) -> R) -> R {
         let mut inner = self.lock();
         let result = change(&mut inner);
-        if inner.session.is_used() {
-            inner.unused = None;
-        }
         let wakers = inner.take_wakers();
         drop(inner);
         wake(wakers);
@@ -404,5 +397,30 @@ impl Requests {
 impl fmt::Debug for Socket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Socket").field("sid", &self.0.sid).field("handshake", &self.0.handshake).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        config::Config,
+        engine::{Arrival, Engine},
+        outbox::Outbox,
+    };
+
+    /// Lines of a processor's cache.
+    const LINE: usize = 64;
+
+    #[test]
+    fn what_a_send_touches_is_within_two_lines() {
+        let engine = Engine::new(Config::default(), |socket, _| {
+            let start = Arc::as_ptr(&socket.0).addr() - size_of::<[usize; 2]>();
+            let end = std::ptr::from_ref(&socket.lock().session.outbox).addr() + Outbox::TOUCHED;
+            assert!(end - start <= 2 * LINE, "it ends at {}", end - start);
+        });
+        let handshake = Handshake::new("", Transport::Polling, None, std::iter::empty());
+        let admitted = engine.admit(None).expect("there is no bound");
+        engine.open(Arrival { sid: Sid::draw(), encoding: Encoding::V4, handshake, admitted, opening: None });
     }
 }
