@@ -61,7 +61,7 @@ impl BareWebSocket {
             let mut answers = Vec::new();
             let deadline = io.deadline(false);
             let read = std::future::poll_fn(|cx| {
-                io.poll_read(cx, Instant::now(), |message| {
+                io.poll_read(cx, |_, message| {
                     answers.extend(answer(message));
                     true
                 })
@@ -70,6 +70,7 @@ impl BareWebSocket {
                 Some(deadline) => timeout_at(deadline, read).await,
                 None => Ok(read.await),
             };
+            let received = received.map(|(_, received)| received);
             io.queue.extend(answers.iter().map(Frame::websocket_message));
             match received {
                 Ok(Received::Messages) => std::future::poll_fn(|cx| io.poll_write(cx)).await.map_err(broken)?,

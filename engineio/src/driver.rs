@@ -144,7 +144,8 @@ impl Driver {
             if written || matches!(step, Step::End(_)) {
                 self.registration.socket.notify_written();
             }
-            let may_wait = self.has_queued() && !matches!(step, Step::End(_));
+            let has_queued = self.has_queued();
+            let may_wait = has_queued && !matches!(step, Step::End(_));
             if may_wait && read.is_some_and(|begun| begun.elapsed() < QUICK) {
                 ready!(let_others_read(cx));
             }
@@ -154,25 +155,41 @@ impl Driver {
                 Step::End(reason) => return Poll::Ready(reason),
                 // What the WebSocket has would wake nobody: it was not asked.
                 Step::Park if is_unread && self.may_read() => {}
-                Step::Park if !written => return Poll::Pending,
+                Step::Park if !has_queued || self.settle() => return Poll::Pending,
                 Step::Park | Step::Again => {}
             }
         }
     }
 
+    /// The session hears what became of a write behind the look that parked the driver. Says whether nothing else comes
+    /// of it, so that it may sleep.
+    fn settle(&mut self) -> bool {
+        let Io::Open(io) = &self.io else { return false };
+        let socket = &self.registration.socket;
+        let (is_written, has_news) = {
+            let session = &mut socket.lock().session;
+            session.handle_written(io.queue.is_empty());
+            (io.queue.is_empty(), session.has_news())
+        };
+        if is_written {
+            socket.notify_written();
+        }
+        !has_news
+    }
+
     /// Hands over events, those that waited first, until the turn is over or the application holds them back; of a
     /// session that has ended there is nobody to hold back. Says whether they are held back.
-    fn tell(&mut self, mut events: impl Iterator<Item = Event>, on_event: &mut impl FnMut(Event)) -> bool {
+    fn tell(&mut self, mut events: VecDeque<Event>, on_event: &mut impl FnMut(Event)) -> bool {
         let socket = &self.registration.socket;
         let is_held = || socket.is_held() && socket.closed().is_none();
         for _ in 0..TURN {
             if is_held() {
                 break;
             }
-            let Some(event) = self.waiting.pop().or_else(|| events.next()) else { return false };
+            let Some(event) = self.waiting.pop().or_else(|| events.pop_front()) else { return false };
             on_event(event);
         }
-        self.waiting.extend(events);
+        self.waiting.extend(events.into_iter());
         is_held()
     }
 
@@ -195,8 +212,8 @@ impl Driver {
         self.waiting.is_empty() && !self.registration.socket.is_held()
     }
 
-    /// Reads the WebSocket once, unless so much waits to be written that the client should read first. Says when it
-    /// began, if something was there.
+    /// Reads the WebSocket once, unless so much waits to be written that the client should read first. Says when, if
+    /// something was there.
     fn poll_read(
         &mut self,
         cx: &mut Context<'_>,
@@ -212,8 +229,8 @@ impl Driver {
         if !io.queue.is_empty() && is_half_full(&socket.lock().session) {
             return None;
         }
-        let (now, revision) = (Instant::now(), self.registration.socket.encoding().revision);
-        let received = io.poll_read(cx, now, |unit| {
+        let revision = self.registration.socket.encoding().revision;
+        let read = io.poll_read(cx, |now, unit| {
             let packet = Packet::decode(unit, revision);
             let (earlier, event, wants_more) = socket.update(|inner| {
                 inner.driver_awake();
@@ -234,14 +251,14 @@ impl Driver {
             }
             wants_more
         });
+        let Poll::Ready((now, received)) = read else {
+            asked.websocket = true;
+            return None;
+        };
         match received {
-            Poll::Pending => {
-                asked.websocket = true;
-                return None;
-            }
-            Poll::Ready(Received::Messages) => {}
-            Poll::Ready(Received::Lost(fault)) => self.lose(cx, fault),
-            Poll::Ready(Received::Gone(fault)) => {
+            Received::Messages => {}
+            Received::Lost(fault) => self.lose(cx, fault),
+            Received::Gone(fault) => {
                 self.io = Io::None;
                 self.lose(cx, fault);
             }
@@ -277,7 +294,7 @@ impl Driver {
         mut timer: Pin<&mut Sleep>,
         asked: &mut Asked,
         busy: bool,
-    ) -> (impl Iterator<Item = Event> + use<>, Step) {
+    ) -> (VecDeque<Event>, Step) {
         let elapsed = !asked.timer && timer.as_mut().poll(cx).is_ready();
         asked.timer = !elapsed;
         let mut inner = self.registration.socket.lock();
@@ -310,14 +327,22 @@ impl Driver {
             _ => Transmit::Idle,
         };
         // While earlier events wait, the inbox fills up, and the next POST waits in turn.
-        let inbox = if self.waiting.is_empty() { inner.session.poll_inbox() } else { VecDeque::new() };
-        let flush = inner.session.poll_flush();
+        let mut events = if self.waiting.is_empty() { inner.session.poll_inbox() } else { VecDeque::new() };
+        let is_idle = match transmit {
+            Transmit::Idle => true,
+            // What is left would wake nobody: it was there before.
+            Transmit::Frames => !inner.session.driver_is_ready(),
+            Transmit::Close(_) => false,
+        };
         let mut step = match inner.session.closed() {
             Some(reason) if inner.session.inbox_is_empty() => Step::End(reason),
             Some(_) => Step::Again,
-            None if busy || newcomer.is_some() || transmit != Transmit::Idle || !inbox.is_empty() => Step::Again,
+            None if busy || newcomer.is_some() || !is_idle || !events.is_empty() => Step::Again,
             None => Step::Park,
         };
+        if inner.session.has_news() {
+            events.extend(inner.session.poll_flush().into_iter().flatten());
+        }
         if let Some(deadline) = inner.session.poll_timeout().map(Instant::from_std)
             && let deadline = late.map_or(deadline, |late| late.min(deadline))
             && (elapsed || deadline < timer.deadline())
@@ -342,7 +367,7 @@ impl Driver {
             self.drop_io(cx, None);
             self.io = Io::Opening(opening);
         }
-        (inbox.into_iter().chain(flush.into_iter().flatten()), step)
+        (events, step)
     }
 
     /// The WebSocket broke or was closed by the client.

@@ -3,15 +3,16 @@
 //! Who calls it: `service`, for requests from hyper and for those that another HTTP server read.
 
 use std::{
-    io,
+    io::{self, Cursor},
     sync::{Arc, Mutex, PoisonError},
 };
 
 use hyper::{http::request::Parts, upgrade::OnUpgrade};
 use hyper_util::rt::TokioIo;
-use tokio::sync::oneshot;
+use tokio::{io::AsyncReadExt, net::TcpStream, sync::oneshot};
 
 use crate::{
+    connection::Connection,
     refusal::Context,
     socket::{Compression, Opening, Stream, Upgraded},
 };
@@ -43,6 +44,22 @@ pub(crate) fn opening(request: &mut Parts, compression: Option<Compression>) -> 
     let on_upgrade = request.extensions.remove::<OnUpgrade>().ok_or(Context::TransportHandshake)?;
     Ok(Box::pin(async move {
         let upgraded = on_upgrade.await.map_err(io::Error::other)?;
-        Ok(Upgraded { stream: Box::pin(TokioIo::new(upgraded)), compression })
+        Ok(Upgraded { stream: unwrap(upgraded), compression })
     }))
+}
+
+/// The stream below hyper's two boxes, if it is one of `serve` over TCP: on the way through them each read and write is
+/// two calls more.
+fn unwrap(upgraded: hyper::upgrade::Upgraded) -> Stream {
+    let parts = match upgraded.downcast::<TokioIo<Connection<TcpStream>>>() {
+        Ok(parts) => parts,
+        Err(other) => return Box::pin(TokioIo::new(other)),
+    };
+    let stream = parts.io.into_inner();
+    if parts.read_buf.is_empty() {
+        return Box::pin(stream);
+    }
+    // What the client sent right behind its request.
+    let (reads, writes) = tokio::io::split(stream);
+    Box::pin(tokio::io::join(Cursor::new(parts.read_buf).chain(reads), writes))
 }

@@ -453,6 +453,11 @@ impl Session {
         [self.outbox.take_dropped().map(Event::Dropped), flush, drain.then_some(Event::Drain)]
     }
 
+    /// Whether there is something that [`poll_flush`](Self::poll_flush) would tell.
+    pub(crate) fn has_news(&self) -> bool {
+        self.outbox.has_news()
+    }
+
     /// When [`handle_timeout`](Self::handle_timeout) is due; `None` once the session is closed.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let at = match &self.state {
@@ -528,7 +533,7 @@ impl Session {
             State::WebSocket => self.outbox.is_waiting(),
             State::Closing { .. } | State::Closed { .. } => true,
         };
-        is_wanted || self.outbox.has_left() || !self.inbox.is_empty()
+        is_wanted || self.has_news() || !self.inbox.is_empty()
     }
 
     /// Ends the session, or only the newcomer when it was the newcomer that failed.

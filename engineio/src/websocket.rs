@@ -193,25 +193,34 @@ impl Io {
     }
 
     /// Reads what is there, up to one scratch full, and hands over each message until `wants_more` says no.
+    ///
+    /// With what was read comes when it was: most polls read nothing, and ask no clock.
     pub(crate) fn poll_read(
         &mut self,
         cx: &mut Context<'_>,
-        now: Instant,
-        mut wants_more: impl FnMut(Message) -> bool,
-    ) -> Poll<Received> {
+        wants_more: impl FnMut(Instant, Message) -> bool,
+    ) -> Poll<(Instant, Received)> {
         let mut scratch = SCRATCH.take().unwrap_or_else(|| vec![0; SCRATCH_BYTES].into());
         let mut filled = ReadBuf::new(&mut scratch);
-        let received = match self.stream.as_mut().poll_read(cx, &mut filled) {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(Err(error)) => Poll::Ready(Received::Gone(Some(TransportFault::Io(error.kind())))),
-            Poll::Ready(Ok(())) if filled.filled().is_empty() => Poll::Ready(Received::Gone(None)),
-            Poll::Ready(Ok(())) => Poll::Ready(self.take(filled.filled_mut(), now, &mut wants_more)),
-        };
+        let received = self.stream.as_mut().poll_read(cx, &mut filled).map(|read| {
+            let now = Instant::now();
+            let received = match read {
+                Err(error) => Received::Gone(Some(TransportFault::Io(error.kind()))),
+                Ok(()) if filled.filled().is_empty() => Received::Gone(None),
+                Ok(()) => self.take(filled.filled_mut(), now, wants_more),
+            };
+            (now, received)
+        });
         SCRATCH.set(Some(scratch));
         received
     }
 
-    fn take(&mut self, mut input: &mut [u8], now: Instant, wants_more: &mut impl FnMut(Message) -> bool) -> Received {
+    fn take(
+        &mut self,
+        mut input: &mut [u8],
+        now: Instant,
+        mut wants_more: impl FnMut(Instant, Message) -> bool,
+    ) -> Received {
         let blocked = !self.queue.is_empty();
         loop {
             let message = match self.reader.read(&mut input) {
@@ -243,7 +252,7 @@ impl Io {
                 Err(fault) => return Received::Lost(Some(fault)),
             };
             self.deadline = None;
-            if !wants_more(message) {
+            if !wants_more(now, message) {
                 return Received::Messages;
             }
         }
