@@ -20,13 +20,13 @@ mod source;
 const ENGINEIO: &str = "\
     words: protocol, id, packet + protocol, reason + packet, query + protocol reason, handshake + protocol
     codecs: frame, payload + frame, jsonp, extension, deflate
-    machine: backlog, config, allowance, event, heartbeat + config, outbox + config, requests, \
+    machine: backlog, config, admission + config, allowance + admission, event, heartbeat + config, outbox + config, requests, \
         session + allowance backlog config event heartbeat outbox requests, stats + session
-    shared: admission, socket + admission, sessions + admission socket
+    shared: socket, sessions + socket
     carriers: reader, websocket + reader, polling, driver + websocket
     front: engine, origin, refusal, head + refusal, cors + head origin, cookie, compress, http + cookie cors origin refusal, \
-        answer + compress head refusal, handover + refusal, \
-        service + answer engine handover head http origin refusal, bare + answer handover refusal, connection, \
+        answer + compress head refusal, connection, handover + connection refusal, \
+        service + answer engine handover head http origin refusal, bare + answer handover refusal, \
         serve + connection service";
 const SOCKETIO: &str = "\
     words: id, pid + id, error, trace + error id, event_rate, \

@@ -1,6 +1,6 @@
 //! What it is: a connection that counts as one for as long as it is open, as a WebSocket, too.
 //! What it is not: the accept loop (`serve`), which decides how many there may be.
-//! Who calls it: `serve` wraps what it accepts.
+//! Who calls it: `serve` wraps what it accepts; `handover` knows it again behind hyper.
 
 use std::{
     cell::Cell,

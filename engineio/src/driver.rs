@@ -169,7 +169,7 @@ impl Driver {
         let (is_written, has_news) = {
             let session = &mut socket.lock().session;
             session.handle_written(io.queue.is_empty());
-            (io.queue.is_empty(), session.has_news())
+            (io.queue.is_empty(), session.outbox.has_news())
         };
         if is_written {
             socket.notify_written();
@@ -340,7 +340,7 @@ impl Driver {
             None if busy || newcomer.is_some() || !is_idle || !events.is_empty() => Step::Again,
             None => Step::Park,
         };
-        if inner.session.has_news() {
+        if inner.session.outbox.has_news() {
             events.extend(inner.session.poll_flush().into_iter().flatten());
         }
         if let Some(deadline) = inner.session.poll_timeout().map(Instant::from_std)

@@ -134,7 +134,7 @@ impl Engine {
         let (config, transport) = (&self.0.config, handshake.transport);
         let open = open_packet(sid, config, transport);
         let mut session = Session::new(config.clone(), encoding, transport, &open, Instant::now().into_std());
-        session.count(unused);
+        session.allowance.count(unused);
         let socket = Socket::new(sid, handshake, session);
         if let Some(opening) = opening {
             socket.lock().put_opening(opening);

@@ -35,10 +35,10 @@
 //! # Layers
 //! A file uses files of lower layers only:
 //! words (`protocol`, `id`, `packet`, `reason`, `query`, `handshake`), codecs (`frame`, `payload`, `jsonp`,
-//! `extension`, `deflate`), the machine (`backlog`, `config`, `allowance`, `event`, `heartbeat`, `outbox`, `session`),
-//! shared state (`admission`, `socket`, `sessions`), carriers (`reader`, `websocket`, `polling`, `driver`), front
-//! (`engine`, `origin`, `refusal`, `head`, `cors`, `cookie`, `compress`, `http`, `answer`, `handover`, `service`,
-//! `bare`, `connection`, `serve`).
+//! `extension`, `deflate`), the machine (`backlog`, `config`, `admission`, `allowance`, `event`, `heartbeat`, `outbox`,
+//! `session`), shared state (`socket`, `sessions`), carriers (`reader`, `websocket`, `polling`, `driver`), front
+//! (`engine`, `origin`, `refusal`, `head`, `cors`, `cookie`, `compress`, `http`, `answer`, `connection`, `handover`,
+//! `service`, `bare`, `serve`).
 
 mod admission;
 mod allowance;

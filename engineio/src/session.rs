@@ -39,7 +39,6 @@ use std::{
 };
 
 use crate::{
-    admission::Unused,
     allowance::Allowance,
     backlog::Backlog,
     config::{Config, deadline},
@@ -75,7 +74,7 @@ pub struct Session {
     state: State,
     pub(crate) outbox: Outbox,
     /// What its application lets it do so far.
-    allowance: Allowance,
+    pub(crate) allowance: Allowance,
     /// What came by polling and waits for the driver.
     inbox: Backlog<Event>,
     pub(crate) heartbeat: Heartbeat,
@@ -453,11 +452,6 @@ impl Session {
         [self.outbox.take_dropped().map(Event::Dropped), flush, drain.then_some(Event::Drain)]
     }
 
-    /// Whether there is something that [`poll_flush`](Self::poll_flush) would tell.
-    pub(crate) fn has_news(&self) -> bool {
-        self.outbox.has_news()
-    }
-
     /// When [`handle_timeout`](Self::handle_timeout) is due; `None` once the session is closed.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let at = match &self.state {
@@ -475,11 +469,6 @@ impl Session {
             State::Closed { reason, .. } => Some(reason),
             _ => None,
         }
-    }
-
-    /// The session counts as one of which its client has made no use, until it does.
-    pub(crate) fn count(&mut self, unused: Unused) {
-        self.allowance.count(unused);
     }
 
     /// The transport that carries messages now, or did when the session ended.
@@ -533,7 +522,7 @@ impl Session {
             State::WebSocket => self.outbox.is_waiting(),
             State::Closing { .. } | State::Closed { .. } => true,
         };
-        is_wanted || self.has_news() || !self.inbox.is_empty()
+        is_wanted || self.outbox.has_news() || !self.inbox.is_empty()
     }
 
     /// Ends the session, or only the newcomer when it was the newcomer that failed.
