@@ -1,6 +1,6 @@
 //! What it is: what a client may do before its application has taken a closer look at it: for how long, how much.
 //! What it is not: what any client may do; that is in `config`.
-//! Who calls it: `session`, which ends when the allowance does.
+//! Who calls it: `session`, which ends when the allowance does; `engine`, which has it count.
 
 use std::time::Instant;
 

@@ -9,6 +9,7 @@ use std::{
     task::{Context, Poll},
 };
 
+use bytes::Bytes;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     sync::OwnedSemaphorePermit,
@@ -25,17 +26,31 @@ thread_local! {
 #[derive(Debug)]
 pub(crate) struct Connection<S> {
     stream: S,
+    /// What was read of it and given back. In a box, as it is rare and soon over.
+    unread: Option<Box<Bytes>>,
     _permit: Option<OwnedSemaphorePermit>,
 }
 
 impl<S> Connection<S> {
     pub(crate) fn new(stream: S, permit: Option<OwnedSemaphorePermit>) -> Self {
-        Self { stream, _permit: permit }
+        Self { stream, unread: None, _permit: permit }
+    }
+
+    /// Gives back what was read of it, which is read first then.
+    pub(crate) fn unread(mut self, bytes: Bytes) -> Self {
+        self.unread = (!bytes.is_empty()).then(|| bytes.into());
+        self
     }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Connection<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if let Some(unread) = &mut self.unread {
+            let length = unread.len().min(buffer.remaining());
+            buffer.put_slice(&unread.split_to(length));
+            self.unread.take_if(|unread| unread.is_empty());
+            return Poll::Ready(Ok(()));
+        }
         Pin::new(&mut self.stream).poll_read(cx, buffer)
     }
 }

@@ -97,7 +97,8 @@ impl Driver {
     }
 
     /// Leaves out [`Event::Flush`] and [`Event::Drain`]: for an application that does not ask for them, as to tell them
-    /// takes one more turn of the driver for each GET that is answered.
+    /// takes one more look at the session for each write, and one more turn of the driver for each GET that is
+    /// answered.
     pub fn without_flushes(self) -> Self {
         self.registration.socket.lock().session.outbox.forget_left();
         self
@@ -131,7 +132,8 @@ impl Driver {
         on_event: &mut impl FnMut(Event),
     ) -> Poll<CloseReason> {
         self.registration.socket.lock().driver_awake();
-        let (mut written, mut asked) = (self.poll_write(cx), Asked::default());
+        let mut asked = Asked::default();
+        self.write(cx);
         loop {
             let opened = self.poll_open(cx);
             asked.websocket &= !opened;
@@ -140,41 +142,21 @@ impl Driver {
             let busy = opened || read.is_some();
             let (events, step) = self.look(cx, timer.as_mut(), &mut asked, busy);
             let held = self.tell(events, on_event);
-            // Told after that look, in which the session heard that the WebSocket took everything.
-            if written || matches!(step, Step::End(_)) {
+            if matches!(step, Step::End(_)) {
                 self.registration.socket.notify_written();
-            }
-            let has_queued = self.has_queued();
-            let may_wait = has_queued && !matches!(step, Step::End(_));
-            if may_wait && read.is_some_and(|begun| begun.elapsed() < QUICK) {
+            } else if read.is_some_and(|begun| self.is_writing() && begun.elapsed() < QUICK) {
                 ready!(let_others_read(cx));
             }
-            written = self.poll_write(cx);
+            let has_more = self.write(cx);
             match step {
                 _ if !self.waiting.is_empty() && !held => ready!(coop::poll_proceed(cx)).made_progress(),
                 Step::End(reason) => return Poll::Ready(reason),
                 // What the WebSocket has would wake nobody: it was not asked.
                 Step::Park if is_unread && self.may_read() => {}
-                Step::Park if !has_queued || self.settle() => return Poll::Pending,
+                Step::Park if !has_more => return Poll::Pending,
                 Step::Park | Step::Again => {}
             }
         }
-    }
-
-    /// The session hears what became of a write behind the look that parked the driver. Says whether nothing else comes
-    /// of it, so that it may sleep.
-    fn settle(&mut self) -> bool {
-        let Io::Open(io) = &self.io else { return false };
-        let socket = &self.registration.socket;
-        let (is_written, has_news) = {
-            let session = &mut socket.lock().session;
-            session.handle_written(io.queue.is_empty());
-            (io.queue.is_empty(), session.outbox.has_news())
-        };
-        if is_written {
-            socket.notify_written();
-        }
-        !has_news
     }
 
     /// Hands over events, those that waited first, until the turn is over or the application holds them back; of a
@@ -202,7 +184,10 @@ impl Driver {
                 let config = self.registration.socket.lock().session.config.clone();
                 self.io = Io::Open(Box::new(websocket::Io::new(upgraded, &config, Instant::now())));
             }
-            Err(error) => self.lose(cx, Some(TransportFault::Io(error.kind()))),
+            Err(error) => {
+                self.io = Io::None;
+                self.lose(cx, Some(TransportFault::Io(error.kind())));
+            }
         }
         true
     }
@@ -226,7 +211,7 @@ impl Driver {
             return None;
         }
         let is_half_full = |session: &Session| session.outbox_bytes() >= session.config.max_outbox_bytes / 2;
-        if !io.queue.is_empty() && is_half_full(&socket.lock().session) {
+        if io.is_writing() && is_half_full(&socket.lock().session) {
             return None;
         }
         let revision = self.registration.socket.encoding().revision;
@@ -266,25 +251,36 @@ impl Driver {
         Some(now)
     }
 
-    /// Whether something is queued for the WebSocket.
-    fn has_queued(&self) -> bool {
-        matches!(&self.io, Io::Open(io) if !io.queue.is_empty())
+    /// Whether the WebSocket has something that it was given, and that has not left.
+    fn is_writing(&self) -> bool {
+        matches!(&self.io, Io::Open(io) if io.is_writing())
     }
 
-    /// Writes what is queued for the WebSocket. Says whether all of it left.
-    fn poll_write(&mut self, cx: &mut Context<'_>) -> bool {
+    /// Writes what the WebSocket was given, and has the session, and those who wait for it, hear what became of that.
+    /// Says whether there is something to do for it.
+    fn write(&mut self, cx: &mut Context<'_>) -> bool {
         let Io::Open(io) = &mut self.io else { return false };
-        if io.queue.is_empty() {
+        if !io.is_writing() {
             return false;
         }
-        match io.poll_write(cx) {
+        let has_left = match io.poll_write(cx) {
             Poll::Pending => false,
             Poll::Ready(Ok(())) => true,
             Poll::Ready(Err(error)) => {
                 self.lose(cx, Some(TransportFault::Io(error.kind())));
-                true
+                return true;
             }
+        };
+        let socket = &self.registration.socket;
+        let has_more = {
+            let session = &mut socket.lock().session;
+            session.handle_written(has_left);
+            session.outbox.has_news() || has_left && session.driver_is_ready()
+        };
+        if has_left {
+            socket.notify_written();
         }
+        has_more
     }
 
     /// Asks the session, under one lock, for all that it wants of its driver, and sleeps only if that is nothing.
@@ -314,9 +310,6 @@ impl Driver {
             }
         }
         let newcomer = inner.take_opening();
-        if let Io::Open(io) = &self.io {
-            inner.session.handle_written(io.queue.is_empty());
-        }
         let transmit = match &mut self.io {
             Io::Open(io) if io.queue.is_empty() || inner.session.closed().is_some() => {
                 if !inner.session.outbox.is_empty() {

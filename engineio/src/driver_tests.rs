@@ -4,14 +4,16 @@ use std::{
     io,
     ops::Range,
     sync::{
-        Arc, Mutex, OnceLock,
+        Arc, Mutex, MutexGuard, OnceLock,
         atomic::{AtomicUsize, Ordering},
         mpsc,
     },
+    task::Waker,
 };
 
-use tokio::io::{
-    AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader, DuplexStream, ReadBuf,
+use tokio::{
+    io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader, DuplexStream, ReadBuf},
+    task::JoinHandle,
 };
 
 use super::*;
@@ -23,6 +25,7 @@ use crate::{
     handshake::Handshake,
     id::Sid,
     protocol::Encoding,
+    reason::Sent,
 };
 
 fn polling() -> (Socket, Driver) {
@@ -176,4 +179,118 @@ async fn cl_16_a_close_that_waits_for_a_get_is_slept_through() {
     socket.close();
     assert_eq!(running.await.expect("no panic"), CloseReason::ForcedClose);
     assert_eq!(before.elapsed().as_secs(), 30);
+}
+
+/// A stream that reads nothing, and writes what it is let.
+#[derive(Clone, Default)]
+struct Stubborn(Arc<Mutex<Letting>>);
+
+#[derive(Default)]
+struct Letting {
+    /// Writing fails.
+    is_broken: bool,
+    /// What was written stays in a buffer, as TLS has one.
+    keeps: bool,
+    waker: Option<Waker>,
+}
+
+impl Stubborn {
+    fn letting(&self) -> MutexGuard<'_, Letting> {
+        self.0.lock().expect("no panic")
+    }
+
+    /// A session on it whose open packet has left, and its end.
+    async fn session(&self) -> (Socket, JoinHandle<CloseReason>) {
+        let stream = Box::pin(self.clone());
+        let opening = async { Ok(Upgraded { stream, compression: None }) as io::Result<Upgraded> };
+        let (socket, driver) = open(Transport::WebSocket, Some(Box::pin(opening)));
+        let running = tokio::spawn(driver.run(|_| {}));
+        socket.flushed().await.expect("it is open");
+        (socket, running)
+    }
+}
+
+impl AsyncRead for Stubborn {
+    fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Poll::Pending
+    }
+}
+
+impl AsyncWrite for Stubborn {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Poll::Ready(if self.letting().is_broken { Err(io::ErrorKind::BrokenPipe.into()) } else { Ok(bytes.len()) })
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut letting = self.letting();
+        if letting.keeps {
+            letting.waker = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Nothing but the write says so: it is not read.
+#[tokio::test(start_paused = true)]
+async fn a_held_session_ends_as_soon_as_its_websocket_cannot_be_written() {
+    let stream = Stubborn::default();
+    let (socket, running) = stream.session().await;
+    let (hold, before) = (socket.hold(), Instant::now());
+    stream.letting().is_broken = true;
+    socket.send(&Message::Text("a".into())).expect("it is open");
+    let broken = CloseReason::TransportError(TransportFault::Io(io::ErrorKind::BrokenPipe));
+    assert_eq!((running.await.expect("no panic"), before.elapsed()), (broken, Duration::ZERO));
+    drop(hold);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_stream_keeps_has_not_left_until_it_lets_it_go() {
+    let stream = Stubborn::default();
+    let (socket, _running) = stream.session().await;
+    stream.letting().keeps = true;
+    socket.send(&Message::Text("a".into())).expect("it is open");
+    let left = tokio::time::timeout(Duration::from_secs(1), socket.flushed()).await;
+    assert!(left.is_err(), "it was told to have left");
+    assert_eq!(socket.send_volatile(&Frame::text(&["b"]), &[]), Ok(Sent::Dropped), "its client is late");
+    let waker = {
+        let mut letting = stream.letting();
+        letting.keeps = false;
+        letting.waker.take()
+    };
+    waker.expect("it was asked to let go").wake();
+    let before = Instant::now();
+    assert_eq!((socket.flushed().await, before.elapsed()), (Ok(()), Duration::ZERO));
+}
+
+/// Among thousands of events one is answered, whichever it is, and no other: nothing that is written later helps.
+#[tokio::test(start_paused = true)]
+async fn what_left_within_a_long_turn_is_told_to_those_who_wait() {
+    const MANY: usize = 256 * TURN;
+    // A task has to let others run after 128 steps, of which each turn is one.
+    for answered in (120 * TURN..136 * TURN).step_by(TURN) {
+        let (socket, driver, _client) = websocket(&Arc::default()).await;
+        let answering = socket.clone();
+        let (told, waits) = tokio::sync::oneshot::channel();
+        let mut told = Some(told);
+        tokio::spawn(driver.run(move |message| {
+            if message == Message::Text(answered.to_string().into()) {
+                answering.send(&message).expect("it is open");
+                let (socket, told) = (answering.clone(), told.take().expect("it comes once"));
+                tokio::spawn(async move { told.send(socket.flushed().await) });
+            }
+        }));
+        socket.flushed().await.expect("it is open");
+        let before = Instant::now();
+        socket.update(|inner| {
+            for number in 0..MANY {
+                inner.session.handle_polled(Event::Message(Message::Text(number.to_string().into())));
+            }
+        });
+        assert_eq!((waits.await, before.elapsed()), (Ok(Ok(())), Duration::ZERO), "{answered}");
+    }
 }

@@ -3,13 +3,13 @@
 //! Who calls it: `service`, for requests from hyper and for those that another HTTP server read.
 
 use std::{
-    io::{self, Cursor},
+    io,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use hyper::{http::request::Parts, upgrade::OnUpgrade};
 use hyper_util::rt::TokioIo;
-use tokio::{io::AsyncReadExt, net::TcpStream, sync::oneshot};
+use tokio::{net::TcpStream, sync::oneshot};
 
 use crate::{
     connection::Connection,
@@ -51,15 +51,8 @@ pub(crate) fn opening(request: &mut Parts, compression: Option<Compression>) -> 
 /// The stream below hyper's two boxes, if it is one of `serve` over TCP: on the way through them each read and write is
 /// two calls more.
 fn unwrap(upgraded: hyper::upgrade::Upgraded) -> Stream {
-    let parts = match upgraded.downcast::<TokioIo<Connection<TcpStream>>>() {
-        Ok(parts) => parts,
-        Err(other) => return Box::pin(TokioIo::new(other)),
-    };
-    let stream = parts.io.into_inner();
-    if parts.read_buf.is_empty() {
-        return Box::pin(stream);
+    match upgraded.downcast::<TokioIo<Connection<TcpStream>>>() {
+        Ok(parts) => Box::pin(parts.io.into_inner().unread(parts.read_buf)),
+        Err(other) => Box::pin(TokioIo::new(other)),
     }
-    // What the client sent right behind its request.
-    let (reads, writes) = tokio::io::split(stream);
-    Box::pin(tokio::io::join(Cursor::new(parts.read_buf).chain(reads), writes))
 }

@@ -274,14 +274,19 @@ impl Outbox {
         (self.left, self.left_bytes, self.untold) = (0, 0, true);
     }
 
-    /// Whether frames have left, or messages were dropped, that were not told.
+    /// Whether frames have left that were not told.
+    pub(crate) fn has_left(&self) -> bool {
+        self.left > 0
+    }
+
+    /// The same, or whether messages were dropped that were not told.
     pub(crate) fn has_news(&self) -> bool {
-        self.left > 0 || self.dropped > 0
+        self.has_left() || self.dropped > 0
     }
 
     /// How many frames have left since the last call, if any, and their bytes.
     pub(crate) fn take_left(&mut self) -> Option<(u64, u64)> {
-        (self.left > 0).then(|| (u64::from(std::mem::take(&mut self.left)), std::mem::take(&mut self.left_bytes)))
+        self.has_left().then(|| (u64::from(std::mem::take(&mut self.left)), std::mem::take(&mut self.left_bytes)))
     }
 
     /// How many messages were dropped since the last call, if any.

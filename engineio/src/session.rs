@@ -522,7 +522,7 @@ impl Session {
             State::WebSocket => self.outbox.is_waiting(),
             State::Closing { .. } | State::Closed { .. } => true,
         };
-        is_wanted || self.outbox.has_news() || !self.inbox.is_empty()
+        is_wanted || self.outbox.has_left() || !self.inbox.is_empty()
     }
 
     /// Ends the session, or only the newcomer when it was the newcomer that failed.

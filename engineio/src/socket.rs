@@ -60,8 +60,8 @@ pub(crate) type Opening = Pin<Box<dyn Future<Output = io::Result<Upgraded>> + Se
 #[derive(Clone)]
 pub struct Socket(Arc<Shared>);
 
-/// Laid out by hand, with what is in it: what a broadcast touches of each of thousands of sessions, which are more than
-/// a processor's caches hold, is within two lines of them. A test counts.
+/// Laid out by hand, with what is in it: what a broadcast touches of each of thousands of WebSockets, which are more
+/// than a processor's caches hold, is within two lines of them. A test counts.
 #[repr(C)]
 struct Shared {
     /// Taken by the driver, by HTTP requests and by whoever sends; for a few steps of the session at a time.

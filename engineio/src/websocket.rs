@@ -113,6 +113,8 @@ pub(crate) struct Io {
     pub(crate) queue: VecDeque<Frame>,
     /// Bytes of the first one that were written already.
     written: usize,
+    /// What was written may still be in the stream's own buffers, as with TLS.
+    unflushed: bool,
     /// The answer to the newest ping that came while the client did not read.
     pong: Option<Frame>,
     /// In a box, as most have none.
@@ -173,6 +175,7 @@ impl Io {
             compressor,
             queue: VecDeque::new(),
             written: 0,
+            unflushed: false,
             pong: None,
             pings: Pings::new(config.max_pings_per_second, now),
             deadline: None,
@@ -265,6 +268,11 @@ impl Io {
         }
     }
 
+    /// Whether something is queued, or has not left the stream.
+    pub(crate) fn is_writing(&self) -> bool {
+        !self.queue.is_empty() || self.unflushed
+    }
+
     /// Writes all that is queued. Pending when the peer does not take it.
     pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.compress();
@@ -289,10 +297,13 @@ impl Io {
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
+            self.unflushed = true;
             self.advance(written);
         }
         QUEUE.set(std::mem::take(&mut self.queue));
-        self.stream.as_mut().poll_flush(cx)
+        ready!(self.stream.as_mut().poll_flush(cx))?;
+        self.unflushed = false;
+        Poll::Ready(Ok(()))
     }
 
     /// Compresses what is queued, if that was agreed on; what is compressed already stays.
