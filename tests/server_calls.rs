@@ -69,7 +69,7 @@ async fn calls_bring_the_answers_of_all_who_are_meant() {
     assert_eq!(answer, expected);
 
     // One answers with binary, one leaves, and one says nothing.
-    let question = json!({"event": "q", "to": {"sids": [a, b, e]}, "timeout": 0.3}).to_string();
+    let question = json!({"event": "q", "to": {"sids": [a, b, e]}, "timeout": 3}).to_string();
     let mut call = asking(&server, "call", "", &question).await;
     let event = ann.text().await;
     ann.send(&format!("461-{}[{{\"_placeholder\":true,\"num\":0}}]", ack(&event).expect("an ack"))).await;

@@ -126,6 +126,8 @@ async fn clients_come_back_within_the_bounds_of_recovery() {
         }
         server.emit("", &format!("{{\"event\":\"missed\",\"data\":\"{}\"}}", "x".repeat(600))).await;
         server.emit("", &format!("{{\"event\":\"missed\",\"data\":\"{}\"}}", "x".repeat(600))).await;
+        // A window of a millisecond is over once one has passed.
+        tokio::time::sleep(Duration::from_millis(2)).await;
         let mut back = Vec::new();
         for ((sid, pid, offset), comes_back) in away.into_iter().zip(comes_back) {
             let claim = format!("40{{\"pid\":\"{pid}\",\"offset\":\"{offset}\"}}");

@@ -152,7 +152,7 @@ async fn the_time_that_clients_take_to_answer_is_measured() {
     let _silent = socket::connect(server.endpoint(), "/").await;
     assert_eq!(figure(&metrics(&server).await, "ack_latency_seconds_count"), Some(0.0));
     let mut call = Connection::open(server.admin.expect("an admin listener")).await;
-    let body = json!({ "event": "q", "timeout": "200ms" }).to_string();
+    let body = json!({ "event": "q", "timeout": "3s" }).to_string();
     call.request("POST /api/v1/call", &format!("content-length: {}\r\n", body.len())).await;
     call.send(&body).await;
     let question = client.text().await;

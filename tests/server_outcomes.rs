@@ -69,7 +69,7 @@ use Outcome::{Body, Cut, Garbage, Half, Large, Late, Status};
 #[tokio::test]
 async fn whatever_is_no_answer_to_a_connect_is_asked_again() {
     let mut backend = Backend::listen().await;
-    let options = "timeout = '300ms'\nbreaker_failures = 0\ndisconnect = false";
+    let options = "timeout = '2s'\nbreaker_failures = 0\ndisconnect = false";
     let server = start("connects", &backend.url(), options).await;
     for outcome in [
         Status(500),
@@ -109,7 +109,7 @@ async fn whatever_is_no_answer_to_a_connect_is_asked_again() {
 async fn disconnects_go_again_if_they_may_have_been_for_nobody() {
     let mut backend = Backend::listen().await;
     // All of them at once, and each again after a second.
-    let options = "timeout = '500ms'\nbreaker_failures = 0\ndisconnect_rate = 0";
+    let options = "timeout = '2s'\nbreaker_failures = 0\ndisconnect_rate = 0";
     let server = start("disconnects", &backend.url(), options).await;
     let again = [Status(500), Status(503), Status(408), Status(429), Status(302), Garbage, Half, Cut, Late];
     let once = [

@@ -122,7 +122,7 @@ async fn a_client_that_does_not_poll_is_dead_though_it_is_held() {
 
 #[tokio::test]
 async fn a_message_that_is_held_in_its_middle_has_all_its_time_again() {
-    let message_timeout = Duration::from_millis(500);
+    let message_timeout = Duration::from_secs(2);
     let (server, sessions) = server::engine(Config { message_timeout, ..Config::default() }).await;
     let (mut client, sid) = WebSocket::open(server.endpoint).await;
     let mut session = sessions.take(&sid);

@@ -263,7 +263,7 @@ async fn ak_09_some_are_missing() {
     for _ in 0..5 {
         clients.push(socket::connect(server.endpoint, "/").await);
     }
-    let soon = io.timeout(Duration::from_secs(1));
+    let soon = io.timeout(Duration::from_secs(3));
     let asking = tokio::spawn(soon.emit_with_ack::<u8>("question", &()).expect("emitted"));
     for (client, _id) in &mut clients {
         assert_eq!(client.frame().await, text(r#"420["question"]"#));

@@ -1,6 +1,12 @@
 //! Connection state recovery in buffer mode: events are as they are, and clients get again what they may lack.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use socketio::{Config, DisconnectReason, Limits, Namespace, Recovery, RecoveryMode, Socket, SocketIo, Value};
 use tests::{
@@ -12,7 +18,7 @@ use tests::{
 
 use crate::{
     Told, heard, namespace,
-    recovery::{Client, asked, cut, ids, join},
+    recovery::{Client, asked, await_cuts, cut, ids, join},
     telling,
 };
 
@@ -375,16 +381,17 @@ async fn rc_04_a_quiet_client_is_recovered() {
     let (root, mut told) = telling(namespace("/"));
     let recovery = Recovery { max_bytes: 5_000, ..RECOVERY };
     let mut config = Config { connection_state_recovery: Some(recovery), ..Config::default() };
-    (config.engine.ping_interval, config.engine.ping_timeout) = (Duration::from_millis(10), Duration::from_millis(200));
+    (config.engine.ping_interval, config.engine.ping_timeout) = (Duration::from_millis(10), Duration::from_millis(500));
     let (server, io) = server::socketio(config, [root]).await;
     let mut client = join(server.endpoint, "").await;
+    client.pong().await;
     let (claim, sid) = (client.claim_without_offset(), client.sid.clone());
     let elsewhere = io.of("/").expect("served").to("others");
     for _ in 0..50 {
         elsewhere.emit("not for it", &"x".repeat(100)).expect("emitted");
     }
     // Longer than a connection can be dead before that is known: an interval and four times the timeout.
-    for _ in 0..82 {
+    for _ in 0..202 {
         assert_eq!(client.websocket.frame().await, text("2"));
         client.websocket.send("3").await;
     }
@@ -473,9 +480,14 @@ async fn v2_clients_of_protocol_4_get_nothing_more() {
 }
 
 /// Emits numbered events from a thread of its own, as fast as it can.
-fn emit_numbers(io: &SocketIo, count: usize) -> std::thread::JoinHandle<()> {
+fn emit_numbers(io: &SocketIo, count: usize, cuts: Arc<AtomicUsize>) -> std::thread::JoinHandle<()> {
     let root = io.of("/").expect("served");
-    std::thread::spawn(move || (0..count).for_each(|number| drop(root.emit("event", &number))))
+    std::thread::spawn(move || {
+        for number in 0..count {
+            await_cuts(&cuts, number == count / 2);
+            drop(root.emit("event", &number));
+        }
+    })
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -486,7 +498,8 @@ async fn rc_04_nothing_is_lost_or_out_of_order_however_often_a_client_is_cut() {
     let (server, io) = server::socketio(config, [asked(namespace("/"))]).await;
     let mut client = join(server.endpoint, "").await;
     let (sid, claim) = (client.sid.clone(), client.claim_without_offset());
-    let thread = emit_numbers(&io, EVENTS);
+    let done = Arc::<AtomicUsize>::default();
+    let thread = emit_numbers(&io, EVENTS, done.clone());
     let (mut seen, mut repeats, mut cuts) = (0, 0, 0);
     // An event is the next one, or was there before.
     let mut see = |event: &str| {
@@ -508,15 +521,14 @@ async fn rc_04_nothing_is_lost_or_out_of_order_however_often_a_client_is_cut() {
         client = join(server.endpoint, &claim).await;
         assert_eq!(client.sid, sid, "after {cuts} cuts");
         cuts += 1;
+        done.store(cuts, Ordering::Relaxed);
         for frame in missed(&client) {
             let Frame::Text(event) = frame else { panic!("not text: {frame:?}") };
             if see(&event) {
                 break 'all;
             }
         }
-        if client.missed.contains(&text("2")) {
-            client.websocket.send("3").await;
-        }
+        client.pong().await;
     }
     assert!(cuts > 1);
     thread.join().expect("no panic");

@@ -1,6 +1,12 @@
 //! Connection state recovery: clients that lose their connection and come back as who they were.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use socketio::{
     Auth, Config, ConnectError, Data, DisconnectReason, Namespace, Recovery, Reply, Socket, SocketIo, Value,
@@ -78,7 +84,19 @@ impl Client {
 
     /// The next event, without its offset, and the offset.
     async fn event(&mut self) -> (String, String) {
-        split(&self.websocket.text().await)
+        loop {
+            match &*self.websocket.text().await {
+                "2" => self.websocket.send("3").await,
+                event => return split(event),
+            }
+        }
+    }
+
+    /// Answers the ping that came before it was let in, if one did.
+    pub(crate) async fn pong(&mut self) {
+        if self.missed.contains(&text("2")) {
+            self.websocket.send("3").await;
+        }
     }
 
     /// Asks for an ack in place of what the test's server does.
@@ -96,13 +114,20 @@ fn split(event: &str) -> (String, String) {
     (format!("{event}]"), offset.to_owned())
 }
 
-/// Events without their offsets; other frames as they are.
+/// Events without their offsets, and without pings; other frames as they are.
 pub(crate) fn events(frames: &[Frame]) -> Vec<Frame> {
     let event = |frame: &Frame| match frame {
         Frame::Text(event) => text(split(event).0),
         other => other.clone(),
     };
-    frames.iter().map(event).collect()
+    frames.iter().filter(|frame| **frame != text("2")).map(event).collect()
+}
+
+/// At this point of what is emitted, waits until the client was cut twice.
+pub(crate) fn await_cuts(cuts: &AtomicUsize, is_there: bool) {
+    while is_there && cuts.load(Ordering::Relaxed) < 2 {
+        std::thread::yield_now();
+    }
 }
 
 /// Lets a client's connection break, and waits until the server has noticed.
@@ -559,10 +584,11 @@ async fn rc_04_a_client_that_heard_nothing_for_long_is_recovered() {
     let (root, mut told) = telling(namespace("/"));
     let recovery = Some(Recovery { max_bytes: 5_000, ..Recovery::default() });
     let mut config = Config { connection_state_recovery: recovery, ..Config::default() };
-    (config.engine.ping_interval, config.engine.ping_timeout) = (Duration::from_millis(10), Duration::from_millis(200));
+    (config.engine.ping_interval, config.engine.ping_timeout) = (Duration::from_millis(10), Duration::from_millis(500));
     let (server, io) = server::socketio(config, [root]).await;
     let root = io.of("/").expect("served");
     let mut client = join(server.endpoint, "").await;
+    client.pong().await;
     root.emit("seen", &()).expect("emitted");
     let (_event, offset) = client.event().await;
     let (claim, sid) = (client.claim(&offset), client.sid.clone());
@@ -570,7 +596,7 @@ async fn rc_04_a_client_that_heard_nothing_for_long_is_recovered() {
         root.clone().to("others").emit("not for it", &"x".repeat(100)).expect("emitted");
     }
     // Longer than a connection can be dead before that is known: an interval and four times the timeout.
-    for _ in 0..82 {
+    for _ in 0..202 {
         assert_eq!(client.websocket.frame().await, text("2"));
         client.websocket.send("3").await;
     }
@@ -605,7 +631,12 @@ async fn v2_clients_of_protocol_4_are_never_recovered_and_see_no_offsets() {
 }
 
 /// Emits numbered events, each by a thread of its own, until the client has come back so often.
-fn emit_from_all_sides(io: &SocketIo, sid: &str, rounds: u32) -> Vec<std::thread::JoinHandle<()>> {
+fn emit_from_all_sides(
+    io: &SocketIo,
+    sid: &str,
+    rounds: u32,
+    cuts: &Arc<AtomicUsize>,
+) -> Vec<std::thread::JoinHandle<()>> {
     let broadcast = io.of("/").expect("served");
     let socket = broadcast.clone().to(sid).sockets().remove(0);
     let emits: [Box<dyn Fn(u32) + Send>; 3] = [
@@ -616,7 +647,15 @@ fn emit_from_all_sides(io: &SocketIo, sid: &str, rounds: u32) -> Vec<std::thread
         Box::new(move |number| drop(broadcast.clone().to("room").emit("room", &number))),
         Box::new(move |number| socket.emit("direct", &number).expect("its client comes back")),
     ];
-    let thread = |emit: Box<dyn Fn(u32) + Send>| std::thread::spawn(move || (0..rounds).for_each(emit));
+    let thread = |emit: Box<dyn Fn(u32) + Send>| {
+        let cuts = cuts.clone();
+        std::thread::spawn(move || {
+            for number in 0..rounds {
+                await_cuts(&cuts, number == rounds / 2);
+                emit(number);
+            }
+        })
+    };
     emits.into_iter().map(thread).collect()
 }
 
@@ -628,7 +667,8 @@ async fn rc_04_nothing_is_lost_or_twice_or_out_of_order_however_often_a_client_i
     let mut client = join(server.endpoint, "").await;
     client.ask(r#"["join","room"]"#).await;
     let sid = client.sid.clone();
-    let threads = emit_from_all_sides(&io, &sid, EVENTS);
+    let done = Arc::default();
+    let threads = emit_from_all_sides(&io, &sid, EVENTS, &done);
     let (mut next, mut last, mut cuts) = ([0; 3], client.claim_without_offset(), 0_usize);
     let mut see = |event: &str| {
         let (event, offset) = split(event);
@@ -651,6 +691,7 @@ async fn rc_04_nothing_is_lost_or_twice_or_out_of_order_however_often_a_client_i
         client = join(server.endpoint, &last).await;
         assert_eq!(client.sid, sid, "after {cuts} cuts");
         cuts += 1;
+        done.store(cuts, Ordering::Relaxed);
         for missed in std::mem::take(&mut client.missed) {
             let Frame::Text(event) = missed else { panic!("not text: {missed:?}") };
             let (offset, is_all) = see(&event);
