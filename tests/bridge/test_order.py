@@ -1,7 +1,6 @@
 """The applications of these tests behind the server: in which order a client hears what they emit, and how soon."""
 
 import asyncio
-import statistics
 import time
 
 import pytest
@@ -38,17 +37,35 @@ def test_nothing_waits_for_the_other_sides_tcp(served):
     async def play():
         async with connected(served, "ann") as [ann]:
             ann.answers["question"] = "yes"
-            times = {"ask": [], "work": []}
-            for _ in range(20):
-                start = time.monotonic()
+
+            async def refused():
+                url = served.address + "/socket.io/?transport=none"
+                async with ann.eio.http.get(url) as answer:
+                    assert answer.status == 400
+
+            async def echo():
+                assert await ann.ask("echo", "why?") == "why?"
+
+            async def ask():
                 assert await ann.ask("ask", "why?") == "yes"
-                times["ask"].append(time.monotonic() - start)
-                start = time.monotonic()
+
+            async def work():
                 await ann.ask("work")
                 await ann.heard("step", 3)
-                times["work"].append(time.monotonic() - start)
-            for what, taken in times.items():
-                assert statistics.median(taken) < DELAYED, (what, taken)
+
+            # What the server answers by itself, a hook, and hooks with emits. How long each takes depends on the
+            # machine, which may be slow and stall: so the shortest times are compared.
+            times = {what: [] for what in (refused, echo, ask, work)}
+            for _ in range(40):
+                for what, taken in times.items():
+                    start = time.monotonic()
+                    await what()
+                    taken.append(time.monotonic() - start)
+            # TCP delays nothing at the start of a connection.
+            least = {what.__name__: min(taken[10:]) for what, taken in times.items()}
+            assert least["echo"] < least["refused"] + DELAYED, least
+            assert least["ask"] < least["echo"] + DELAYED, least
+            assert least["work"] < least["echo"] + DELAYED, least
 
     asyncio.run(play())
 

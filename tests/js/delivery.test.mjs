@@ -22,8 +22,10 @@ const WITHIN = 2 * PAUSE * EVENTS + 20_000
 
 // The official server has nothing of what is tried here, or loses clients that it has not noticed the end of.
 const skip = isReference && 'ours alone'
-const full = await serve('recovery', { env: { RECOVERY: 'full' }, official: false })
-const buffer = await serve('recovery', { env: { RECOVERY: 'buffer' }, official: false })
+// What threads do at once is tried, too.
+const threads = { TOKIO_WORKER_THREADS: 4 }
+const full = await serve('recovery', { env: { ...threads, RECOVERY: 'full' }, official: false })
+const buffer = await serve('recovery', { env: { ...threads, RECOVERY: 'buffer' }, official: false })
 
 const persistent = { reconnection: true, reconnectionDelay: 20, reconnectionDelayMax: 100 }
 

@@ -1,4 +1,4 @@
-// The Engine.IO handshake and the verification of requests (profile eio).
+// The Engine.IO handshake and the verification of requests.
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -7,7 +7,10 @@ import { openFrames, refusal, turnedAway } from './support/frames.mjs'
 import { BAD_REQUEST, openPolling, request, UNKNOWN_SID } from './support/polling.mjs'
 import { differs, serve } from './support/server.mjs'
 
-const server = await serve('eio')
+// Not what is usual, so that it shows, and long enough for any test.
+const PINGS = { pingInterval: 24_000, pingTimeout: 19_000 }
+
+const server = await serve('eio-options', { options: PINGS })
 
 const UNKNOWN_TRANSPORT = { code: 0, message: 'Transport unknown' }
 const BAD_METHOD = { code: 2, message: 'Bad handshake method' }
@@ -24,8 +27,7 @@ test('HS-01 HS-02 a polling handshake has exactly the documented keys', async ()
   assert.match(sid, /^[\w-]{20,}$/)
   assert.deepEqual(rest, {
     upgrades: ['websocket'],
-    pingInterval: 300,
-    pingTimeout: 200,
+    ...PINGS,
     maxPayload: 1_000_000,
   })
   assert.equal(headers.get('content-type'), 'text/plain; charset=UTF-8')
@@ -39,8 +41,7 @@ test('HS-28 HS-29 the first frame of a WebSocket is the open packet, without upg
   assert.match(sid, /^[\w-]{20,}$/)
   assert.deepEqual(rest, {
     upgrades: [],
-    pingInterval: 300,
-    pingTimeout: 200,
+    ...PINGS,
     maxPayload: 1_000_000,
   })
 })

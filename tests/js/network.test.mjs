@@ -13,7 +13,8 @@ import { Random, seed } from './support/random.mjs'
 import { serve } from './support/server.mjs'
 
 // Its pings are late: a pause of this machine must not end a session.
-const server = await serve('eio-options', { options: { allowEIO3: true } })
+// What threads do at once is tried, too.
+const server = await serve('eio-options', { options: { allowEIO3: true }, env: { TOKIO_WORKER_THREADS: 4 } })
 
 const AT_ONCE = 20
 const MESSAGES = 40

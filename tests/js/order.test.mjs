@@ -16,7 +16,8 @@ import { collect, once, record } from './support/events.mjs'
 import { slowWebSockets } from './support/proxy.mjs'
 import { serve } from './support/server.mjs'
 
-const server = await serve('smoke')
+// What threads do at once is tried, too.
+const server = await serve('smoke', { env: { TOKIO_WORKER_THREADS: 4 } })
 
 const integers = (count) => Array.from({ length: count }, (_, i) => i)
 

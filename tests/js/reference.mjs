@@ -10,10 +10,15 @@ import { Server as SocketServer } from 'socket.io'
 import msgpack from 'socket.io-msgpack-parser'
 import { bench } from './bench.mjs'
 
+/** What the environment says, as with our profiles. */
+function milliseconds(variable, otherwise) {
+  return Number(process.env[variable] ?? otherwise)
+}
+
 function eio(http, allowEIO3 = false) {
   const engine = new EngineServer({
     pingInterval: 300,
-    pingTimeout: 200,
+    pingTimeout: milliseconds('PING_TIMEOUT', 200),
     maxHttpBufferSize: 1_000_000,
     allowEIO3,
   })
@@ -76,9 +81,9 @@ function eioOptions(http) {
 function sio(http, allowEIO3 = false) {
   const io = new SocketServer(http, {
     pingInterval: 300,
-    pingTimeout: 200,
+    pingTimeout: milliseconds('PING_TIMEOUT', 200),
     maxHttpBufferSize: 1_000_000,
-    connectTimeout: 1000,
+    connectTimeout: milliseconds('CONNECT_TIMEOUT', 1000),
     allowEIO3,
   })
   for (const name of ['/', '/custom']) {

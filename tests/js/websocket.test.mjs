@@ -9,7 +9,8 @@ import { openFrames } from './support/frames.mjs'
 import { request } from './support/polling.mjs'
 import { differs, isReference, serve } from './support/server.mjs'
 
-const server = await serve('eio')
+// Pings come often, but no test loses its session when this machine pauses.
+const server = await serve('eio', { env: { PING_TIMEOUT: 5000 } })
 const url = server.webSocketUrl('EIO=4&transport=websocket')
 
 async function opened(t) {

@@ -62,6 +62,9 @@ class Server {
     this.#child = spawn(command, args, {
       env: {
         ...process.env,
+        // With several threads one may pause for long while others answer, and what `roundTrips` and `seen` wait for
+        // is not seen.
+        TOKIO_WORKER_THREADS: '1',
         ...this.#env,
         PROFILE: this.#profile,
         PORT: String(this.#port),

@@ -1,15 +1,18 @@
 //! Profiles `sio` and `sio3`: the namespaces and events of the Socket.IO protocol's own suite.
+//! `PING_TIMEOUT` and `CONNECT_TIMEOUT` are milliseconds, by default 200 and 1000, as that suite has them.
 
 use std::time::Duration;
 
 use serde_json::Value;
 use socketio::{Args, Auth, Config, EmitError, Namespace, Reply, Socket, SocketIo};
 
+use crate::eio::milliseconds;
+
 pub(crate) fn server(allow_eio3: bool) -> SocketIo {
-    let mut config = Config { connect_timeout: Duration::from_millis(1000), ..Config::default() };
+    let mut config = Config { connect_timeout: milliseconds("CONNECT_TIMEOUT", 1000), ..Config::default() };
     config.engine.allow_eio3 = allow_eio3;
     config.engine.ping_interval = Duration::from_millis(300);
-    config.engine.ping_timeout = Duration::from_millis(200);
+    config.engine.ping_timeout = milliseconds("PING_TIMEOUT", 200);
     SocketIo::new(config, ["/", "/custom"].map(namespace))
 }
 
