@@ -1,7 +1,7 @@
 //! What it is: how many sessions there are, counted from before one is opened to its end, and how many there may be.
 //! What it is not: the table of sessions (`sessions`), nor a limit on how fast they come.
-//! Who calls it: `engine` asks for each handshake. What it hands out counts until it is dropped: with its entry
-//! in `sessions`, and once its client has made use of it or it has ended, by its `allowance`.
+//! Who calls it: `engine` asks for each handshake. What it hands out counts until it is dropped: `Admitted` with
+//! the session's entry in `sessions`, `Unused` by its `allowance`, once its client has made use of it or it has ended.
 
 use std::{
     net::{IpAddr, Ipv6Addr},
