@@ -128,8 +128,9 @@ impl<M: Identified> Rooms<M> {
                 note(RoomChange::Leave(room.clone(), id.clone()));
             }
             if members.get().is_empty() {
-                members.remove();
+                // Removing it gives the lock back: another may create it then, which must be told behind this.
                 note(RoomChange::Delete(room.clone()));
+                members.remove();
             }
         }
     }

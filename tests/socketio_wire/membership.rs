@@ -265,7 +265,7 @@ async fn rm_08_12_rooms_are_told_of_as_they_come_and_go() {
 /// One who subscribes at `Create` and unsubscribes at `Delete` must end with nothing, whatever threads do.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rm_12_changes_are_told_in_their_order() {
-    const ROUNDS: usize = 500;
+    const ROUNDS: usize = 20_000;
     let (sender, mut told) = Told::new();
     let members = Mutex::new(0_i32);
     let root = namespace("/")
