@@ -2,7 +2,7 @@
 //! What it is not: packets; those add a header (`packet`).
 //! Who calls it: `decoder` reads them, extractors and `emit_with_ack` take typed values out, `packet` writes them.
 
-use std::{fmt, io};
+use std::{fmt, io, ops::Range, sync::Arc};
 
 use bytes::Bytes;
 use engineio::ByteString;
@@ -12,6 +12,7 @@ use serde::{
     ser::{Error, SerializeTuple},
 };
 use serde_json::{ser::Formatter, value::RawValue};
+use smallvec::SmallVec;
 
 use crate::{
     error::{DecodeError, EmitError},
@@ -24,33 +25,52 @@ use crate::{
 const MAX_ATTACHMENTS: usize = 10;
 
 /// The arguments of an event or an ack, as they came. They can be read as types, or sent on as they are.
-#[derive(Debug, Clone, Default, PartialEq)]
+/// Clones share them.
+#[derive(Clone, Default)]
 pub struct Args {
-    /// The JSON of each argument.
-    items: Vec<ByteString>,
+    list: Arc<List>,
+    /// How many items at its beginning are none of them, as the name of an event is.
+    skipped: usize,
+}
+
+/// The items of a list.
+#[derive(Clone, Default)]
+struct List {
+    /// Has the JSON of each item somewhere in it: it is the packet, or was made for them.
+    text: ByteString,
+    items: Items,
+    /// What placeholders in the items stand for.
     attachments: Vec<Bytes>,
 }
 
+/// Where in a text the items of a list are, in their order.
+type Items = SmallVec<[Range<usize>; 4]>;
+
 impl Args {
-    /// Splits a JSON array into its items.
-    pub(crate) fn parse(json: &ByteString, attachments: Vec<Bytes>, limits: &Limits) -> Result<Self, DecodeError> {
+    fn of(text: ByteString, items: Items, attachments: Vec<Bytes>) -> Self {
+        Self { list: Arc::new(List { text, items, attachments }), skipped: 0 }
+    }
+
+    /// Splits a JSON array, which is somewhere in this text, into its items.
+    pub(crate) fn parse(text: &ByteString, list: &str, limits: &Limits) -> Result<Self, DecodeError> {
         // A blank before it would be valid JSON, but is no packet.
-        if !json.starts_with('[') || !is_within(json, limits) {
+        if !list.starts_with('[') || !is_within(list, limits) {
             return Err(DecodeError::Payload);
         }
-        let mut reader = serde_json::Deserializer::from_str(json);
-        let items = Items { max: limits.max_args }.deserialize(&mut reader);
+        let mut reader = serde_json::Deserializer::from_str(list);
+        let items = Splitter { text, max: limits.max_args }.deserialize(&mut reader);
         let items = items.and_then(|items| reader.end().map(|()| items)).map_err(|_| DecodeError::Payload)?;
-        let items = items.into_iter().map(|item| json.slice_ref(item.get())).collect();
-        Self { items, attachments: Vec::new() }.attach(attachments)
+        Ok(Self::of(text.clone(), items, Vec::new()))
     }
 
     /// The same with attachments, which placeholders stand for.
     pub(crate) fn attach(self, attachments: Vec<Bytes>) -> Result<Self, DecodeError> {
-        let args = Self { attachments, ..self };
-        if !args.attachments.is_empty() {
-            (0..args.len()).try_for_each(|at| args.value(at).map(drop)).map_err(|_| DecodeError::Placeholder)?;
+        if attachments.is_empty() {
+            return Ok(self);
         }
+        let list = Arc::new(List { attachments, ..Arc::unwrap_or_clone(self.list) });
+        let args = Self { list, ..self };
+        (0..args.len()).try_for_each(|at| args.value(at).map(drop)).map_err(|_| DecodeError::Placeholder)?;
         Ok(args)
     }
 
@@ -59,7 +79,7 @@ impl Args {
     /// # Errors
     /// [`DecodeError::Payload`], when the text is no JSON array, or one that by [`Limits::default`] no packet may hold.
     pub fn from_json(json: &str) -> Result<Self, DecodeError> {
-        Self::parse(&json.into(), Vec::new(), &Limits::default())
+        Self::from_parts(json, Vec::new(), &Limits::default())
     }
 
     /// Arguments from the text of a JSON array, in which placeholders, `{"_placeholder":true,"num":0}`, stand for the
@@ -69,38 +89,52 @@ impl Args {
     /// # Errors
     /// [`DecodeError`], when the text is no JSON array within these bounds, or a placeholder names no attachment.
     pub fn from_parts(json: &str, attachments: Vec<Bytes>, limits: &Limits) -> Result<Self, DecodeError> {
-        Self::parse(&json.into(), attachments, limits)
+        let text = ByteString::from(json);
+        Self::parse(&text, &text, limits)?.attach(attachments)
     }
 
-    /// Arguments whose items are JSON within the bounds, and whose placeholders name these attachments.
+    /// Arguments that are in these places of a text, JSON within the bounds, and whose placeholders name these
+    /// attachments.
     #[cfg(feature = "msgpack")]
-    pub(crate) fn new(items: Vec<ByteString>, attachments: Vec<Bytes>) -> Self {
-        Self { items, attachments }
+    pub(crate) fn new(text: ByteString, items: impl Iterator<Item = Range<usize>>, attachments: Vec<Bytes>) -> Self {
+        Self::of(text, items.collect(), attachments)
     }
 
     /// The same in memory of its own, but for attachments.
     pub(crate) fn copied(self) -> Self {
-        Self { items: self.items.iter().map(|item| (&**item).into()).collect(), ..self }
+        let (mut text, mut items) = (String::new(), Items::new());
+        for item in self.iter() {
+            items.push(text.len()..text.len() + item.len());
+            text.push_str(item);
+        }
+        Self::of(text.into(), items, self.list.attachments.clone())
     }
 
     /// Bytes of all arguments, attachments included.
     pub(crate) fn size(&self) -> usize {
-        self.items.iter().map(|item| item.len()).chain(self.attachments.iter().map(Bytes::len)).sum()
+        self.iter().map(str::len).chain(self.attachments().iter().map(Bytes::len)).sum()
     }
 
-    /// Takes the first item away: the name of an event.
-    pub(crate) fn take_first(&mut self) -> Option<ByteString> {
-        (!self.items.is_empty()).then(|| self.items.remove(0))
+    /// Takes the first item away: the name of an event, which is read from the text and its place in it.
+    pub(crate) fn take_first<R>(&mut self, read: impl FnOnce(&ByteString, &str) -> R) -> Option<R> {
+        let first = read(&self.list.text, self.iter().next()?);
+        self.skipped += 1;
+        Some(first)
+    }
+
+    /// The JSON of each argument.
+    fn iter(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.list.items[self.skipped..].iter().map(|item| &self.list.text[item.clone()])
     }
 
     /// Number of arguments.
     pub fn len(&self) -> usize {
-        self.items.len()
+        self.list.items.len() - self.skipped
     }
 
     /// Whether there is no argument.
     pub fn is_empty(&self) -> bool {
-        self.items.is_empty()
+        self.len() == 0
     }
 
     /// Reads the arguments as one type: a tuple or an array takes as many arguments as it has fields, any other
@@ -112,7 +146,7 @@ impl Args {
         match shape::of_type::<T>() {
             Shape::None => T::deserialize(().into_deserializer()),
             Shape::One => self.get(0),
-            Shape::Several(count) if self.attachments.is_empty() => {
+            Shape::Several(count) if self.attachments().is_empty() => {
                 let raw: Vec<&RawValue> =
                     (0..count).map(|at| serde_json::from_str(self.json(at))).collect::<Result<_, _>>()?;
                 T::deserialize(SeqDeserializer::new(raw.into_iter()))
@@ -129,63 +163,82 @@ impl Args {
     /// # Errors
     /// When it is not of that type.
     pub fn get<T: DeserializeOwned>(&self, at: usize) -> Result<T, serde_json::Error> {
-        if self.attachments.is_empty() { serde_json::from_str(self.json(at)) } else { T::deserialize(self.value(at)?) }
+        if self.attachments().is_empty() {
+            serde_json::from_str(self.json(at))
+        } else {
+            T::deserialize(self.value(at)?)
+        }
     }
 
     /// The text of all arguments as one JSON array, in which placeholders, `{"_placeholder":true,"num":0}`, stand for
     /// the [attachments](Self::attachments) of that position.
     pub fn to_json(&self) -> String {
-        let items: Vec<&str> = self.items.iter().map(|item| &**item).collect();
+        let items: Vec<&str> = self.iter().collect();
         format!("[{}]", items.join(","))
     }
 
     /// What the placeholders stand for.
     pub fn attachments(&self) -> &[Bytes] {
-        &self.attachments
+        &self.list.attachments
     }
 
     /// All but the first `count` arguments.
-    pub fn skip(mut self, count: usize) -> Self {
-        self.items.drain(..count.min(self.items.len()));
-        self
+    pub fn skip(self, count: usize) -> Self {
+        Self { skipped: self.skipped + count.min(self.len()), ..self }
     }
 
     fn json(&self, at: usize) -> &str {
-        self.items.get(at).map_or("null", |item| item)
+        self.iter().nth(at).unwrap_or("null")
     }
 
     fn value(&self, at: usize) -> Result<Value, serde_json::Error> {
-        WithAttachments(&self.attachments).deserialize(&mut serde_json::Deserializer::from_str(self.json(at)))
+        WithAttachments(self.attachments()).deserialize(&mut serde_json::Deserializer::from_str(self.json(at)))
     }
 }
 
-/// Reads the items of an array, so many at most: one more is an error, so that no list of all is made.
-struct Items {
+impl PartialEq for Args {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter()) && self.attachments() == other.attachments()
+    }
+}
+
+impl fmt::Debug for Args {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let items: Vec<&str> = self.iter().collect();
+        f.debug_struct("Args").field("items", &items).field("attachments", &self.attachments()).finish()
+    }
+}
+
+/// Finds the items of an array in this text, so many at most: one more is an error, so that no list of all is made.
+struct Splitter<'a> {
+    text: &'a str,
     max: usize,
 }
 
-impl<'de> DeserializeSeed<'de> for Items {
-    type Value = Vec<&'de RawValue>;
+impl<'de> DeserializeSeed<'de> for Splitter<'_> {
+    type Value = Items;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Items, D::Error> {
         deserializer.deserialize_seq(self)
     }
 }
 
-impl<'de> Visitor<'de> for Items {
-    type Value = Vec<&'de RawValue>;
+impl<'de> Visitor<'de> for Splitter<'_> {
+    type Value = Items;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "a list of {} items at most", self.max)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        let mut items = Vec::new();
-        while let Some(item) = seq.next_element()? {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Items, A::Error> {
+        let mut items = Items::new();
+        while let Some(item) = seq.next_element::<&RawValue>()? {
             if items.len() == self.max {
                 return Err(de::Error::invalid_length(self.max + 1, &self));
             }
-            items.push(item);
+            // Borrowed, it is a part of the text.
+            let start = item.get().as_ptr().addr() - self.text.as_ptr().addr();
+            items.push(start..start + item.get().len());
         }
         Ok(items)
     }
@@ -216,8 +269,8 @@ impl FromArgs for Args {
 impl Serialize for Args {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut tuple = serializer.serialize_tuple(self.len())?;
-        for (at, json) in self.items.iter().enumerate() {
-            if self.attachments.is_empty() {
+        for (at, json) in self.iter().enumerate() {
+            if self.attachments().is_empty() {
                 let raw: &RawValue = serde_json::from_str(json).map_err(S::Error::custom)?;
                 tuple.serialize_element(raw)?;
             } else {
@@ -257,34 +310,59 @@ fn is_within(json: &str, limits: &Limits) -> bool {
 
 /// Arguments as whoever receives them gets them.
 pub(crate) fn received<T: Serialize + ?Sized>(args: &T) -> Result<Args, EmitError> {
-    let (json, attachments) = write(args, Bytes::copy_from_slice)?;
-    let json = format!("[{}]", json.strip_prefix(',').unwrap_or_default());
-    let items: Vec<&RawValue> = serde_json::from_str(&json)?;
-    Ok(Args { items: items.into_iter().map(|item| item.get().into()).collect(), attachments })
+    let (list, attachments) = write(None, args, Bytes::copy_from_slice)?;
+    Ok(of_list(list, attachments))
 }
 
 /// The arguments in the list of an event of ours, behind its name.
 pub(crate) fn of_event(list: &str, attachments: Vec<Bytes>) -> Args {
-    let items: Vec<&RawValue> = serde_json::from_str(list).expect("an event of ours is a JSON array");
-    Args { items: items.into_iter().skip(1).map(|item| item.get().into()).collect(), attachments }
+    of_list(list.into(), attachments).skip(1)
 }
 
-/// Writes arguments, each behind a comma: `,1,{"a":2}`; nothing when there are none. Binary (what serde calls bytes) is
-/// kept beside them, and placeholders stand for it.
-pub(crate) fn write<T: Serialize + ?Sized, A>(args: &T, keep: fn(&[u8]) -> A) -> Result<(String, Vec<A>), EmitError> {
-    let shape = shape::of_value(args);
-    let (mut json, mut attachments) = (Vec::new(), Vec::new());
-    if matches!(shape, Shape::None | Shape::Several(0)) {
-        return Ok((String::new(), attachments));
+/// What is in a list of ours, which may be as long as it wants.
+fn of_list(list: String, attachments: Vec<Bytes>) -> Args {
+    let text = ByteString::from(list);
+    let splitter = Splitter { text: &text, max: usize::MAX };
+    let items = splitter.deserialize(&mut serde_json::Deserializer::from_str(&text));
+    let items = items.expect("what we write is a JSON array");
+    Args::of(text, items, attachments)
+}
+
+/// As much as most lists are long, so that memory for one is asked for once.
+const USUAL_LIST: usize = 128;
+
+/// Writes the list of an event with a name, or of an ack without: `["name",1,{"a":2}]`, `[1,{"a":2}]`. Binary (what
+/// serde calls bytes) is kept beside it, and placeholders stand for it.
+pub(crate) fn write<T: Serialize + ?Sized, A>(
+    name: Option<&str>,
+    args: &T,
+    keep: fn(&[u8]) -> A,
+) -> Result<(String, Vec<A>), EmitError> {
+    let (mut json, mut attachments) = (Vec::with_capacity(USUAL_LIST), Vec::new());
+    if let Some(name) = name {
+        json.push(b'[');
+        serde_json::to_writer(&mut json, name)?;
     }
-    if shape == Shape::One {
-        json.push(b',');
-    }
-    args.serialize(&mut serde_json::Serializer::with_formatter(&mut json, Placeholders(&mut attachments, keep)))?;
-    if let Shape::Several(_) = shape {
-        // `[1,2]` becomes `,1,2`.
-        json[0] = b',';
-        json.pop();
+    let start = json.len();
+    let opening = if start > 0 { b',' } else { b'[' };
+    let mut write = |json: &mut Vec<u8>| {
+        args.serialize(&mut serde_json::Serializer::with_formatter(json, Placeholders(&mut attachments, keep)))
+    };
+    match shape::of_value(args) {
+        Shape::None | Shape::Several(0) => {
+            json.extend(name.is_none().then_some(opening));
+            json.push(b']');
+        }
+        Shape::One => {
+            json.push(opening);
+            write(&mut json)?;
+            json.push(b']');
+        }
+        Shape::Several(_) => {
+            write(&mut json)?;
+            // `[1,2]` is the list, or the end of it.
+            json[start] = opening;
+        }
     }
     if attachments.len() > MAX_ATTACHMENTS {
         return Err(EmitError::TooManyAttachments);
@@ -302,9 +380,8 @@ fn are_all_ours(json: &str, attachments: usize) -> bool {
     if json.matches(PLACEHOLDER).count() == attachments && !json.contains("\\u") {
         return true;
     }
-    let list = format!("[{}]", &json[1..]);
     let binary = vec![Bytes::new(); attachments];
-    let value = WithAttachments(&binary).deserialize(&mut serde_json::Deserializer::from_str(&list));
+    let value = WithAttachments(&binary).deserialize(&mut serde_json::Deserializer::from_str(json));
     value.is_ok_and(|value| value.binaries() == attachments)
 }
 
@@ -324,11 +401,11 @@ mod tests {
     use super::*;
 
     fn written<T: Serialize + ?Sized>(args: &T) -> Result<(String, Vec<Bytes>), EmitError> {
-        write(args, Bytes::copy_from_slice)
+        write(None, args, Bytes::copy_from_slice)
     }
 
     fn parse(json: &str) -> Result<Args, DecodeError> {
-        Args::parse(&json.into(), Vec::new(), &Limits::default())
+        Args::from_json(json)
     }
 
     #[test]
@@ -351,7 +428,7 @@ mod tests {
         let json = "[900719007199254740993,0.6900000000000001,1.7976931348623157e308]";
         let numbers = [900_719_007_199_254_740_993.0, 0.690_000_000_000_000_1, f64::MAX];
         assert_eq!(parse(json).expect("arguments").read::<[f64; 3]>().expect("numbers"), numbers);
-        let beside_binary = Args::parse(&json.into(), vec![Bytes::new()], &Limits::default()).expect("arguments");
+        let beside_binary = Args::from_parts(json, vec![Bytes::new()], &Limits::default()).expect("arguments");
         assert_eq!(beside_binary.read::<[f64; 3]>().expect("numbers"), numbers);
     }
 
@@ -374,26 +451,27 @@ mod tests {
     #[test]
     fn what_came_is_sent_on_as_it_is() {
         let args = parse(r#"[12345678901234567890123,"\ud800",{"b":1,"a":1.0}]"#).expect("arguments");
-        assert_eq!(written(&args).expect("written").0, r#",12345678901234567890123,"\ud800",{"b":1,"a":1.0}"#);
+        assert_eq!(written(&args).expect("written").0, r#"[12345678901234567890123,"\ud800",{"b":1,"a":1.0}]"#);
         let json = r#"[{"_placeholder":true,"num":1},[{"_placeholder":true,"num":0}]]"#;
-        let args =
-            Args::parse(&json.into(), vec![Bytes::from_static(b"0"), Bytes::from_static(b"1")], &Limits::default());
+        let args = Args::from_parts(json, vec![Bytes::from_static(b"0"), Bytes::from_static(b"1")], &Limits::default());
         let args = args.expect("args");
         let (json, attachments) = written(&args).expect("written");
-        assert_eq!(json, r#",{"_placeholder":true,"num":0},[{"_placeholder":true,"num":1}]"#);
+        assert_eq!(json, r#"[{"_placeholder":true,"num":0},[{"_placeholder":true,"num":1}]]"#);
         assert_eq!(attachments, ["1", "0"]);
     }
 
     #[test]
     fn arguments_are_written_by_shape() {
-        let json = |written: Result<(String, Vec<Bytes>), EmitError>| written.expect("written").0;
-        assert_eq!(json(written(&())), "");
-        assert_eq!(json(written(&Args::default())), "");
-        assert_eq!(json(written("a")), r#","a""#);
-        assert_eq!(json(written(&("a", 1, [2]))), r#","a",1,[2]"#);
-        assert_eq!(json(written(&vec![1, 2])), ",[1,2]");
-        assert_eq!(json(written(&(vec![1],))), ",[1]");
-        assert_eq!(json(written(&serde_json::Value::Null)), ",null");
+        fn both<T: Serialize + ?Sized>(args: &T) -> [String; 2] {
+            [None, Some("\"")].map(|name| write(name, args, Bytes::copy_from_slice).expect("written").0)
+        }
+        assert_eq!(both(&()), ["[]", r#"["\""]"#]);
+        assert_eq!(both(&Args::default()), ["[]", r#"["\""]"#]);
+        assert_eq!(both("a"), [r#"["a"]"#, r#"["\"","a"]"#]);
+        assert_eq!(both(&("a", 1, [2])), [r#"["a",1,[2]]"#, r#"["\"","a",1,[2]]"#]);
+        assert_eq!(both(&vec![1, 2]), ["[[1,2]]", r#"["\"",[1,2]]"#]);
+        assert_eq!(both(&(vec![1],)), ["[[1]]", r#"["\"",[1]]"#]);
+        assert_eq!(both(&serde_json::Value::Null), ["[null]", r#"["\"",null]"#]);
         let binary = vec![Bytes::new(); MAX_ATTACHMENTS + 1];
         assert!(matches!(written(&binary), Err(EmitError::TooManyAttachments)));
         assert_eq!(written(&binary[1..]).expect("written").1.len(), 10);

@@ -136,7 +136,7 @@ impl Decode for Decoder {
             (Message::Text(text), None) => {
                 let header = Header::decode(&text, self.revision, &self.limits)?;
                 let due = header.attachments;
-                let packet = packet(header, &self.limits)?.kept_of(text.len());
+                let packet = packet(&text, header, &self.limits)?.kept_of(text.len());
                 if due == 0 {
                     return Ok(Some(packet));
                 }
@@ -162,24 +162,37 @@ impl Decode for Decoder {
     }
 }
 
-/// The packet of a text, as yet without its attachments.
-fn packet(header: Header, limits: &Limits) -> Result<Packet, DecodeError> {
+/// The packet of a text with this header, as yet without its attachments.
+fn packet(text: &ByteString, header: Header<'_>, limits: &Limits) -> Result<Packet, DecodeError> {
     let Header { kind, namespace, query, ack, payload, .. } = header;
     let body = match kind {
         Kind::Connect => {
-            let auth = if payload.is_empty() { payload } else { object(payload, limits)? };
-            Body::Connect(query.map_or(auth, |query| parameters(&query)))
+            let auth = if payload.is_empty() { ByteString::new() } else { object(text, payload, limits)? };
+            Body::Connect(query.map_or(auth, parameters))
         }
         Kind::Disconnect if payload.is_empty() && ack.is_none() => Body::Disconnect,
         Kind::Disconnect => return Err(DecodeError::Payload),
-        Kind::Event => {
-            let mut args = Args::parse(&payload, Vec::new(), limits)?;
-            let name = args.take_first().ok_or(DecodeError::Payload)?;
-            Body::Event(Incoming { name: event_name(&name, limits)?, args, ack })
-        }
-        Kind::Ack => Body::Ack(ack, Args::parse(&payload, Vec::new(), limits)?),
+        Kind::Event => Body::Event(event(Args::parse(text, payload, limits)?, ack, limits)?),
+        Kind::Ack => Body::Ack(ack, Args::parse(text, payload, limits)?),
     };
+    let namespace = if namespace == "/" { ByteString::from_static("/") } else { text.slice_ref(namespace) };
     Ok(Packet { namespace, body })
+}
+
+/// An event of which the first item is the name: a string, or a number, whose text is the name then.
+pub(crate) fn event(mut args: Args, ack: Option<u64>, limits: &Limits) -> Result<Incoming, DecodeError> {
+    let name = args.take_first(|text, item| match item.as_bytes() {
+        // With an escape in it, it cannot be borrowed.
+        [b'"', ..] if item.contains('\\') => {
+            serde_json::from_str::<String>(item).map(ByteString::from).map_err(|_| DecodeError::Payload)
+        }
+        [b'"', .., b'"'] => Ok(text.slice_ref(&item[1..item.len() - 1])),
+        [b'-' | b'0'..=b'9', ..] => Ok(text.slice_ref(item)),
+        _ => Err(DecodeError::Payload),
+    });
+    let name = name.ok_or(DecodeError::Payload)??;
+    check_event_name(&name, limits)?;
+    Ok(Incoming { name, args, ack })
 }
 
 /// Puts the attachments where placeholders stand for them.
@@ -193,11 +206,11 @@ fn attach(Packet { namespace, body }: Packet, attachments: Vec<Bytes>) -> Result
 }
 
 /// The payload of a CONNECT is an object or nothing.
-fn object(payload: ByteString, limits: &Limits) -> Result<ByteString, DecodeError> {
+fn object(text: &ByteString, payload: &str, limits: &Limits) -> Result<ByteString, DecodeError> {
     // Depth and syntax are those of any arguments.
     let array = ByteString::from(format!("[{payload}]"));
-    let args = Args::parse(&array, Vec::new(), limits)?;
-    if args.len() == 1 && payload.starts_with('{') { Ok(payload) } else { Err(DecodeError::Payload) }
+    let args = Args::parse(&array, &array, limits)?;
+    if args.len() == 1 && payload.starts_with('{') { Ok(text.slice_ref(payload)) } else { Err(DecodeError::Payload) }
 }
 
 /// The parameters of a query as a JSON object of strings; empty when there are none. Of a parameter given
@@ -208,21 +221,6 @@ pub(crate) fn parameters(query: &str) -> ByteString {
         return ByteString::new();
     }
     serde_json::to_string(&parameters).expect("strings can be written as JSON").into()
-}
-
-/// An event is named by a string, or by a number, whose text is the name then.
-pub(crate) fn event_name(json: &ByteString, limits: &Limits) -> Result<ByteString, DecodeError> {
-    let name = match json.as_bytes().first() {
-        Some(b'"') => match serde_json::from_str::<&str>(json) {
-            Ok(name) => json.slice_ref(name),
-            // With an escape in it, it cannot be borrowed.
-            Err(_) => serde_json::from_str::<String>(json).map_err(|_| DecodeError::Payload)?.into(),
-        },
-        Some(b'-' | b'0'..=b'9') => json.clone(),
-        _ => return Err(DecodeError::Payload),
-    };
-    check_event_name(&name, limits)?;
-    Ok(name)
 }
 
 #[cfg(test)]

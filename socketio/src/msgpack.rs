@@ -10,7 +10,7 @@ use rmp::encode::{self, ValueWriteError};
 
 use crate::{
     args::Args,
-    decoder::{Body, Decode, Incoming, Packet, event_name, parameters},
+    decoder::{Body, Decode, Packet, event, parameters},
     error::DecodeError,
     limits::Limits,
     msgpack_reader::{Json, Reader, Token},
@@ -79,11 +79,7 @@ impl Decoder {
             }
             Kind::Disconnect if fields.data.is_none() && ack.is_none() => Body::Disconnect,
             Kind::Disconnect => return Err(DecodeError::Payload),
-            Kind::Event => {
-                let mut args = self.args(message, fields.data)?;
-                let name = args.take_first().ok_or(DecodeError::Payload)?;
-                Body::Event(Incoming { name: event_name(&name, &self.limits)?, args, ack })
-            }
+            Kind::Event => Body::Event(event(self.args(message, fields.data)?, ack, &self.limits)?),
             Kind::Ack => Body::Ack(ack, self.args(message, fields.data)?),
         };
         Ok(Packet { namespace, body })
@@ -115,9 +111,7 @@ impl Decoder {
             ranges.push(start..json.len());
         }
         let (text, attachments) = json.finish()?;
-        let text = ByteString::from(text);
-        let items = ranges.into_iter().map(|range| text.slice_ref(&text[range])).collect();
-        Ok(Args::new(items, attachments))
+        Ok(Args::new(text.into(), ranges.into_iter(), attachments))
     }
 }
 
@@ -184,6 +178,7 @@ mod tests {
 
     use super::*;
     use crate::{
+        decoder::Incoming,
         packet::PacketType,
         value::{PLACEHOLDER, Value},
     };

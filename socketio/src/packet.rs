@@ -3,7 +3,7 @@
 //! Who calls it: `decoder` reads; `parser` writes. socket.io-protocol v5, and v4 above revision 3.
 
 use bytes::Bytes;
-use engineio::{ByteString, Revision};
+use engineio::Revision;
 
 use crate::{error::DecodeError, limits::Limits};
 
@@ -29,27 +29,27 @@ pub(crate) enum Kind {
 
 /// The text of a packet, taken apart. The payload is only sliced, not parsed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Header {
+pub(crate) struct Header<'a> {
     /// The type.
     pub(crate) kind: Kind,
     /// Number of binary messages that follow.
     pub(crate) attachments: usize,
     /// Name of the namespace, with its leading slash.
-    pub(crate) namespace: ByteString,
+    pub(crate) namespace: &'a str,
     /// What followed the name behind a question mark; `None` in revision 4, where this is part of the name.
-    pub(crate) query: Option<ByteString>,
+    pub(crate) query: Option<&'a str>,
     /// The ack id.
     pub(crate) ack: Option<u64>,
     /// The JSON; empty when there is none.
-    pub(crate) payload: ByteString,
+    pub(crate) payload: &'a str,
 }
 
-impl Header {
+impl<'a> Header<'a> {
     /// Reads `<type>[<attachments>-][<namespace>[?<query>],][<ack id>][<payload>]`, the query in revision 3 only.
     ///
     /// # Errors
     /// [`DecodeError`], when the text is no packet that a client may send.
-    pub(crate) fn decode(text: &ByteString, revision: Revision, limits: &Limits) -> Result<Self, DecodeError> {
+    pub(crate) fn decode(text: &'a str, revision: Revision, limits: &Limits) -> Result<Self, DecodeError> {
         let (kind, binary) = match text.as_bytes().first() {
             Some(b'0') => (Kind::Connect, false),
             Some(b'1') => (Kind::Disconnect, false),
@@ -77,14 +77,7 @@ impl Header {
         let digits = rest.find(|character: char| !character.is_ascii_digit()).unwrap_or(rest.len());
         let (id, payload) = rest.split_at(digits);
         let ack = if id.is_empty() { None } else { Some(ack_id(id)?) };
-        Ok(Self {
-            kind,
-            attachments,
-            namespace: if namespace == "/" { ByteString::from_static("/") } else { text.slice_ref(namespace) },
-            query: query.map(|query| text.slice_ref(query)),
-            ack,
-            payload: text.slice_ref(payload),
-        })
+        Ok(Self { kind, attachments, namespace, query, ack, payload })
     }
 }
 
@@ -153,7 +146,7 @@ pub(crate) fn with_parts<R>(
     (kind, attachments): (PacketType, usize),
     namespace: &str,
     ack: Option<u64>,
-    payload: [&str; 4],
+    payload: &str,
     write: impl FnOnce(&[&str]) -> R,
 ) -> R {
     let count = if attachments > 0 { format!("{attachments}-") } else { String::new() };
@@ -167,9 +160,9 @@ pub(crate) fn with_parts<R>(
         (PacketType::Ack, true) => "6",
     };
     let (namespace, comma) = if namespace == "/" { ("", "") } else { (namespace, ",") };
-    let id = ack.map(|id| id.to_string()).unwrap_or_default();
-    let [first, second, third, fourth] = payload;
-    write(&[kind, &count, namespace, comma, &id, first, second, third, fourth])
+    let mut digits = itoa::Buffer::new();
+    let id = ack.map(|id| digits.format(id)).unwrap_or_default();
+    write(&[kind, &count, namespace, comma, id, payload])
 }
 
 #[cfg(test)]
@@ -199,8 +192,8 @@ mod tests {
         ];
         for (text, kind, attachments, namespace, ack, payload) in rows {
             let query = None;
-            let header = Header { kind, attachments, namespace: namespace.into(), query, ack, payload: payload.into() };
-            assert_eq!(Header::decode(&text.into(), Revision::V4, &Limits::default()), Ok(header), "{text}");
+            let header = Header { kind, attachments, namespace, query, ack, payload };
+            assert_eq!(Header::decode(text, Revision::V4, &Limits::default()), Ok(header), "{text}");
         }
     }
 
@@ -218,12 +211,12 @@ mod tests {
             (&format!("0/admin{long},"), "/admin", &long[1..], ""),
         ];
         for (text, namespace, query, payload) in rows {
-            let header = Header::decode(&text.into(), Revision::V3, &Limits::default()).expect(text);
-            assert_eq!((&*header.namespace, &*header.payload), (namespace, payload), "{text}");
-            assert_eq!(header.query, Some(query.into()), "{text}");
+            let header = Header::decode(text, Revision::V3, &Limits::default()).expect(text);
+            assert_eq!((header.namespace, header.payload), (namespace, payload), "{text}");
+            assert_eq!(header.query, Some(query), "{text}");
         }
         let long = format!("0/{}?a=1,", "x".repeat(255));
-        assert_eq!(Header::decode(&long.into(), Revision::V3, &Limits::default()), Err(DecodeError::Namespace));
+        assert_eq!(Header::decode(&long, Revision::V3, &Limits::default()), Err(DecodeError::Namespace));
     }
 
     #[test]
@@ -250,7 +243,7 @@ mod tests {
             (&long, DecodeError::Namespace),
         ];
         for (text, error) in rows {
-            assert_eq!(Header::decode(&text.into(), Revision::V4, &Limits::default()), Err(error), "{text}");
+            assert_eq!(Header::decode(text, Revision::V4, &Limits::default()), Err(error), "{text}");
         }
     }
 }

@@ -131,10 +131,9 @@ impl Parser {
         match self {
             Self::Default => {
                 let OutgoingPacket { kind, namespace, ack, payload, attachments } = *packet;
-                let text =
-                    packet::with_parts((kind, attachments.len()), namespace, ack, [payload, "", "", ""], |parts| {
-                        ByteString::from(parts.concat())
-                    });
+                let text = packet::with_parts((kind, attachments.len()), namespace, ack, payload, |parts| {
+                    ByteString::from(parts.concat())
+                });
                 let rest = attachments.iter().cloned().map(Message::Binary).collect();
                 Messages { first: Message::Text(text), rest }
             }
@@ -167,8 +166,7 @@ impl Parser {
         if RESERVED_EVENTS.contains(&name) {
             return Err(EmitError::ReservedEvent);
         }
-        let name = serde_json::to_string(name)?;
-        self.list(namespace, Some(&name), args, ack)
+        self.list(namespace, Some(name), args, ack)
     }
 
     /// `3`: the answer to an event.
@@ -176,7 +174,7 @@ impl Parser {
         self.list(namespace, None, args, Some(id))
     }
 
-    /// An event with its name as JSON, or an ack without.
+    /// An event with its name, or an ack without.
     fn list<T: Serialize + ?Sized>(
         &self,
         namespace: &str,
@@ -187,16 +185,15 @@ impl Parser {
         let kind = if name.is_some() { PacketType::Event } else { PacketType::Ack };
         let is_recoverable = kind == PacketType::Event && ack.is_none();
         if let Self::Default = self {
-            let (items, rest) = args::write(args, Frame::binary)?;
-            let first = packet::with_parts((kind, rest.len()), namespace, ack, payload(name, &items), Frame::text);
+            let (list, rest) = args::write(name, args, Frame::binary)?;
+            let first = packet::with_parts((kind, rest.len()), namespace, ack, &list, Frame::text);
             let (first, offset) = match is_recoverable {
                 true => (first.droppable(), Offset::Spliced),
                 false => (first, Offset::None),
             };
             return Ok(Encoded { first, rest, offset });
         }
-        let (items, attachments) = args::write(args, Bytes::copy_from_slice)?;
-        let payload = payload(name, &items).concat();
+        let (payload, attachments) = args::write(name, args, Bytes::copy_from_slice)?;
         let packet = OutgoingPacket { kind, namespace, ack, payload: &payload, attachments: &attachments };
         if let Self::Custom(parser) = self
             && !parser.supports(&packet)
@@ -252,14 +249,6 @@ impl Parser {
     fn frames(&self, packet: &OutgoingPacket<'_>) -> (Frame, Vec<Frame>) {
         let Messages { first, rest } = self.encode(packet);
         (Frame::from(&first), rest.iter().map(Frame::from).collect())
-    }
-}
-
-/// The parts of a list: a name, if there is one, and arguments, each of them behind a comma.
-fn payload<'a>(name: Option<&'a str>, items: &'a str) -> [&'a str; 4] {
-    match name {
-        Some(name) => ["[", name, items, "]"],
-        None => ["[", items.strip_prefix(',').unwrap_or_default(), "", "]"],
     }
 }
 
