@@ -92,9 +92,13 @@ impl Wanted {
     /// Headers `added` go before those of the same name.
     pub(crate) fn polled(self, polled: Polled, threshold: Option<usize>, added: HeaderMap) -> Answer {
         let (body, content_type): (Bytes, _) = match (polled.body, &self.jsonp) {
-            (Message::Binary(body), _) => (body, "application/octet-stream"),
-            (Message::Text(body), Some(index)) => (jsonp::wrap(&body, index).into(), "text/javascript; charset=UTF-8"),
-            (Message::Text(body), None) => (body.into_bytes(), "text/plain; charset=UTF-8"),
+            (Message::Binary(body), _) => (body, const { HeaderValue::from_static("application/octet-stream") }),
+            (Message::Text(body), Some(index)) => {
+                (jsonp::wrap(&body, index).into(), const { HeaderValue::from_static("text/javascript; charset=UTF-8") })
+            }
+            (Message::Text(body), None) => {
+                (body.into_bytes(), const { HeaderValue::from_static("text/plain; charset=UTF-8") })
+            }
         };
         let is_large = threshold.is_some_and(|threshold| body.len() >= threshold);
         let coding = self.coding.filter(|_| polled.compress && is_large);
@@ -115,14 +119,14 @@ impl Wanted {
 
     /// The answer to a POST.
     pub(crate) fn posted(&self) -> Answer {
-        self.uncached(Bytes::from_static(b"ok"), "text/html")
+        self.uncached(Bytes::from_static(b"ok"), const { HeaderValue::from_static("text/html") })
     }
 
-    fn uncached(&self, body: Bytes, content_type: &'static str) -> Answer {
+    fn uncached(&self, body: Bytes, content_type: HeaderValue) -> Answer {
         let mut answer = Response::new(Full::new(body));
         let headers = answer.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(header::CONTENT_TYPE, content_type);
+        headers.insert(header::CACHE_CONTROL, const { HeaderValue::from_static("no-store") });
         if self.filters {
             // As in the reference: its filter takes JSON in answers for an attack.
             headers.insert(header::X_XSS_PROTECTION, HeaderValue::from_static("0"));

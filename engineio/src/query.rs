@@ -64,30 +64,34 @@ impl<'a> Query<'a> {
     }
 }
 
-/// The parameters. Nearly all have nothing to decode: to see that costs a tenth of decoding them.
+/// The parameters. Nearly all have nothing to decode, and to see that costs a tenth of decoding them.
 fn pairs(query: &str) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
     let mut rest = Some(query);
     iter::from_fn(move || {
-        let (pair, behind) = cut(rest?, b'&');
-        rest = behind;
-        Some(pair)
+        let text = rest?;
+        let (mut end, mut equals, mut is_encoded) = (text.len(), None, false);
+        for (at, byte) in text.bytes().enumerate() {
+            match byte {
+                b'&' => {
+                    end = at;
+                    break;
+                }
+                b'=' if equals.is_none() => equals = Some(at),
+                b'%' | b'+' => is_encoded = true,
+                _ => {}
+            }
+        }
+        rest = text.get(end + 1..);
+        Some((&text[..end], equals, is_encoded))
     })
-    .filter(|pair| !pair.is_empty())
-    .filter_map(|pair| {
-        if pair.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
+    .filter(|(pair, ..)| !pair.is_empty())
+    .filter_map(|(pair, equals, is_encoded)| {
+        if is_encoded {
             return form_urlencoded::parse(pair.as_bytes()).next();
         }
-        let (key, value) = cut(pair, b'=');
-        Some((key.into(), value.unwrap_or_default().into()))
+        let (key, value) = equals.map_or((pair, ""), |at| (&pair[..at], &pair[at + 1..]));
+        Some((key.into(), value.into()))
     })
-}
-
-/// What is before the first of this ASCII letter, and what is behind it.
-fn cut(text: &str, letter: u8) -> (&str, Option<&str>) {
-    match text.bytes().position(|byte| byte == letter) {
-        Some(at) => (&text[..at], Some(&text[at + 1..])),
-        None => (text, None),
-    }
 }
 
 #[cfg(test)]

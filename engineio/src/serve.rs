@@ -167,6 +167,7 @@ impl Serve {
             tokio::spawn(async move {
                 // Broken connections are the client's business; their sessions learn of it by themselves.
                 tokio::select! {
+                    biased;
                     _broken = &mut connection => return,
                     _ = closing.changed() => connection.as_mut().graceful_shutdown(),
                 }
