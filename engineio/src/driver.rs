@@ -131,7 +131,6 @@ impl Driver {
         mut timer: Pin<&mut Sleep>,
         on_event: &mut impl FnMut(Event),
     ) -> Poll<CloseReason> {
-        self.registration.socket.lock().driver_awake();
         let mut asked = Asked::default();
         self.write(cx);
         loop {
@@ -294,6 +293,7 @@ impl Driver {
         let elapsed = !asked.timer && timer.as_mut().poll(cx).is_ready();
         asked.timer = !elapsed;
         let mut inner = self.registration.socket.lock();
+        inner.driver_awake();
         let held = self.registration.socket.is_held();
         let late = match &mut self.io {
             Io::Open(io) => io.deadline(held),
