@@ -311,21 +311,21 @@ fn is_within(json: &str, limits: &Limits) -> bool {
 /// Arguments as whoever receives them gets them.
 pub(crate) fn received<T: Serialize + ?Sized>(args: &T) -> Result<Args, EmitError> {
     let (list, attachments) = write(None, args, Bytes::copy_from_slice)?;
-    Ok(of_list(list, attachments))
+    Ok(of_list(list, attachments)?)
 }
 
 /// The arguments in the list of an event of ours, behind its name.
 pub(crate) fn of_event(list: &str, attachments: Vec<Bytes>) -> Args {
-    of_list(list.into(), attachments).skip(1)
+    of_list(list.into(), attachments).expect("an event of ours is a JSON array").skip(1)
 }
 
-/// What is in a list of ours, which may be as long as it wants.
-fn of_list(list: String, attachments: Vec<Bytes>) -> Args {
+/// What is in a list of ours, which may be as long as it wants. An error is the application's: what it has written
+/// says by itself how, and that may be no JSON.
+fn of_list(list: String, attachments: Vec<Bytes>) -> Result<Args, serde_json::Error> {
     let text = ByteString::from(list);
     let splitter = Splitter { text: &text, max: usize::MAX };
-    let items = splitter.deserialize(&mut serde_json::Deserializer::from_str(&text));
-    let items = items.expect("what we write is a JSON array");
-    Args::of(text, items, attachments)
+    let items = splitter.deserialize(&mut serde_json::Deserializer::from_str(&text))?;
+    Ok(Args::of(text, items, attachments))
 }
 
 /// As much as most lists are long, so that memory for one is asked for once.
@@ -368,20 +368,22 @@ pub(crate) fn write<T: Serialize + ?Sized, A>(
         return Err(EmitError::TooManyAttachments);
     }
     let json = String::from_utf8(json).expect("serde_json writes UTF-8");
-    if !attachments.is_empty() && !are_all_ours(&json, attachments.len()) {
+    if !attachments.is_empty() && !are_all_ours(&json, start, attachments.len()) {
         return Err(EmitError::Placeholder);
     }
     Ok((json, attachments))
 }
 
-/// Whether no data look like a placeholder: beside binary, clients would take them for one.
-fn are_all_ours(json: &str, attachments: usize) -> bool {
+/// Whether no data look like a placeholder: beside binary, clients would take them for one. The arguments begin at
+/// `start` of their list.
+fn are_all_ours(list: &str, start: usize, attachments: usize) -> bool {
     // As it is written, unless JSON that came with an escape in the key is handed on.
-    if json.matches(PLACEHOLDER).count() == attachments && !json.contains("\\u") {
+    let args = &list[start..];
+    if args.matches(PLACEHOLDER).count() == attachments && !args.contains("\\u") {
         return true;
     }
     let binary = vec![Bytes::new(); attachments];
-    let value = WithAttachments(&binary).deserialize(&mut serde_json::Deserializer::from_str(json));
+    let value = WithAttachments(&binary).deserialize(&mut serde_json::Deserializer::from_str(list));
     value.is_ok_and(|value| value.binaries() == attachments)
 }
 
@@ -398,6 +400,8 @@ impl<A> Formatter for Placeholders<'_, A> {
 
 #[cfg(test)]
 mod tests {
+    use serde::Deserialize;
+
     use super::*;
 
     fn written<T: Serialize + ?Sized>(args: &T) -> Result<(String, Vec<Bytes>), EmitError> {
@@ -493,6 +497,22 @@ mod tests {
         for json in [r#""what is a \"_placeholder\"?""#, r#"{"_placeholder":false,"num":0}"#, r#""\u00e9""#] {
             assert_eq!(written(&(data(json), &binary)).expect("written").1.len(), 1, "{json}");
         }
+        // The name says nothing of the arguments, of which these are too deep to be looked into.
+        let deep = data(&format!("{}{}", "[".repeat(127), "]".repeat(127)));
+        for name in ["a", "my_placeholder", "\u{1}", r"\u0041"] {
+            assert_eq!(
+                write(Some(name), &(&deep, &binary), Bytes::copy_from_slice).expect("written").1.len(),
+                1,
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_an_application_writes_that_is_no_json_is_an_error() {
+        let raw = [("$serde_json::private::RawValue", "no JSON")].into_iter();
+        let raw = Box::<RawValue>::deserialize(de::value::MapDeserializer::<_, serde_json::Error>::new(raw));
+        assert!(matches!(received(&raw.expect("not looked at")), Err(EmitError::Encode(_))));
     }
 
     #[test]

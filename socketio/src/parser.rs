@@ -204,7 +204,7 @@ impl Parser {
         if !is_recoverable {
             return Ok(Encoded { first, rest, offset: Offset::None });
         }
-        let event = Event { parser: self.clone(), namespace: namespace.into(), payload, attachments };
+        let event = Event { parser: self.clone(), namespace: namespace.into(), payload: payload.into(), attachments };
         Ok(Encoded { first: first.droppable(), rest, offset: Offset::Rewritten(Arc::new(event)) })
     }
 
@@ -287,8 +287,16 @@ enum Offset {
 struct Event {
     parser: Parser,
     namespace: Box<str>,
-    payload: String,
+    payload: Box<str>,
     attachments: Vec<Bytes>,
+}
+
+impl Event {
+    /// Bytes that it takes to keep it.
+    fn size(&self) -> usize {
+        let attachments = self.attachments.iter().map(|attachment| size_of::<Bytes>() + attachment.len());
+        size_of::<Self>() + self.namespace.len() + self.payload.len() + attachments.sum::<usize>()
+    }
 }
 
 impl Encoded {
@@ -369,7 +377,8 @@ impl Encoded {
 
     /// Bytes that it takes to keep it.
     pub(crate) fn size(&self) -> usize {
-        std::iter::once(&self.first).chain(&self.rest).map(Frame::footprint).sum()
+        let event = if let Offset::Rewritten(event) = &self.offset { event.size() } else { 0 };
+        event + std::iter::once(&self.first).chain(&self.rest).map(Frame::footprint).sum::<usize>()
     }
 
     /// The same, never compressed on its way.
@@ -469,5 +478,15 @@ mod tests {
         );
         assert_eq!(text(DEFAULT.ack("/", 1, &binary).expect("ack")), (frame(&format!("61-1[{placeholder}]")), 1));
         assert!(matches!(DEFAULT.event("/", "disconnect", &(), None), Err(EmitError::ReservedEvent)));
+    }
+
+    /// What rooms keep is bounded by what it takes: of an event that may be written again twice its length.
+    #[cfg(feature = "msgpack")]
+    #[test]
+    fn what_it_takes_to_write_an_event_again_counts() {
+        let (text, binary) = ("x".repeat(10_000), Bytes::from(vec![0; 10_000]));
+        let size = |parser: Parser| parser.event("/", "a", &(&text, &binary), None).expect("event").size();
+        assert!((20_000..21_000).contains(&size(DEFAULT)));
+        assert!((40_000..42_000).contains(&size(Parser::Msgpack)));
     }
 }
