@@ -5,7 +5,7 @@ import { Server, report, until } from './server.mjs'
 
 const cycles = Number(process.env.CYCLES ?? 20)
 const each = 50
-const server = await Server.start(['engine.ping_interval=2', 'engine.ping_timeout=1'])
+const server = await Server.start(['engine.ping_interval=2', 'engine.ping_timeout=2'])
 const before = server.descriptors()
 let most = 0
 for (let cycle = 0; cycle < cycles; cycle++) {
