@@ -33,8 +33,9 @@ const SOCKETIO: &str = "\
         limits + event_rate, shape, value, data, pattern, \
         glob, room_rules + glob id, room_history + glob room_rules, rooms + id, \
         presence + id room_rules rooms
-    codecs: args, packet, decoder + args packet, msgpack_reader + decoder, msgpack_writer, \
-        msgpack_json + msgpack_reader, msgpack + args decoder msgpack_reader msgpack_writer packet, parser + args decoder msgpack packet
+    codecs: list, args + list, packet, decoder + args packet, msgpack_reader + decoder, msgpack_writer, \
+        msgpack_json + msgpack_reader, msgpack + args decoder msgpack_reader msgpack_writer packet, \
+        parser + args decoder list msgpack packet
     state: acks, changes, children, tasks, history, ledger + history, load, marks, stats, target, corks, \
         histories + target, throttle + target, peer + acks load marks, running + peer, \
         recovery + history ledger peer stats, hub + changes corks histories peer recovery stats target throttle, \

@@ -1,8 +1,8 @@
-//! What it is: the arguments of an event or an ack, both ways: JSON with binary beside it.
-//! What it is not: packets; those add a header (`packet`).
-//! Who calls it: `decoder` reads them, extractors and `emit_with_ack` take typed values out, `packet` writes them.
+//! What it is: the arguments of an event or an ack, as they came: JSON with binary beside it.
+//! What it is not: packets; those have a header (`packet`). It writes nothing; that is `list`.
+//! Who calls it: `decoder` and `msgpack` split lists, extractors and `emit_with_ack` take typed values out.
 
-use std::{fmt, io, ops::Range, sync::Arc};
+use std::{fmt, ops::Range, sync::Arc};
 
 use bytes::Bytes;
 use engineio::ByteString;
@@ -11,31 +11,29 @@ use serde::{
     de::{self, DeserializeOwned, DeserializeSeed, IntoDeserializer, SeqAccess, Visitor, value::SeqDeserializer},
     ser::{Error, SerializeTuple},
 };
-use serde_json::{ser::Formatter, value::RawValue};
+use serde_json::value::RawValue;
 use smallvec::SmallVec;
 
 use crate::{
     error::{DecodeError, EmitError},
     limits::Limits,
+    list,
     shape::{self, Shape},
-    value::{PLACEHOLDER, Value, WithAttachments},
+    value::{Value, WithAttachments},
 };
-
-/// Most binary values in an event of ours: clients since 4.2.6 of their parser drop the connection above it.
-const MAX_ATTACHMENTS: usize = 10;
 
 /// The arguments of an event or an ack, as they came. They can be read as types, or sent on as they are.
 /// Clones share them.
 #[derive(Clone, Default)]
 pub struct Args {
-    list: Arc<List>,
+    shared: Arc<Shared>,
     /// How many items at its beginning are none of them, as the name of an event is.
     skipped: usize,
 }
 
-/// The items of a list.
+/// The items of a list, as they came.
 #[derive(Clone, Default)]
-struct List {
+struct Shared {
     /// Has the JSON of each item somewhere in it: it is the packet, or was made for them.
     text: ByteString,
     items: Items,
@@ -48,7 +46,7 @@ type Items = SmallVec<[Range<usize>; 4]>;
 
 impl Args {
     fn of(text: ByteString, items: Items, attachments: Vec<Bytes>) -> Self {
-        Self { list: Arc::new(List { text, items, attachments }), skipped: 0 }
+        Self { shared: Arc::new(Shared { text, items, attachments }), skipped: 0 }
     }
 
     /// Splits a JSON array, which is somewhere in this text, into its items.
@@ -68,8 +66,8 @@ impl Args {
         if attachments.is_empty() {
             return Ok(self);
         }
-        let list = Arc::new(List { attachments, ..Arc::unwrap_or_clone(self.list) });
-        let args = Self { list, ..self };
+        let shared = Arc::new(Shared { attachments, ..Arc::unwrap_or_clone(self.shared) });
+        let args = Self { shared, ..self };
         (0..args.len()).try_for_each(|at| args.value(at).map(drop)).map_err(|_| DecodeError::Placeholder)?;
         Ok(args)
     }
@@ -107,7 +105,7 @@ impl Args {
             items.push(text.len()..text.len() + item.len());
             text.push_str(item);
         }
-        Self::of(text.into(), items, self.list.attachments.clone())
+        Self::of(text.into(), items, self.shared.attachments.clone())
     }
 
     /// Bytes of all arguments, attachments included.
@@ -117,19 +115,19 @@ impl Args {
 
     /// Takes the first item away: the name of an event, which is read from the text and its place in it.
     pub(crate) fn take_first<R>(&mut self, read: impl FnOnce(&ByteString, &str) -> R) -> Option<R> {
-        let first = read(&self.list.text, self.iter().next()?);
+        let first = read(&self.shared.text, self.iter().next()?);
         self.skipped += 1;
         Some(first)
     }
 
     /// The JSON of each argument.
     fn iter(&self) -> impl ExactSizeIterator<Item = &str> {
-        self.list.items[self.skipped..].iter().map(|item| &self.list.text[item.clone()])
+        self.shared.items[self.skipped..].iter().map(|item| &self.shared.text[item.clone()])
     }
 
     /// Number of arguments.
     pub fn len(&self) -> usize {
-        self.list.items.len() - self.skipped
+        self.shared.items.len() - self.skipped
     }
 
     /// Whether there is no argument.
@@ -179,7 +177,7 @@ impl Args {
 
     /// What the placeholders stand for.
     pub fn attachments(&self) -> &[Bytes] {
-        &self.list.attachments
+        &self.shared.attachments
     }
 
     /// All but the first `count` arguments.
@@ -310,7 +308,7 @@ fn is_within(json: &str, limits: &Limits) -> bool {
 
 /// Arguments as whoever receives them gets them.
 pub(crate) fn received<T: Serialize + ?Sized>(args: &T) -> Result<Args, EmitError> {
-    let (list, attachments) = write(None, args, Bytes::copy_from_slice)?;
+    let (list, attachments) = list::write(None, args, Bytes::copy_from_slice)?;
     Ok(of_list(list, attachments)?)
 }
 
@@ -328,76 +326,6 @@ fn of_list(list: String, attachments: Vec<Bytes>) -> Result<Args, serde_json::Er
     Ok(Args::of(text, items, attachments))
 }
 
-/// As much as most lists are long, so that memory for one is asked for once.
-const USUAL_LIST: usize = 128;
-
-/// Writes the list of an event with a name, or of an ack without: `["name",1,{"a":2}]`, `[1,{"a":2}]`. Binary (what
-/// serde calls bytes) is kept beside it, and placeholders stand for it.
-pub(crate) fn write<T: Serialize + ?Sized, A>(
-    name: Option<&str>,
-    args: &T,
-    keep: fn(&[u8]) -> A,
-) -> Result<(String, Vec<A>), EmitError> {
-    let (mut json, mut attachments) = (Vec::with_capacity(USUAL_LIST), Vec::new());
-    if let Some(name) = name {
-        json.push(b'[');
-        serde_json::to_writer(&mut json, name)?;
-    }
-    let start = json.len();
-    let opening = if start > 0 { b',' } else { b'[' };
-    let mut write = |json: &mut Vec<u8>| {
-        args.serialize(&mut serde_json::Serializer::with_formatter(json, Placeholders(&mut attachments, keep)))
-    };
-    match shape::of_value(args) {
-        Shape::None | Shape::Several(0) => {
-            json.extend(name.is_none().then_some(opening));
-            json.push(b']');
-        }
-        Shape::One => {
-            json.push(opening);
-            write(&mut json)?;
-            json.push(b']');
-        }
-        Shape::Several(_) => {
-            write(&mut json)?;
-            // `[1,2]` is the list, or the end of it.
-            json[start] = opening;
-        }
-    }
-    if attachments.len() > MAX_ATTACHMENTS {
-        return Err(EmitError::TooManyAttachments);
-    }
-    let json = String::from_utf8(json).expect("serde_json writes UTF-8");
-    if !attachments.is_empty() && !are_all_ours(&json, start, attachments.len()) {
-        return Err(EmitError::Placeholder);
-    }
-    Ok((json, attachments))
-}
-
-/// Whether no data look like a placeholder: beside binary, clients would take them for one. The arguments begin at
-/// `start` of their list.
-fn are_all_ours(list: &str, start: usize, attachments: usize) -> bool {
-    // As it is written, unless JSON that came with an escape in the key is handed on.
-    let args = &list[start..];
-    if args.matches(PLACEHOLDER).count() == attachments && !args.contains("\\u") {
-        return true;
-    }
-    let binary = vec![Bytes::new(); attachments];
-    let value = WithAttachments(&binary).deserialize(&mut serde_json::Deserializer::from_str(list));
-    value.is_ok_and(|value| value.binaries() == attachments)
-}
-
-/// Writes compact JSON with a placeholder for each binary value (socket.io-protocol v5, "Binary").
-struct Placeholders<'a, A>(&'a mut Vec<A>, fn(&[u8]) -> A);
-
-impl<A> Formatter for Placeholders<'_, A> {
-    fn write_byte_array<W: io::Write + ?Sized>(&mut self, writer: &mut W, value: &[u8]) -> io::Result<()> {
-        write!(writer, r#"{{"_placeholder":true,"num":{}}}"#, self.0.len())?;
-        self.0.push((self.1)(value));
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde::Deserialize;
@@ -405,7 +333,7 @@ mod tests {
     use super::*;
 
     fn written<T: Serialize + ?Sized>(args: &T) -> Result<(String, Vec<Bytes>), EmitError> {
-        write(None, args, Bytes::copy_from_slice)
+        list::write(None, args, Bytes::copy_from_slice)
     }
 
     fn parse(json: &str) -> Result<Args, DecodeError> {
@@ -462,50 +390,6 @@ mod tests {
         let (json, attachments) = written(&args).expect("written");
         assert_eq!(json, r#"[{"_placeholder":true,"num":0},[{"_placeholder":true,"num":1}]]"#);
         assert_eq!(attachments, ["1", "0"]);
-    }
-
-    #[test]
-    fn arguments_are_written_by_shape() {
-        fn both<T: Serialize + ?Sized>(args: &T) -> [String; 2] {
-            [None, Some("\"")].map(|name| write(name, args, Bytes::copy_from_slice).expect("written").0)
-        }
-        assert_eq!(both(&()), ["[]", r#"["\""]"#]);
-        assert_eq!(both(&Args::default()), ["[]", r#"["\""]"#]);
-        assert_eq!(both("a"), [r#"["a"]"#, r#"["\"","a"]"#]);
-        assert_eq!(both(&("a", 1, [2])), [r#"["a",1,[2]]"#, r#"["\"","a",1,[2]]"#]);
-        assert_eq!(both(&vec![1, 2]), ["[[1,2]]", r#"["\"",[1,2]]"#]);
-        assert_eq!(both(&(vec![1],)), ["[[1]]", r#"["\"",[1]]"#]);
-        assert_eq!(both(&serde_json::Value::Null), ["[null]", r#"["\"",null]"#]);
-        let binary = vec![Bytes::new(); MAX_ATTACHMENTS + 1];
-        assert!(matches!(written(&binary), Err(EmitError::TooManyAttachments)));
-        assert_eq!(written(&binary[1..]).expect("written").1.len(), 10);
-    }
-
-    #[test]
-    fn data_beside_binary_must_not_look_like_it() {
-        let binary = Bytes::from_static(b"x");
-        let data = |json| serde_json::from_str::<Box<RawValue>>(json).expect("JSON");
-        for json in [
-            r#"{"_placeholder":true,"num":0}"#,
-            r#"[{"num":0, "_placeholder" : true}]"#,
-            r#"{"\u005fplaceholder":true,"num":0}"#,
-            r#"{"_placeholder":true}"#,
-        ] {
-            assert!(matches!(written(&(data(json), &binary)), Err(EmitError::Placeholder)), "{json}");
-            assert!(written(&data(json)).is_ok(), "without binary it is data");
-        }
-        for json in [r#""what is a \"_placeholder\"?""#, r#"{"_placeholder":false,"num":0}"#, r#""\u00e9""#] {
-            assert_eq!(written(&(data(json), &binary)).expect("written").1.len(), 1, "{json}");
-        }
-        // The name says nothing of the arguments, of which these are too deep to be looked into.
-        let deep = data(&format!("{}{}", "[".repeat(127), "]".repeat(127)));
-        for name in ["a", "my_placeholder", "\u{1}", r"\u0041"] {
-            assert_eq!(
-                write(Some(name), &(&deep, &binary), Bytes::copy_from_slice).expect("written").1.len(),
-                1,
-                "{name}"
-            );
-        }
     }
 
     #[test]

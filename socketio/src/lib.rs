@@ -172,6 +172,7 @@ mod identity;
 mod lanes;
 mod ledger;
 mod limits;
+mod list;
 mod load;
 #[cfg(feature = "testing")]
 mod loopback;

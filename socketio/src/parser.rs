@@ -17,6 +17,7 @@ use crate::{
     error::{ConnectError, DecodeError, EmitError},
     id::SocketId,
     limits::Limits,
+    list,
     packet::{self, MAX_SAFE_INTEGER, OutgoingPacket, PacketType, RESERVED_EVENTS, check_event_name},
     pid::Pid,
 };
@@ -185,7 +186,7 @@ impl Parser {
         let kind = if name.is_some() { PacketType::Event } else { PacketType::Ack };
         let is_recoverable = kind == PacketType::Event && ack.is_none();
         if let Self::Default = self {
-            let (list, rest) = args::write(name, args, Frame::binary)?;
+            let (list, rest) = list::write(name, args, Frame::binary)?;
             let first = packet::with_parts((kind, rest.len()), namespace, ack, &list, Frame::text);
             let (first, offset) = match is_recoverable {
                 true => (first.droppable(), Offset::Spliced),
@@ -193,7 +194,7 @@ impl Parser {
             };
             return Ok(Encoded { first, rest, offset });
         }
-        let (payload, attachments) = args::write(name, args, Bytes::copy_from_slice)?;
+        let (payload, attachments) = list::write(name, args, Bytes::copy_from_slice)?;
         let packet = OutgoingPacket { kind, namespace, ack, payload: &payload, attachments: &attachments };
         if let Self::Custom(parser) = self
             && !parser.supports(&packet)
