@@ -4,20 +4,23 @@ use std::{
     fs,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use tests::{
     application::Application,
+    frames::{HANDSHAKE, TEXT, masked},
     process::{Process, command, run},
     within,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
 };
 use tokio_rustls::{
     TlsConnector,
+    client::TlsStream,
     rustls::{ClientConfig, RootCertStore, crypto::ring, pki_types::CertificateDer},
 };
 
@@ -39,8 +42,12 @@ fn renew(cert: &Path, key: &Path) -> CertificateDer<'static> {
     new.der().clone()
 }
 
-/// A handshake of a client that trusts this certificate only, and its answer.
-async fn open(server: &Process, trusted: &CertificateDer<'static>) -> std::io::Result<String> {
+/// A connection of a client that trusts this certificate only.
+async fn connect(
+    server: &Process,
+    trusted: &CertificateDer<'static>,
+    socket: TcpSocket,
+) -> std::io::Result<TlsStream<TcpStream>> {
     let mut roots = RootCertStore::empty();
     roots.add(trusted.clone()).expect("a certificate");
     let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -48,9 +55,14 @@ async fn open(server: &Process, trusted: &CertificateDer<'static>) -> std::io::R
         .expect("ring has them")
         .with_root_certificates(roots)
         .with_no_client_auth();
-    let stream = TcpStream::connect(server.address).await?;
+    let stream = socket.connect(server.address).await?;
     let name = "localhost".try_into().expect("a name");
-    let mut stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await?;
+    TlsConnector::from(Arc::new(config)).connect(name, stream).await
+}
+
+/// A handshake of such a client, and its answer.
+async fn open(server: &Process, trusted: &CertificateDer<'static>) -> std::io::Result<String> {
+    let mut stream = connect(server, trusted, TcpSocket::new_v4()?).await?;
     let request = "GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
     stream.write_all(request.as_bytes()).await?;
     let mut answer = String::new();
@@ -79,6 +91,84 @@ async fn the_application_behind_is_told_of_tls() {
         asked.send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
     });
     assert!(answer.expect("trusted").ends_with("\r\n\r\nok"));
+}
+
+/// The next frame of a WebSocket, which is a text message.
+async fn text(stream: &mut TlsStream<TcpStream>) -> String {
+    let mut header = [0; 2];
+    stream.read_exact(&mut header).await.expect("a frame");
+    assert_eq!(header[0], TEXT);
+    let length = match header[1] {
+        126 => usize::from(stream.read_u16().await.expect("a length")),
+        127 => stream.read_u64().await.expect("a length") as usize,
+        short => usize::from(short),
+    };
+    let mut payload = vec![0; length];
+    stream.read_exact(&mut payload).await.expect("a payload");
+    String::from_utf8(payload).expect("UTF-8")
+}
+
+/// Bytes of the server's that the system keeps for this client.
+fn kept(server: &Process, stream: &TlsStream<TcpStream>) -> usize {
+    let client = stream.get_ref().0.local_addr().expect("connected").port();
+    let ends = [format!(":{:04X}", server.address.port()), format!(":{client:04X}")];
+    let table = fs::read_to_string("/proc/net/tcp").expect("Linux");
+    let row = table.lines().map(|row| row.split_whitespace().collect::<Vec<_>>());
+    let row = row.into_iter().find(|row| row[1].ends_with(&ends[0]) && row[2].ends_with(&ends[1])).expect("open");
+    let (kept, _received) = row[4].split_once(':').expect("two numbers");
+    usize::from_str_radix(kept, 16).expect("a number")
+}
+
+/// Behind TLS there are two places where what was written may wait: that of the system, and that of TLS, which is to
+/// be emptied when the system takes something again, though nothing else is written.
+#[tokio::test]
+async fn what_tls_keeps_for_a_client_that_did_not_read_reaches_it() {
+    const MESSAGE: usize = 16 << 10;
+    let folder = temporary("tls_slow");
+    let (cert, key) = (folder.join("cert.pem"), folder.join("key.pem"));
+    let trusted = renew(&cert, &key);
+    let options = [
+        format!("server.tls_cert={}", cert.display()),
+        format!("server.tls_key={}", key.display()),
+        format!("limits.send_queue_bytes={}", 64 << 20),
+        "engine.ping_interval=300".to_owned(),
+    ];
+    let server = Process::with_options(BINARY, &options.each_ref().map(String::as_str)).await;
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.set_recv_buffer_size(64 << 10).expect("a small buffer");
+    let mut stream = within(connect(&server, &trusted, socket)).await.expect("trusted");
+    let request = format!("GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nhost: localhost\r\n{HANDSHAKE}\r\n");
+    stream.write_all(request.as_bytes()).await.expect("written");
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(within(stream.read_u8()).await.expect("an answer"));
+    }
+    assert!(head.starts_with(b"HTTP/1.1 101 "), "{}", String::from_utf8_lossy(&head));
+    assert!(within(text(&mut stream)).await.starts_with("0{"));
+    stream.write_all(&masked(TEXT, b"40")).await.expect("written");
+    assert!(within(text(&mut stream)).await.starts_with("40{"));
+
+    // Until one is not taken by the system as a whole.
+    let data = "x".repeat(MESSAGE);
+    let mut messages = 0;
+    loop {
+        let before = kept(&server, &stream);
+        let answer = server.emit("", &format!(r#"{{"event":"m","args":[{messages},"{data}"]}}"#)).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        messages += 1;
+        let taken = async {
+            while kept(&server, &stream) < before + MESSAGE {
+                tokio::task::yield_now().await;
+            }
+        };
+        // The first few go to the client's own buffer.
+        if tokio::time::timeout(Duration::from_millis(300), taken).await.is_err() && before > 4 * MESSAGE {
+            break;
+        }
+    }
+    for number in 0..messages {
+        assert!(within(text(&mut stream)).await == format!(r#"42["m",{number},"{data}"]"#), "message {number}");
+    }
 }
 
 #[tokio::test]
