@@ -500,7 +500,7 @@ async fn rc_04_nothing_is_lost_or_out_of_order_however_often_a_client_is_cut() {
     let (sid, claim) = (client.sid.clone(), client.claim_without_offset());
     let done = Arc::<AtomicUsize>::default();
     let thread = emit_numbers(&io, EVENTS, done.clone());
-    let (mut seen, mut repeats, mut cuts) = (0, 0, 0);
+    let (mut seen, mut repeats, mut cuts) = (0, 0, 0_usize);
     // An event is the next one, or was there before.
     let mut see = |event: &str| {
         let number = event.strip_prefix("42[\"event\",").and_then(|event| event.strip_suffix(']'));
@@ -511,7 +511,7 @@ async fn rc_04_nothing_is_lost_or_out_of_order_however_often_a_client_is_cut() {
         seen == EVENTS
     };
     'all: loop {
-        for _ in 0..cuts * 7 % 300 {
+        for _ in 0..cuts.saturating_sub(1) * 7 % 300 {
             match &*client.websocket.text().await {
                 "2" => client.websocket.send("3").await,
                 event if see(event) => break 'all,
