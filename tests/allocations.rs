@@ -144,19 +144,22 @@ fn allocations_of_a_broadcast_and_of_a_delivery() {
     assert_eq!((per(OPERATIONS, few), per(20 * OPERATIONS, many.saturating_sub(few))), (10, 0));
 }
 
+/// The least of some tries: how much of a request comes at once depends on threads, and may cost some more.
 #[test]
 fn allocations_of_a_polling_cycle() {
-    let cycle = of_one(async |server, operations| {
-        let echo = r#"42["echo","some text"]"#;
-        let mut polling = Polling::open(server.endpoint).await;
-        assert_eq!(polling.post("40").await.body, "ok");
-        assert!(polling.get().await.body.starts_with("40"));
-        for _ in 0..operations {
-            polling.send_get().await;
-            server.waiting(1).await;
-            assert_eq!(polling.post(echo).await.body, "ok");
-            assert_eq!(polling.gets.answer().await.body, echo);
-        }
-    });
-    assert_eq!(cycle, 32);
+    let echo = r#"42["echo","some text"]"#;
+    let cycle = || {
+        of_one(async |server, operations| {
+            let mut polling = Polling::open(server.endpoint).await;
+            assert_eq!(polling.post("40").await.body, "ok");
+            assert!(polling.get().await.body.starts_with("40"));
+            for _ in 0..operations {
+                polling.send_get().await;
+                server.waiting(1).await;
+                assert_eq!(polling.post(echo).await.body, "ok");
+                assert_eq!(polling.gets.answer().await.body, echo);
+            }
+        })
+    };
+    assert_eq!((0..5).map(|_| cycle()).min(), Some(32));
 }
