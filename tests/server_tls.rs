@@ -113,8 +113,8 @@ fn kept(server: &Process, stream: &TlsStream<TcpStream>) -> usize {
     let client = stream.get_ref().0.local_addr().expect("connected").port();
     let ends = [format!(":{:04X}", server.address.port()), format!(":{client:04X}")];
     let table = fs::read_to_string("/proc/net/tcp").expect("Linux");
-    let row = table.lines().map(|row| row.split_whitespace().collect::<Vec<_>>());
-    let row = row.into_iter().find(|row| row[1].ends_with(&ends[0]) && row[2].ends_with(&ends[1])).expect("open");
+    let mut rows = table.lines().map(|row| row.split_whitespace().collect::<Vec<_>>());
+    let row = rows.find(|row| row[1].ends_with(&ends[0]) && row[2].ends_with(&ends[1])).expect("open");
     let (kept, _received) = row[4].split_once(':').expect("two numbers");
     usize::from_str_radix(kept, 16).expect("a number")
 }
