@@ -32,7 +32,7 @@ const SOCKETIO: &str = "\
     words: id, pid + id, error, trace + error id, event_rate, \
         limits + event_rate, shape, value, data, pattern, \
         glob, room_rules + glob id, room_history + glob room_rules, rooms + id, \
-        presence + id room_rules rooms
+        watch, presence + id room_rules rooms watch
     codecs: list, args + list, packet, decoder + args packet, msgpack_reader + decoder, msgpack_writer, \
         msgpack_json + msgpack_reader, msgpack + args decoder msgpack_reader msgpack_writer packet, \
         parser + args decoder list msgpack packet

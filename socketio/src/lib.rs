@@ -217,6 +217,7 @@ mod throttle;
 mod tower;
 mod trace;
 mod value;
+mod watch;
 
 #[doc = include_str!("../guide.md")]
 pub mod guide {}

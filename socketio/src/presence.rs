@@ -10,7 +10,7 @@ use std::{
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{id::SocketId, room_rules::RoomRules, rooms::Room};
+use crate::{id::SocketId, room_rules::RoomRules, rooms::Room, watch::Watch};
 
 /// Who is in a room, told to all who are in it: see [`Namespace::presence`](crate::Namespace::presence).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,8 +60,8 @@ pub(crate) struct Present {
     rooms: HashMap<Room, Attended>,
     /// When who has left is gone.
     ends: BTreeSet<(Instant, Room, String)>,
-    /// Whether somebody will call `poll`.
-    is_watched: bool,
+    /// When `poll` is called.
+    watch: Watch,
 }
 
 #[derive(Debug, Default)]
@@ -96,7 +96,7 @@ impl Present {
         is_new
     }
 
-    /// A socket has left. Says when to call `poll`, unless somebody will.
+    /// A socket has left. Says when to call `poll`, unless somebody does before.
     pub(crate) fn leave(&mut self, room: &Room, id: &SocketId, grace: Duration, now: Instant) -> Option<Instant> {
         let attended = self.rooms.get_mut(room)?;
         let user = attended.sockets.remove(id)?;
@@ -108,11 +108,10 @@ impl Present {
         let at = now.checked_add(grace)?;
         known.gone_at = Some(at);
         self.ends.insert((at, room.clone(), user));
-        let first = self.ends.first().map(|(at, ..)| *at);
-        first.filter(|_| !std::mem::replace(&mut self.is_watched, true))
+        self.watch()
     }
 
-    /// Who is gone for good by now, by room, and when to come again.
+    /// Who is gone for good by now, by room, and when to come again, unless somebody does before.
     pub(crate) fn poll(&mut self, now: Instant) -> (BTreeMap<Room, Members>, Option<Instant>) {
         let mut gone: BTreeMap<Room, Members> = BTreeMap::new();
         while let Some((at, ..)) = self.ends.first()
@@ -126,9 +125,14 @@ impl Present {
             }
             gone.entry(room).or_default().insert(user, known.present);
         }
-        let next = self.ends.first().map(|(at, ..)| *at);
-        self.is_watched = next.is_some();
-        (gone, next)
+        self.watch.pass(now);
+        (gone, self.watch())
+    }
+
+    /// When `poll` is to be called for who is gone first.
+    fn watch(&mut self) -> Option<Instant> {
+        let (at, ..) = self.ends.first()?;
+        self.watch.at(*at)
     }
 
     /// Who is in a room, or may be back in a moment.
@@ -164,5 +168,20 @@ mod tests {
         let (gone, next) = present.poll(at(35));
         assert_eq!((gone[&room]["ann"].info.clone(), next), (json!(4), None));
         assert!(present.rooms.is_empty() && present.ends.is_empty());
+    }
+
+    #[test]
+    fn a_short_grace_does_not_wait_for_a_longer_one() {
+        let (mut present, start) = (Present::default(), Instant::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let (long, short, id) = (Room::from("long"), Room::from("short"), SocketId::draw());
+        for room in [&long, &short] {
+            assert!(present.join(room, &id, "ann", &json!(null)));
+        }
+        assert_eq!(present.leave(&long, &id, Duration::from_secs(60), at(0)), Some(at(60)));
+        assert_eq!(present.leave(&short, &id, Duration::from_secs(1), at(1)), Some(at(2)));
+        let (gone, next) = present.poll(at(2));
+        assert_eq!((gone.into_keys().collect(), next), (vec![short], None), "somebody comes at 60");
+        assert_eq!(present.poll(at(60)).0.into_keys().collect::<Vec<_>>(), [long]);
     }
 }

@@ -13,6 +13,7 @@ use crate::{
     room_rules::RoomRules,
     rooms::Room,
     target::{Event, Target},
+    watch::Watch,
 };
 
 /// Most rooms and names of one namespace whose interval lasts; more events are sent as they are emitted, so that names
@@ -64,7 +65,7 @@ pub(crate) struct Waiting {
 pub(crate) enum Offered {
     /// It is to be sent now.
     Send,
-    /// It waits. `poll` is to be called at this time, unless somebody will.
+    /// It waits. `poll` is to be called at this time, unless somebody does before.
     Waits(Option<Instant>),
 }
 
@@ -75,8 +76,8 @@ pub(crate) struct Throttled {
     slots: HashMap<Key, Slot>,
     /// When each interval ends.
     ends: BTreeSet<(Instant, Key)>,
-    /// Whether somebody will call `poll`.
-    is_watched: bool,
+    /// When `poll` is called.
+    watch: Watch,
 }
 
 /// To which rooms, and the name.
@@ -93,8 +94,8 @@ struct Slot {
 impl Throttled {
     /// `None` when nothing has to wait.
     pub(crate) fn new(rules: Arc<ThrottleRules>) -> Option<Self> {
-        let (slots, ends, is_watched) = (HashMap::new(), BTreeSet::new(), false);
-        (!rules.is_empty()).then(|| Self { rules, slots, ends, is_watched })
+        let (slots, ends, watch) = (HashMap::new(), BTreeSet::new(), Watch::default());
+        (!rules.is_empty()).then(|| Self { rules, slots, ends, watch })
     }
 
     /// An event is emitted.
@@ -103,8 +104,7 @@ impl Throttled {
         self.free(now);
         if let Some(slot) = self.slots.get_mut(&key) {
             slot.waiting = Some(Waiting { target: target.clone(), event: event.clone(), volatile });
-            let first = self.ends.first().map(|(at, _)| *at);
-            return Offered::Waits(first.filter(|_| !std::mem::replace(&mut self.is_watched, true)));
+            return Offered::Waits(self.watch());
         }
         if self.slots.len() < MAX_SLOTS {
             self.begin(key, interval, now);
@@ -112,7 +112,7 @@ impl Throttled {
         Offered::Send
     }
 
-    /// What is to be sent now, and when to come again, if an interval lasts.
+    /// What is to be sent now, and when to come again, if an interval lasts for which nobody comes.
     pub(crate) fn poll(&mut self, now: Instant) -> (Vec<Waiting>, Option<Instant>) {
         let mut due = Vec::new();
         while let Some((at, _)) = self.ends.first()
@@ -125,9 +125,14 @@ impl Throttled {
                 self.begin(key, interval, now);
             }
         }
-        let next = self.ends.first().map(|(at, _)| *at);
-        self.is_watched = next.is_some();
-        (due, next)
+        self.watch.pass(now);
+        (due, self.watch())
+    }
+
+    /// When `poll` is to be called for the interval that ends first.
+    fn watch(&mut self) -> Option<Instant> {
+        let (at, _) = self.ends.first()?;
+        self.watch.at(*at)
     }
 
     /// All that waits, to be sent now.
@@ -226,17 +231,35 @@ mod tests {
             let (due, next) = throttled.poll(at(milliseconds));
             (args(&due).join(" "), next)
         };
-        assert_eq!(polled(99), (String::new(), Some(at(100))));
+        assert_eq!(polled(99), (String::new(), None), "somebody comes at 100");
         assert_eq!(polled(100), ("2".into(), Some(at(120))), "the latest one, and no other");
         assert_eq!(polled(120), ("8".into(), Some(at(200))), "the interval of both rooms ends by its first rule");
         assert_eq!(polled(250), (String::new(), Some(at(1030))));
         assert_eq!(polled(1030), (String::new(), None));
-        assert!(throttled.slots.is_empty() && !throttled.is_watched);
+        assert!(throttled.slots.is_empty());
         assert_eq!(offer(&mut throttled, &["r"], "e", "", at(2000)), Send);
         assert_eq!(offer(&mut throttled, &["r"], "e", "", at(2100)), Send, "nobody polled");
         assert_eq!(offer(&mut throttled, &["r"], "e", "last", at(2150)), Waits(Some(at(2200))));
         assert_eq!(args(&throttled.flush()), ["last"]);
         assert_eq!(offer(&mut throttled, &["r"], "e", "", at(2160)), Waits(None));
+    }
+
+    #[test]
+    fn a_short_interval_does_not_wait_for_a_longer_one() {
+        use Offered::{Send, Waits};
+        let (mut throttled, start) = (throttled(), Instant::now());
+        let at = |milliseconds| start + Duration::from_millis(milliseconds);
+        assert_eq!(offer(&mut throttled, &["s"], "e", "", at(0)), Send);
+        assert_eq!(offer(&mut throttled, &["s"], "e", "long", at(1)), Waits(Some(at(1000))));
+        assert_eq!(offer(&mut throttled, &["r"], "e", "", at(2)), Send);
+        assert_eq!(offer(&mut throttled, &["r"], "e", "short", at(3)), Waits(Some(at(102))));
+        let mut polled = |milliseconds| {
+            let (due, next) = throttled.poll(at(milliseconds));
+            (args(&due).join(" "), next)
+        };
+        assert_eq!(polled(102), ("short".into(), Some(at(202))));
+        assert_eq!(polled(202), (String::new(), None), "somebody comes at 1000");
+        assert_eq!(polled(1000), ("long".into(), Some(at(2000))));
     }
 
     #[test]

@@ -97,3 +97,25 @@ async fn the_latest_is_sent_when_its_interval_ends() {
         tokio::time::sleep(2 * second).await;
     }
 }
+
+/// On such a clock, too.
+#[tokio::test(start_paused = true)]
+async fn a_short_interval_does_not_wait_for_a_longer_one() {
+    let (short, long) = (Duration::from_millis(250), Duration::from_secs(10));
+    let root = namespace("/").room_throttle("stats", every(long, "*")).room_throttle("job:*", every(short, "*"));
+    let io = SocketIo::new(Config::default(), [root]);
+    let mut client = Client::connect(&io).await.expect("let in");
+    let id = client.id().to_owned();
+    assert_eq!(io.to(&*id).sockets_join("stats") + io.to(&*id).sockets_join("job:1"), 2);
+    let start = Instant::now();
+    for room in ["stats", "job:1"] {
+        let sent = (0..2).map(|number| io.to(room).emit(room, &number).expect("emitted"));
+        assert_eq!(sent.sum::<usize>(), 1);
+    }
+    for (room, number) in [("stats", 0), ("job:1", 0), ("job:1", 1)] {
+        assert_eq!(client.expect_event::<u8>(room).await.expect("an event"), number);
+    }
+    assert!(start.elapsed() < 2 * short, "{:?}", start.elapsed());
+    assert_eq!(client.expect_event::<u8>("stats").await.expect("the last"), 1);
+    assert!(start.elapsed() >= long && start.elapsed() < 2 * long);
+}
