@@ -44,7 +44,7 @@ pub(crate) struct Delivery {
     pub(crate) settings: Arc<Settings>,
     pub(crate) socket: Socket,
     event: Incoming,
-    answered: Option<Answered>,
+    answered: Answered,
     /// Set when something on its way waits.
     running: Option<Running>,
     /// Set where one event is handled at a time.
@@ -53,8 +53,11 @@ pub(crate) struct Delivery {
 
 impl Delivery {
     pub(crate) fn new(handlers: Arc<Handlers>, settings: Arc<Settings>, socket: Socket, event: Incoming) -> Self {
-        let several_answer = settings.error_acks || handlers.on_any.is_some();
-        let answered = (several_answer && event.ack.is_some()).then(Answered::default);
+        let answered = Answered::new();
+        // What is told of all events may answer beside what follows.
+        if handlers.on_any.is_some() && event.ack.is_some() {
+            answered.get_or_init(Arc::default);
+        }
         Self { handlers, settings, socket, event, answered, running: None, turn: None }
     }
 
@@ -141,7 +144,7 @@ impl Delivery {
     }
 
     fn start<K: Kind<Data = Incoming>>(&self, handler: &Erased<K>) -> Started<K::Outcome> {
-        let event = Event { socket: &self.socket, data: &self.event, answered: self.answered.as_ref() };
+        let event = Event { socket: &self.socket, data: &self.event, answered: Some(&self.answered) };
         handler::start(&self.settings.tasks, || handler(&event))
     }
 
@@ -149,8 +152,8 @@ impl Delivery {
         let Self { settings, socket, event, answered, .. } = &self;
         let failure = Failure { socket, event: Some(&event.name), cause };
         settings.hooks.failure(&failure);
-        if settings.error_acks && answered.is_some() {
-            let event = Event::<Message> { socket, data: event, answered: answered.as_ref() };
+        if settings.error_acks {
+            let event = Event::<Message> { socket, data: event, answered: Some(answered) };
             // A client that has left needs no answer.
             let _gone = Ack::new(&event).send(&BTreeMap::from([("error", error(&failure.cause))]));
         }

@@ -5,7 +5,7 @@
 use std::{
     error::Error,
     fmt::Debug,
-    sync::{Arc, atomic::AtomicBool},
+    sync::{Arc, OnceLock, atomic::AtomicBool},
 };
 
 use crate::{
@@ -91,9 +91,9 @@ pub struct Event<'a, K: Kind> {
     pub socket: &'a Socket,
     /// What came with it.
     pub data: &'a K::Data,
-    /// Whether it was answered, where several may answer.
+    /// Of an event that may be answered.
     pub(crate) answered: Option<&'a Answered>,
 }
 
-/// Whether an event was answered.
-pub(crate) type Answered = Arc<AtomicBool>;
+/// Whether an event was answered. Set once somebody has an [`Ack`](crate::Ack) beside whom others may answer.
+pub(crate) type Answered = OnceLock<Arc<AtomicBool>>;

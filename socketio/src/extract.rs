@@ -2,7 +2,14 @@
 //! What it is not: the calling of handlers (`handler`).
 //! Who calls it: `handler`, once per argument and call, before the handler's first step.
 
-use std::{fmt, ops::Deref, sync::atomic::Ordering};
+use std::{
+    fmt,
+    ops::Deref,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use engineio::ByteString;
 use serde::{Serialize, de::DeserializeOwned};
@@ -11,7 +18,7 @@ use crate::{
     args::Args,
     decoder::{Incoming, parameters},
     error::{DisconnectReason, EmitError},
-    event::{Answered, Disconnect, Event, Kind, Message, Middleware},
+    event::{Disconnect, Event, Kind, Message, Middleware},
     socket::Socket,
 };
 
@@ -232,13 +239,23 @@ impl FromEvent<Disconnect> for DisconnectReason {
 pub struct Ack {
     socket: Socket,
     id: Option<u64>,
-    /// Whether somebody else answers, too.
-    answered: Option<Answered>,
+    /// Whether somebody has answered, where several may.
+    answered: Option<Arc<AtomicBool>>,
 }
 
 impl Ack {
+    /// For the last one that may answer an event.
     pub(crate) fn new<K: Kind<Data = Incoming>>(event: &Event<'_, K>) -> Self {
-        Self { socket: event.socket.clone(), id: event.data.ack, answered: event.answered.cloned() }
+        let answered = event.answered.and_then(OnceLock::get).cloned();
+        Self { socket: event.socket.clone(), id: event.data.ack, answered }
+    }
+
+    /// For a handler, which may answer by what it returns, too, as may those behind it.
+    fn shared<K: Kind<Data = Incoming>>(event: &Event<'_, K>) -> Self {
+        if let Some(answered) = event.answered.filter(|_| event.data.ack.is_some()) {
+            answered.get_or_init(Arc::default);
+        }
+        Self::new(event)
     }
 
     /// Whether the client wants an answer.
@@ -271,12 +288,12 @@ impl Ack {
 
 impl FromEvent<Message> for Ack {
     fn from_event(event: &Event<'_, Message>) -> Result<Self, Rejection> {
-        Ok(Self::new(event))
+        Ok(Self::shared(event))
     }
 }
 
 impl FromEvent<Middleware> for Ack {
     fn from_event(event: &Event<'_, Middleware>) -> Result<Self, Rejection> {
-        Ok(Self::new(event))
+        Ok(Self::shared(event))
     }
 }

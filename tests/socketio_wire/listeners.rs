@@ -4,8 +4,8 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use socketio::{
-    Ack, Args, Cause, Config, Data, DisconnectReason, EventError, EventName, Failure, Hooks, Namespace, Reply, Socket,
-    SocketIo, Value,
+    Ack, Args, Cause, Config, Data, DisconnectReason, EventError, EventName, Failure, Hooks, Namespace, Next, Reply,
+    Socket, SocketIo, Value,
 };
 use tests::{
     Row,
@@ -56,6 +56,26 @@ async fn ak_03_of_several_that_answer_the_first_counts() {
     assert_eq!(client.frame().await, text(r#"431["any"]"#));
     client.send(r#"422["other"]"#).await;
     assert_eq!(client.frame().await, text(r#"432["handler"]"#));
+}
+
+#[tokio::test]
+async fn ak_03_an_ack_and_what_is_returned_are_one_answer() {
+    let root = namespace("/")
+        .event_middleware(async |event: EventName, ack: Ack| match &*event {
+            "early" => ack.send("middleware").map(|()| Next::Pass),
+            _ => Ok(Next::Pass),
+        })
+        .on("early", async || Reply("handler"))
+        .on("both", async |ack: Ack| ack.send("first").map(|()| Reply("second")))
+        .on("dropped", async |_: Ack| Reply("returned"));
+    let (server, _io) = serve([root]).await;
+    let (mut client, _id) = socket::connect(server.endpoint, "/").await;
+    for (number, (event, answer)) in
+        [("early", "middleware"), ("both", "first"), ("dropped", "returned")].iter().enumerate()
+    {
+        client.send(&format!(r#"42{number}["{event}"]"#)).await;
+        assert_eq!(heard(&mut client).await, [text(format!(r#"43{number}["{answer}"]"#))]);
+    }
 }
 
 #[tokio::test]
