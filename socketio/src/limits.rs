@@ -51,8 +51,8 @@ pub struct Limits {
     /// Answers that one socket may owe; the next emit that wants one is
     /// [`EmitError::TooManyAcks`](crate::EmitError::TooManyAcks). Default 10,000.
     pub max_pending_acks: usize,
-    /// Answers of one socket that nobody asked for, or that came before; they are ignored. Late answers do not count.
-    /// Default 100.
+    /// Answers of one socket that nobody asked for, or that came before; they are ignored. Late answers do not count,
+    /// but those that a client brings which it owed on a connection before do. Default 10,000, as `max_pending_acks`.
     pub max_unknown_acks: u32,
     /// Rooms that one socket may be in; another is [`JoinError::TooManyRooms`](crate::JoinError::TooManyRooms).
     /// Default 1000.
@@ -87,7 +87,7 @@ impl Default for Limits {
             max_running_events: 1000,
             max_running_bytes: 16 * 1024 * 1024,
             max_pending_acks: 10_000,
-            max_unknown_acks: 100,
+            max_unknown_acks: 10_000,
             max_namespace_name: 255,
             max_namespaces: 100,
             max_dynamic_namespaces: 100_000,

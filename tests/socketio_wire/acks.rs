@@ -391,6 +391,25 @@ async fn j12_answers_that_nobody_asked_for_are_ignored_until_they_are_too_many()
     assert_eq!(client.frame().await, CLOSED);
 }
 
+/// As official clients bring them, whose callbacks outlive a connection.
+#[tokio::test]
+async fn j12_answers_to_questions_of_the_connection_before_are_ignored() {
+    let (server, io) = serve([namespace("/")]).await;
+    let (mut client, _id) = socket::connect(server.endpoint, "/").await;
+    let asked = io.of("/").expect("served").sockets().remove(0);
+    let answers: Vec<_> = (0..150).map(|_| asked.emit_with_ack::<u8>("question", &()).expect("emitted")).collect();
+    assert_eq!(heard(&mut client).await.len(), 150);
+    drop(client);
+    for answer in answers {
+        assert!(matches!(within(answer).await, Err(AckError::Disconnected)));
+    }
+    let (mut client, _id) = socket::connect(server.endpoint, "/").await;
+    for id in 0..150 {
+        client.send(&format!("43{id}[1]")).await;
+    }
+    assert_eq!(heard(&mut client).await, []);
+}
+
 /// Volatile or not: who is asked has got the question.
 #[tokio::test]
 async fn ev_10_ak_09_who_was_not_ready_is_not_asked() {
