@@ -14,7 +14,7 @@ use std::{
 
 use tokio::{
     sync::oneshot::{self, error::TryRecvError},
-    time::Sleep,
+    time::{Instant, Sleep, sleep_until},
 };
 
 use crate::{
@@ -25,15 +25,23 @@ use crate::{
 };
 
 /// When nobody waits any longer; `None` is never.
-type Timer = Option<Pin<Box<Sleep>>>;
-
-fn timer(after: Option<Duration>) -> Timer {
-    after.map(|after| Box::pin(tokio::time::sleep(after)))
+struct Timer {
+    at: Option<Instant>,
+    /// Made where it is awaited: who asks may be a thread without a runtime.
+    sleep: Option<Pin<Box<Sleep>>>,
 }
 
-/// Whether the time is over; if not, it wakes when it is.
-fn is_over(timer: &mut Timer, cx: &mut Context<'_>) -> bool {
-    timer.as_mut().is_some_and(|timer| timer.as_mut().poll(cx).is_ready())
+impl Timer {
+    fn new(after: Option<Duration>) -> Self {
+        // A time that the clock does not have is never.
+        Self { at: after.and_then(|after| Instant::now().checked_add(after)), sleep: None }
+    }
+
+    /// Whether the time is over; if not, it wakes when it is.
+    fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(at) = self.at else { return false };
+        self.sleep.get_or_insert_with(|| Box::pin(sleep_until(at))).as_mut().poll(cx).is_ready()
+    }
 }
 
 /// One answer that is due. Dropped, it leaves nothing behind.
@@ -77,7 +85,7 @@ pub struct Answer<R> {
 
 impl<R> Answer<R> {
     pub(crate) fn new(due: Due, timeout: Option<Duration>) -> Self {
-        Self { due, timer: timer(timeout), read: PhantomData }
+        Self { due, timer: Timer::new(timeout), read: PhantomData }
     }
 }
 
@@ -87,7 +95,7 @@ impl<R: FromArgs> Future for Answer<R> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.due.poll(cx) {
             Poll::Ready(answer) => Poll::Ready(answer.and_then(|args| R::from_args(args).map_err(AckError::Decode))),
-            Poll::Pending if is_over(&mut self.timer, cx) => Poll::Ready(Err(AckError::Timeout)),
+            Poll::Pending if self.timer.is_over(cx) => Poll::Ready(Err(AckError::Timeout)),
             Poll::Pending => Poll::Pending,
         }
     }
@@ -112,7 +120,7 @@ pub struct Answers<R> {
 
 impl<R> Answers<R> {
     pub(crate) fn new(timeout: Option<Duration>) -> Self {
-        Self { due: VecDeque::new(), heard: Vec::new(), timer: timer(timeout), read: PhantomData }
+        Self { due: VecDeque::new(), heard: Vec::new(), timer: Timer::new(timeout), read: PhantomData }
     }
 
     pub(crate) fn expect(&mut self, due: Due) {
@@ -133,7 +141,7 @@ impl<R: FromArgs> Future for Answers<R> {
         while let Some(due) = this.due.front_mut() {
             let answer = match due.poll(cx) {
                 Poll::Ready(answer) => answer,
-                Poll::Pending if over || is_over(&mut this.timer, cx) => {
+                Poll::Pending if over || this.timer.is_over(cx) => {
                     over = true;
                     due.in_time()
                 }

@@ -244,8 +244,9 @@ impl Hub {
         if let Some(given_up) = given_up {
             given_up.let_go();
         }
-        if let Some(at) = expire_at {
-            tokio::spawn(expire(Arc::downgrade(self), at));
+        // Who leaves may do so in a thread of the application.
+        if let Some((at, runtime)) = expire_at.zip(self.runtime.get()) {
+            runtime.spawn(expire(Arc::downgrade(self), at));
         }
         if !had_joined {
             return false;

@@ -155,8 +155,9 @@ struct Listeners {
 }
 
 impl Listeners {
-    /// Keeps `turn` until the handler has ended.
+    /// Keeps `turn` until the handler has ended. The caller may be a thread of the application.
     fn call<K: Kind<Outcome = ()>>(&self, handler: &Erased<K>, socket: Socket, data: &K::Data, turn: Option<Turn>) {
+        let _runtime = self.settings.tasks.enter();
         let event = Event { socket: &socket, data, answered: None };
         let started = handler::start(&self.settings.tasks, || handler(&event));
         let settings = self.settings.clone();
@@ -188,6 +189,7 @@ impl Observer for Listeners {
         trace::left(&hub.path, peer.id(), peer.revision(), reason);
         let socket = Socket { hub: hub.clone(), peer: peer.clone() };
         let Some(lane) = self.handlers.lane else { return self.disconnected(socket, reason, None) };
+        let _runtime = self.settings.tasks.enter();
         let (turn, listeners) = (lanes::turn(&socket, lane), self.clone());
         handler::start(&self.settings.tasks, || Ok(Box::pin(turn))).then(move |ended| {
             let Ended::Returned(turn) = ended else { return };

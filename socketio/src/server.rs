@@ -145,7 +145,8 @@ impl SocketIo {
         let (connect_timeout, max_bytes) = (config.connect_timeout, config.max_bytes_before_connect);
         let (joinable, running) = (namespaces.clone(), connections.clone());
         let engine = Engine::new(engine, move |socket, driver| {
-            // Until it joins a namespace; `client` takes that back.
+            joinable.settings.tasks.run_here();
+            // Until it is let into a namespace.
             socket.limit(Some(max_bytes));
             if joinable.settings.tasks.is_closed() {
                 socket.close();

@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
-use socketio::{Config, Namespace, Socket};
+use socketio::{AckError, Config, Namespace, Socket};
 use tests::{
     frames::{Frame, WebSocket},
     polling::Polling,
     server, socket,
 };
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::Told;
 
 /// Longer than any test.
 const NEVER: Duration = Duration::from_secs(3600);
@@ -97,6 +100,41 @@ async fn a_parked_get_waits_as_well() {
     io.emit("a", &1).expect("emitted");
     io.emit("a", &2).expect("emitted");
     assert_eq!(client.gets.answer().await.body, "42[\"a\",1]\u{1e}42[\"a\",2]");
+}
+
+/// Whatever waits for that, in handlers of what is emitted and of those who leave.
+#[test]
+fn threads_without_a_runtime_may_ask_and_disconnect() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let (sender, mut told) = Told::new();
+    let (leaving, left) = (sender.clone(), sender.clone());
+    let tell = |name: &'static str, sender: UnboundedSender<&'static str>| {
+        move || {
+            let sender = sender.clone();
+            async move {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+                let _over = sender.send(name);
+            }
+        }
+    };
+    let root = Namespace::new("/")
+        .on_any_outgoing(tell("outgoing", sender))
+        .on_disconnecting(tell("leaving", leaving))
+        .on_disconnect(tell("left", left));
+    let (server, io) = runtime.block_on(server::socketio(Config::default(), [root]));
+    let (mut client, _) = runtime.block_on(socket::connect(server.endpoint, "/"));
+    let asked = io.sockets().remove(0);
+    let answer = asked.clone().timeout(Duration::from_millis(20)).emit_with_ack::<u8>("question", &());
+    runtime.block_on(async {
+        assert_eq!(told.next().await, "outgoing");
+        assert!(matches!(answer.expect("emitted").await, Err(AckError::Timeout)));
+    });
+    asked.disconnect();
+    assert_eq!((asked.is_connected(), io.sockets().len()), (false, 0));
+    runtime.block_on(async {
+        hears(&mut client, &[r#"420["question"]"#, "41"]).await;
+        assert_eq!([told.next().await, told.next().await], ["leaving", "left"]);
+    });
 }
 
 #[test]
