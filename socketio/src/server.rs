@@ -177,10 +177,10 @@ impl SocketIo {
         Self { service, engine, namespaces, connections, handlers, close_timeout }
     }
 
-    /// Everybody in a namespace, to emit to; `None` when there is no such namespace. One that a pattern led to is there
-    /// while somebody is in it.
+    /// Everybody in a namespace, to emit to, by its name with `/` in front or without; `None` when there is no such
+    /// namespace. One that a pattern led to is there while somebody is in it.
     pub fn of(&self, namespace: &str) -> Option<Broadcast> {
-        let served = self.namespaces.get(namespace)?;
+        let served = self.namespaces.get(&with_slash(namespace))?;
         Some(Broadcast::new(served.hub().clone()))
     }
 

@@ -239,9 +239,13 @@ async fn ns_05_12_sockets_of_one_client_do_not_mix() {
 
 #[tokio::test]
 async fn ns_07_names_may_lack_the_slash() {
-    let (server, _io) = serve([namespace(""), namespace("chat")]).await;
+    let (server, io) = serve([namespace(""), namespace("chat")]).await;
     let (mut client, _id) = socket::connect(server.endpoint, "/").await;
     socket::join(&mut client, "/chat").await;
+    for name in ["", "/", "chat", "/chat"] {
+        assert_eq!(io.of(name).expect(name).sockets().len(), 1);
+    }
+    assert!(io.of("other").is_none());
 }
 
 #[tokio::test]
