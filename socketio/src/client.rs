@@ -244,10 +244,9 @@ struct Answer {
 }
 
 impl Answer {
-    /// Its time to join a first namespace, and what it may send before, are no longer limited.
+    /// Its time to join a first namespace is no longer limited.
     fn let_in(&self) {
         self.probation.joined(&self.engine);
-        self.engine.limit(None);
     }
 
     fn refuse_for(&self, error: &ConnectError) {

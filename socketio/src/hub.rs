@@ -184,6 +184,8 @@ impl Hub {
             self.enter(room, peer);
         }
         drop((state, turn, recovery));
+        // What it may send was limited until here.
+        peer.engine.limit(None);
         drop(seal);
         self.changes.tell();
         true

@@ -1,9 +1,11 @@
 //! The time between CONNECT and its answer, while a connect handler decides.
 
-use socketio::{ConnectError, Namespace, Socket};
+use std::sync::{Mutex, mpsc};
+
+use socketio::{Config, ConnectError, Namespace, RoomChange, Socket};
 use tests::{
-    frames::{CLOSED, Frame, WebSocket, text},
-    server::Server,
+    frames::{CLOSED, Frame, PING, WebSocket, masked, text},
+    server::{self, Server},
     socket,
 };
 use tokio::sync::watch;
@@ -224,4 +226,29 @@ async fn a_handler_that_disconnects_its_socket_refuses_it() {
     client.send("40/away,").await;
     assert_eq!(client.frame().await, text(r#"44/away,{"message":"Connection refused"}"#));
     assert_eq!(heard(&mut client).await, []);
+}
+
+/// Its CONNECT is answered, but its rooms are still being told of.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ns_04_who_knows_that_it_is_let_in_may_send_more() {
+    let (open, gate) = mpsc::channel::<()>();
+    let gate = Mutex::new(gate);
+    let root = namespace("/")
+        .on_connect(async |socket: Socket| {
+            tokio::task::yield_now().await;
+            socket.join("a")
+        })
+        .on_room(move |_: &str, _: &RoomChange| {
+            // Ends with the test.
+            let _over = tokio::task::block_in_place(|| gate.lock().expect("not poisoned").recv());
+        });
+    let config = Config { max_bytes_before_connect: 100, ..Config::default() };
+    let (server, _io) = server::socketio(config, [root]).await;
+    let (mut client, _id) = socket::connect(server.endpoint, "/").await;
+    client.send(&format!(r#"421["ack","{}"]"#, "x".repeat(200))).await;
+    // Behind it, so that it was read.
+    client.connection.send(masked(PING, b"")).await;
+    assert_eq!(client.frame().await, Frame::Pong(Vec::new()));
+    drop(open);
+    assert!(client.text().await.starts_with("431["));
 }
