@@ -6,7 +6,7 @@ use std::{
     collections::HashSet,
     fmt,
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -83,6 +83,9 @@ pub(crate) struct Hub {
     pub(crate) state: Values,
     peers: DashSet<ById<Arc<Peer>>>,
     rooms: Rooms<Arc<Peer>>,
+    /// Read while several rooms are looked at, written while a peer moves from one to another. Taken behind a peer's
+    /// state and before the locks of the tables.
+    moving: RwLock<()>,
     changes: Changes,
     /// One counter for all sockets, so that an event that asks many for an ack is encoded once.
     next_ack: AtomicU64,
@@ -119,6 +122,7 @@ impl Hub {
             state,
             peers: DashSet::new(),
             rooms: Rooms::default(),
+            moving: RwLock::default(),
             changes: Changes::new(on_room),
             next_ack: AtomicU64::new(0),
             recovery: recovery.map(Mutex::new),
@@ -208,11 +212,14 @@ impl Hub {
         // Dropped last: its namespace may go away with it.
         let _stay;
         let mut state = peer.state();
-        match state.stage {
+        match &mut state.stage {
             // Whoever was first takes it out.
-            Stage::Leaving => return false,
+            Stage::Leaving { may_return } => {
+                *may_return &= reason.is_recoverable();
+                return false;
+            }
             Stage::Draining(_) | Stage::Connected => {
-                state.stage = Stage::Leaving;
+                state.stage = Stage::Leaving { may_return: reason.is_recoverable() };
                 drop((state, recovery));
                 self.observer.leaving(self, peer, reason);
                 recovery = self.recovery();
@@ -221,13 +228,16 @@ impl Hub {
             Stage::Connecting { .. } | Stage::Gone => {}
         }
         let stage = peer.depart(&mut state);
-        let released =
-            recovery.as_mut().map(|recovery| recovery.release(peer, reason.is_recoverable(), Instant::now()));
+        let may_return = match stage {
+            Stage::Leaving { may_return } => may_return,
+            _ => reason.is_recoverable(),
+        };
+        let released = recovery.as_mut().map(|recovery| recovery.release(peer, may_return, Instant::now()));
         let Released { is_kept, given_up, expire_at } = released.unwrap_or_default();
         if !is_kept {
             _stay = state.stay.take();
         }
-        let (had_joined, was_joining) = (matches!(stage, Stage::Leaving), matches!(stage, Stage::Connecting(_)));
+        let (had_joined, was_joining) = (matches!(stage, Stage::Leaving { .. }), matches!(stage, Stage::Connecting(_)));
         if had_joined {
             self.peers.remove(peer.id().as_str());
             for room in &state.rooms {
@@ -271,11 +281,11 @@ impl Hub {
         forced: bool,
         then_leave: &[Room],
     ) -> Result<(), JoinError> {
-        for room in rooms {
-            self.check_name(peer, room, forced)?;
-        }
         {
             let mut recovery = self.recovery();
+            for room in rooms {
+                self.check_name(peer, room, forced, recovery.as_deref())?;
+            }
             let _turn = self.keeper.as_ref().and_then(|keeper| keeper.turn_for(rooms));
             let mut guard = peer.state();
             let state = &mut *guard;
@@ -291,6 +301,8 @@ impl Hub {
                 }
             }
             let leaves = |room: &Room| then_leave.contains(room) && !rooms.contains(room);
+            // Who is meant by several rooms is not looked for while it is in neither, or in both.
+            let _moving = (!then_leave.is_empty()).then(|| self.moving.write().unwrap_or_else(PoisonError::into_inner));
             let stays = state.rooms.iter().filter(|room| !leaves(room)).count();
             if !added.is_empty() && stays + added.len() > self.limits.max_rooms {
                 return Err(JoinError::TooManyRooms);
@@ -303,7 +315,9 @@ impl Hub {
             self.counts.note_replayed(replayed.len());
             // While its connect handler runs, others do not see it in a room.
             if let Stage::Connecting(waiting) = &mut state.stage {
-                waiting.outgoing.extend(replayed);
+                // Among what it missed, and so ahead of what is emitted to the room meanwhile.
+                let mut keep = |encoded: &Encoded| recovery.as_mut()?.emit_to(encoded, peer.id(), Instant::now());
+                waiting.outgoing.extend(replayed.into_iter().filter(|encoded| keep(encoded).is_none()));
             } else {
                 if !replayed.is_empty() {
                     let is_sent = send_all(&mut recovery, peer, replayed);
@@ -325,11 +339,20 @@ impl Hub {
         Ok(())
     }
 
-    fn check_name(&self, peer: &Peer, room: &Room, forced: bool) -> Result<(), JoinError> {
-        if room.as_str().len() > self.limits.max_room_name {
+    fn check_name(
+        &self,
+        peer: &Peer,
+        room: &Room,
+        forced: bool,
+        recovery: Option<&Recoverable>,
+    ) -> Result<(), JoinError> {
+        let name = room.as_str();
+        if name.len() > self.limits.max_room_name {
             return Err(JoinError::NameTooLong);
         }
-        if !forced && room.as_str() != peer.id().as_str() && self.peers.contains(room.as_str()) {
+        // One that is away may come back.
+        let is_socket = || self.peers.contains(name) || recovery.is_some_and(|recovery| recovery.knows(name));
+        if !forced && name != peer.id().as_str() && is_socket() {
             return Err(JoinError::OtherSocket);
         }
         Ok(())
@@ -411,6 +434,8 @@ impl Hub {
 
     /// Calls `each` once for every peer that is meant. A lock of the tables is held meanwhile.
     pub(crate) fn select(&self, target: &Target, mut each: impl FnMut(&Arc<Peer>)) {
+        let is_by_several = target.rooms.len() + target.except.len() > 1;
+        let _still = is_by_several.then(|| self.moving.read().unwrap_or_else(PoisonError::into_inner));
         let except: HashSet<SocketId> = target.except.iter().flat_map(|room| self.ids(room.as_str())).collect();
         match target.rooms.as_slice() {
             [] => {

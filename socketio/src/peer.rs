@@ -81,7 +81,10 @@ pub(crate) enum Stage {
     /// Joined.
     Connected,
     /// Its disconnecting handler runs: still in its rooms, but no event is handled any more.
-    Leaving,
+    Leaving {
+        /// Whether its client may come back for its session, by all the reasons to leave that there were so far.
+        may_return: bool,
+    },
     /// Left, or refused.
     Gone,
 }
@@ -192,10 +195,10 @@ impl Peer {
                 waiting.outgoing.push(encoded.clone());
                 Ok(Sent::Queued)
             }
-            Stage::Draining(_) | Stage::Connected | Stage::Leaving if volatile => {
+            Stage::Draining(_) | Stage::Connected | Stage::Leaving { .. } if volatile => {
                 self.send_volatile(encoded).map_err(|_| EmitError::Disconnected)
             }
-            Stage::Draining(_) | Stage::Connected | Stage::Leaving => {
+            Stage::Draining(_) | Stage::Connected | Stage::Leaving { .. } => {
                 self.send_now(encoded).map(|()| Sent::Queued).map_err(|_| EmitError::Disconnected)
             }
             Stage::Gone => Err(EmitError::Disconnected),
@@ -259,7 +262,7 @@ impl Peer {
                 Arrival::Kept
             }
             Stage::Connected => Arrival::Handle(event),
-            Stage::Leaving | Stage::Gone => Arrival::Kept,
+            Stage::Leaving { .. } | Stage::Gone => Arrival::Kept,
         }
     }
 
@@ -276,7 +279,7 @@ impl Peer {
 
     /// Whether it is in its namespace.
     pub(crate) fn is_connected(&self) -> bool {
-        matches!(self.state().stage, Stage::Draining(_) | Stage::Connected | Stage::Leaving)
+        matches!(self.state().stage, Stage::Draining(_) | Stage::Connected | Stage::Leaving { .. })
     }
 
     /// Whether its connect handler runs.
@@ -286,7 +289,7 @@ impl Peer {
 
     /// Whether its application is being told that it leaves.
     pub(crate) fn is_leaving(&self) -> bool {
-        matches!(self.state().stage, Stage::Leaving)
+        matches!(self.state().stage, Stage::Leaving { .. })
     }
 
     /// Whether it has left, or was refused.

@@ -157,7 +157,7 @@ impl Recoverable {
     }
 
     /// Whether there is a socket with this id, connected or away.
-    pub(crate) fn knows(&self, id: &SocketId) -> bool {
+    pub(crate) fn knows(&self, id: &str) -> bool {
         self.sessions.contains_key(id)
     }
 
@@ -176,7 +176,7 @@ impl Recoverable {
 
     /// The same for an event to one socket, be it away or not.
     pub(crate) fn emit_to(&mut self, event: &Encoded, id: &SocketId, now: Instant) -> Option<Encoded> {
-        let is_kept = event.is_recoverable() && self.knows(id);
+        let is_kept = event.is_recoverable() && self.knows(id.as_str());
         is_kept.then(|| self.keep(event, vec![id.clone().into()], Vec::new(), now))
     }
 
@@ -207,14 +207,14 @@ impl Recoverable {
 
     /// A peer joins a room: one that was let in, or that has a session and is about to be.
     pub(crate) fn join(&mut self, id: &SocketId, room: &Room, now: Instant) {
-        if self.knows(id) {
+        if self.knows(id.as_str()) {
             self.history.change(|history| history.join(id.clone(), room.clone(), now));
         }
     }
 
     /// Such a peer leaves a room.
     pub(crate) fn leave(&mut self, id: &SocketId, room: &Room, now: Instant) {
-        if self.knows(id) {
+        if self.knows(id.as_str()) {
             self.history.change(|history| history.leave(id.clone(), room.clone(), now));
         }
     }

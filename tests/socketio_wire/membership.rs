@@ -1,8 +1,16 @@
 //! Who is in which room: joining and leaving by oneself and from afar, what is refused, and what is told of it.
 
-use std::sync::Mutex;
+use std::{
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+};
 
-use socketio::{Broadcast, Config, Data, JoinError, Limits, Namespace, Reply, Room, RoomChange, Socket, SocketIo};
+use socketio::{
+    Broadcast, Config, Data, JoinError, Limits, Namespace, Recovery, Reply, Room, RoomChange, Socket, SocketIo,
+};
 use tests::{
     Row,
     frames::{CLOSED, WebSocket, text},
@@ -11,7 +19,7 @@ use tests::{
     socket,
 };
 
-use crate::{Told, heard, namespace, serve, telling};
+use crate::{Told, heard, namespace, recovery, serve, telling};
 
 /// A namespace whose rooms are shown: `rooms` is answered with them.
 fn showing(name: &str) -> Namespace {
@@ -222,6 +230,51 @@ async fn t36_a_client_that_names_the_id_of_another_is_not_let_in() {
     let (mut client, _id) = socket::connect(server.endpoint, "/").await;
     client.send("40/nosy,").await;
     assert_eq!(client.frame().await, text(r#"44/nosy,{"message":"Connection refused"}"#));
+}
+
+/// Whoever is away may come back, and has its room then.
+#[tokio::test]
+async fn t36_the_room_of_a_socket_that_is_away_may_not_be_joined() {
+    let (root, mut told) = telling(namespace("/"));
+    let (server, io) = recovery::serve_with(Recovery::default(), [root]).await;
+    let bob = recovery::join(server.endpoint, "").await;
+    let (bob_id, claim) = (bob.sid.clone(), bob.claim_without_offset());
+    let mut eve = recovery::join(server.endpoint, "").await;
+    recovery::cut(bob, &mut told).await;
+    let socket = by_id(&io, &eve.sid);
+    assert_eq!(socket.join(&bob_id), Err(JoinError::OtherSocket));
+    assert_eq!(socket.move_to(bob_id.clone(), |_| true), Err(JoinError::OtherSocket));
+    let mut bob = recovery::join(server.endpoint, &claim).await;
+    assert_eq!(bob.sid, bob_id);
+    assert_eq!(io.to(&bob_id).emit("private", &()).expect("emitted"), 1);
+    assert_eq!(recovery::events(&heard(&mut bob.websocket).await), [text(r#"42["private"]"#)]);
+    assert_eq!(heard(&mut eve.websocket).await, []);
+}
+
+/// While it moves, a socket is in one of the two rooms at any time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rm_06_who_moves_is_meant_by_both_rooms_once() {
+    let (server, io) = serve([namespace("/")]).await;
+    let (_client, id) = socket::connect(server.endpoint, "/").await;
+    let socket = by_id(&io, &id);
+    socket.join("0").expect("joined");
+    let (over, stop) = (AtomicBool::new(false), Ordering::Relaxed);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for room in (1..20_000).map(|number| number % 2) {
+                socket.move_to(room.to_string(), |_| true).expect("moved");
+            }
+            over.store(true, stop);
+        });
+        // Between the two there are others to be looked at.
+        let others = || (2..30).map(|room| room.to_string());
+        while !over.load(stop) {
+            let meant = others().fold(io.to("1"), Broadcast::to);
+            assert_eq!(meant.to("0").ids().len(), 1);
+            let spared = others().fold(io.except("1"), Broadcast::except);
+            assert_eq!(spared.except("0").ids().len(), 0);
+        }
+    });
 }
 
 #[tokio::test]

@@ -812,3 +812,16 @@ async fn rc_05_ns_25_a_namespace_waits_for_who_may_come_back() {
     })
     .await;
 }
+
+/// Whether it is the handler itself that does so, or anybody while it runs.
+#[tokio::test]
+async fn who_is_made_to_leave_while_it_leaves_is_not_recovered() {
+    let root = namespace("/").on_disconnecting(async |socket: Socket| socket.disconnect());
+    let (root, mut told) = telling(root);
+    let (server, _io) = serve_recovering([root]).await;
+    let client = join(server.endpoint, "").await;
+    let claim = client.claim_without_offset();
+    let before = client.sid.clone();
+    cut(client, &mut told).await;
+    assert_ne!(join(server.endpoint, &claim).await.sid, before);
+}
