@@ -29,6 +29,8 @@ pub(crate) struct Heartbeat {
     /// Pongs to pings before the last one, which were not waited for.
     owed: u16,
     trip: Trip,
+    /// When the last ping was queued that was answered in time.
+    answered: Option<Instant>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -80,7 +82,7 @@ impl Heartbeat {
             Revision::V4 => (deadline(now, config.ping_interval), Phase::Resting),
             Revision::V3 => (listen(now, config), Phase::Listening),
         };
-        Self { at, phase, unsolicited: 0, owed: 0, trip: Trip::Unknown }
+        Self { at, phase, unsolicited: 0, owed: 0, trip: Trip::Unknown, answered: None }
     }
 
     /// When to ask again.
@@ -103,6 +105,7 @@ impl Heartbeat {
             (Phase::Awaiting | Phase::Extended, Packet::Pong) if given => {
                 (self.at, self.phase) = (deadline(now, config.ping_interval), Phase::Resting);
                 if let Trip::Begun(then) = self.trip {
+                    self.answered = Some(then);
                     let time = now.saturating_duration_since(then).as_micros();
                     self.trip = Trip::Took(u32::try_from(time).unwrap_or(u32::MAX));
                 }
@@ -136,6 +139,11 @@ impl Heartbeat {
             Phase::Listening => self.at = listen(now, config),
             Phase::Resting | Phase::Awaiting | Phase::Extended => {}
         }
+    }
+
+    /// When the last ping was queued that was answered in time.
+    pub(crate) fn answered(&self) -> Option<Instant> {
+        self.answered
     }
 
     /// Time that the answer to the last ping took, once it has come.

@@ -29,6 +29,9 @@ pub struct Stats {
     pub round_trip: Option<Duration>,
     /// Time for which the last ping has been waiting for its answer; `None` when it does not wait.
     pub unanswered: Option<Duration>,
+    /// When the last ping was queued that was answered in time: what was sent before then has arrived. `None` before,
+    /// and in revision 3.
+    pub answered: Option<Instant>,
 }
 
 impl Session {
@@ -45,6 +48,7 @@ impl Session {
             outbox_bytes: self.outbox.bytes(),
             round_trip: self.heartbeat.round_trip(),
             unanswered: self.heartbeat.unanswered(now),
+            answered: self.heartbeat.answered(),
         }
     }
 }

@@ -361,13 +361,14 @@ impl Recoverable {
 }
 
 impl Session {
-    /// The position up to which the client has everything if its connection worked until `alive`: what was sent
-    /// before then was ahead of a ping that it answered.
-    fn confirmed(&self, history: &Account, alive: Option<Instant>) -> u64 {
-        match (&self.place, alive) {
+    /// The position up to which the client has everything: what was emitted before `long_ago`, and also before the last
+    /// ping that it answered, was sent ahead of that.
+    fn confirmed(&self, history: &Account, long_ago: Option<Instant>) -> u64 {
+        match (&self.place, long_ago.zip(self.peer.engine.stats().answered)) {
             // Sent on this very connection: what an earlier one lost was sent again when the peer was let in.
-            (Place::Held(Some(since)), Some(alive)) if *since <= alive => {
-                history.read(|history| history.position_at(alive)).map_or(self.seen, |position| position.max(self.seen))
+            (Place::Held(Some(since)), Some((long_ago, answered))) if *since <= long_ago.min(answered) => {
+                let position = history.read(|history| history.position_at(long_ago.min(answered)));
+                position.map_or(self.seen, |position| position.max(self.seen))
             }
             _ => self.seen,
         }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use socketio::{
-    Auth, Config, ConnectError, Data, DisconnectReason, Namespace, Recovery, Reply, Socket, SocketIo, Value,
+    Auth, Config, ConnectError, Data, DisconnectReason, Limits, Namespace, Recovery, Reply, Socket, SocketIo, Value,
 };
 use tests::{
     Row,
@@ -18,7 +18,7 @@ use tests::{
     server::{self, Endpoint, Server},
     within,
 };
-use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::{Notify, mpsc::UnboundedSender};
 
 use crate::{Told, heard, namespace, serve, telling};
 
@@ -606,6 +606,49 @@ async fn rc_04_a_client_that_heard_nothing_for_long_is_recovered() {
     let client = join(server.endpoint, &claim).await;
     assert_eq!(client.sid, sid);
     assert_eq!(events(&client.missed), [text(r#"42["lost on its way"]"#), text(r#"42["missed"]"#)]);
+}
+
+/// However long it is that nobody listens to a client, and so that it is not known to be dead.
+#[tokio::test]
+async fn rc_04_what_a_held_connection_was_sent_is_not_taken_for_heard() {
+    let (gate, (sender, mut begun)) = (Arc::new(Notify::new()), Told::new());
+    let opened = gate.clone();
+    let (root, mut told) = telling(namespace("/").on("wait", move || {
+        let opened = opened.clone();
+        let _over = sender.send(());
+        async move { opened.notified().await }
+    }));
+    let recovery = Some(Recovery { max_bytes: 5_000, ..Recovery::default() });
+    let limits = Limits { max_running_events: 1, ..Limits::default() };
+    let mut config = Config { connection_state_recovery: recovery, limits, ..Config::default() };
+    (config.engine.ping_interval, config.engine.ping_timeout) = (Duration::from_millis(10), Duration::from_millis(500));
+    let (server, io) = server::socketio(config, [root]).await;
+    let mut client = join(server.endpoint, "").await;
+    client.pong().await;
+    io.emit("seen", &()).expect("emitted");
+    let (_event, offset) = client.event().await;
+    let (claim, sid) = (client.claim(&offset), client.sid.clone());
+    for _ in 0..50 {
+        io.to("others").emit("not for it", &"x".repeat(100)).expect("emitted");
+    }
+    // Two, so that one was sent behind all this.
+    for _ in 0..2 {
+        assert_eq!(client.websocket.frame().await, text("2"));
+        client.websocket.send("3").await;
+    }
+    client.websocket.send(r#"42["wait"]"#).await;
+    begun.next().await;
+    io.emit("lost on its way", &()).expect("emitted");
+    // Of which each one takes its timeout, as nobody listens. It takes longer to be dead than is known otherwise.
+    let mut pings = 0;
+    while pings < 6 {
+        pings += u8::from(client.websocket.frame().await == text("2"));
+    }
+    gate.notify_one();
+    assert_eq!(told.next().await.0, "ping timeout");
+    let client = join(server.endpoint, &claim).await;
+    assert_eq!(client.sid, sid);
+    assert_eq!(events(&client.missed), [text(r#"42["lost on its way"]"#)]);
 }
 
 #[tokio::test]
