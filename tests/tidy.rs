@@ -39,7 +39,7 @@ const SOCKETIO: &str = "\
     state: acks, changes, children, tasks, history, ledger + history, load, marks, stats, target, corks, \
         histories + target, throttle + target, peer + acks load marks, running + peer, \
         recovery + history ledger peer stats, hub + changes corks histories peer recovery stats target throttle, \
-        emission + corks hub peer stats target throttle, attendance + changes hub target, identity + hub peer
+        audience + hub peer target, emission + audience corks hub peer stats target throttle, attendance + changes hub target, identity + hub peer
     handles: answer, flags, encoded, broadcast + answer encoded flags, operator + answer broadcast encoded flags, \
         socket + answer broadcast encoded flags operator, retries
     handlers: event, extract + event, handler + event extract, state + event extract, \

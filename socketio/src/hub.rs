@@ -1,9 +1,9 @@
-//! What it is: one namespace's peers and rooms: who joins, who leaves, who is meant.
-//! What it is not: aware of handlers; it is told what to call when a peer has left. What is sent is `emission`.
+//! What it is: one namespace's peers and rooms: who joins, who leaves.
+//! What it is not: aware of handlers; it is told what to call when a peer has left. Who is meant is `audience`, what is
+//! sent is `emission`.
 //! Who calls it: sockets, broadcasts, and `client`.
 
 use std::{
-    collections::HashSet,
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak,
@@ -22,7 +22,7 @@ use crate::{
     decoder::Incoming,
     error::{ConnectError, DisconnectReason, JoinError},
     histories::{HistoryEntry, Keeper},
-    id::{ById, SocketId},
+    id::ById,
     limits::Limits,
     parser::{Encoded, Parser},
     peer::{Peer, Stage},
@@ -30,7 +30,6 @@ use crate::{
     recovery::{Greeting, Recoverable, Released},
     rooms::{Room, Rooms},
     stats::Counts,
-    target::Target,
     throttle::Throttled,
 };
 
@@ -81,11 +80,12 @@ pub(crate) struct Hub {
     pub(crate) counts: Arc<Counts>,
     /// What the application gave to the namespace.
     pub(crate) state: Values,
-    peers: DashSet<ById<Arc<Peer>>>,
-    rooms: Rooms<Arc<Peer>>,
+    /// Those that were let in.
+    pub(crate) peers: DashSet<ById<Arc<Peer>>>,
+    pub(crate) rooms: Rooms<Arc<Peer>>,
     /// Read while several rooms are looked at, written while a peer moves from one to another. Taken behind a peer's
     /// state and before the locks of the tables.
-    moving: RwLock<()>,
+    pub(crate) moving: RwLock<()>,
     changes: Changes,
     /// One counter for all sockets, so that an event that asks many for an ack is encoded once.
     next_ack: AtomicU64,
@@ -423,60 +423,6 @@ impl Hub {
     /// All rooms, with how many are in each.
     pub(crate) fn rooms(&self) -> Vec<(Room, usize)> {
         self.rooms.sizes()
-    }
-
-    /// All peers that are meant.
-    pub(crate) fn peers(&self, target: &Target) -> Vec<Arc<Peer>> {
-        let mut peers = Vec::new();
-        self.select(target, |peer| peers.push(peer.clone()));
-        peers
-    }
-
-    /// Calls `each` once for every peer that is meant. A lock of the tables is held meanwhile.
-    pub(crate) fn select(&self, target: &Target, mut each: impl FnMut(&Arc<Peer>)) {
-        let is_by_several = target.rooms.len() + target.except.len() > 1;
-        let _still = is_by_several.then(|| self.moving.read().unwrap_or_else(PoisonError::into_inner));
-        let except: HashSet<SocketId> = target.except.iter().flat_map(|room| self.ids(room.as_str())).collect();
-        match target.rooms.as_slice() {
-            [] => {
-                for peer in self.peers.iter() {
-                    if !except.contains(peer.0.id()) {
-                        each(&peer.0);
-                    }
-                }
-            }
-            [room] => self.select_room(room.as_str(), &except, each),
-            rooms => {
-                let mut seen = except;
-                for room in rooms {
-                    let mut found = Vec::new();
-                    self.select_room(room.as_str(), &seen, |peer| {
-                        found.push(peer.id().clone());
-                        each(peer);
-                    });
-                    seen.extend(found);
-                }
-            }
-        }
-    }
-
-    /// The members of a room, and the socket with that id: each socket is in the room of its own id, and few others
-    /// are (`forced`).
-    fn select_room(&self, room: &str, except: &HashSet<SocketId>, mut each: impl FnMut(&Arc<Peer>)) {
-        if let Some(peer) = self.peer(room).filter(|peer| !except.contains(peer.id())) {
-            each(&peer);
-        }
-        self.rooms.for_each(room, except, each);
-    }
-
-    fn ids(&self, room: &str) -> Vec<SocketId> {
-        let mut ids = self.rooms.ids(room);
-        ids.extend(self.peer(room).map(|peer| peer.id().clone()));
-        ids
-    }
-
-    pub(crate) fn peer(&self, id: &str) -> Option<Arc<Peer>> {
-        self.peers.get(id).map(|peer| peer.0.clone())
     }
 
     /// A new id for an event that wants an answer.

@@ -145,6 +145,7 @@ mod acks;
 mod answer;
 mod args;
 mod attendance;
+mod audience;
 mod broadcast;
 mod changes;
 mod children;
