@@ -35,7 +35,7 @@ const SOCKETIO: &str = "\
         watch, presence + id room_rules rooms watch
     codecs: list, args + list, packet, decoder + args packet, msgpack_reader + decoder, msgpack_writer, \
         msgpack_json + msgpack_reader, msgpack + args decoder msgpack_reader msgpack_writer packet, \
-        parser + args decoder list msgpack packet
+        custom_parser + decoder packet, parser + args custom_parser decoder list msgpack packet
     state: acks, changes, children, tasks, history, ledger + history, load, marks, stats, target, corks, \
         histories + target, throttle + target, peer + acks load marks, running + peer, \
         recovery + history ledger peer stats, hub + changes corks histories peer recovery stats target throttle, \

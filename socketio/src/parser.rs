@@ -2,7 +2,7 @@
 //! What it is not: any one format; those are `packet` and `decoder`, and `msgpack`.
 //! Who calls it: `client` for its decoder; everything that sends, for a packet encoded once.
 
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use engineio::{ByteString, Frame, Message, Revision};
@@ -13,12 +13,13 @@ use serde_json::Value;
 use crate::msgpack;
 use crate::{
     args::{self, Args},
-    decoder::{Body, Decode, Decoder, Packet},
-    error::{ConnectError, DecodeError, EmitError},
+    custom_parser::{Checked, CustomParser, Messages},
+    decoder::{Decode, Decoder},
+    error::{ConnectError, EmitError},
     id::SocketId,
     limits::Limits,
     list,
-    packet::{self, MAX_SAFE_INTEGER, OutgoingPacket, PacketType, RESERVED_EVENTS, check_event_name},
+    packet::{self, OutgoingPacket, PacketType, RESERVED_EVENTS},
     pid::Pid,
 };
 
@@ -37,93 +38,6 @@ pub enum Parser {
     Msgpack,
     /// One of the application's.
     Custom(Arc<dyn CustomParser>),
-}
-
-/// A parser of the application's, for clients that have the same. It gives values for values, and must neither wait nor
-/// call the server: packets are written under locks while a client is let in, and events with
-/// [recovery](crate::Config::connection_state_recovery). A panic of its decoder ends the connection.
-///
-/// This one does as the default one does, but closes the connection of whoever sends binary, and emits none:
-///
-/// ```
-/// use std::sync::Arc;
-///
-/// use engineio::Message;
-/// use socketio::{
-///     Config, CustomParser, Decode, DecodeError, Limits, Messages, OutgoingPacket, Packet, Parser, Revision,
-/// };
-///
-/// #[derive(Debug)]
-/// struct TextOnly;
-///
-/// impl CustomParser for TextOnly {
-///     fn supports(&self, packet: &OutgoingPacket<'_>) -> bool {
-///         packet.attachments.is_empty()
-///     }
-///
-///     fn encode(&self, packet: &OutgoingPacket<'_>) -> Messages {
-///         Parser::Default.encode(packet)
-///     }
-///
-///     fn decoder(&self, revision: Revision, limits: &Arc<Limits>) -> Box<dyn Decode> {
-///         Box::new(TextDecoder(Parser::Default.decoder(revision, limits)))
-///     }
-/// }
-///
-/// #[derive(Debug)]
-/// struct TextDecoder(Box<dyn Decode>);
-///
-/// impl Decode for TextDecoder {
-///     fn push(&mut self, message: Message) -> Result<Option<Packet>, DecodeError> {
-///         // Only a packet that announces binary is not complete with its first message.
-///         self.0.push(message)?.ok_or(DecodeError::Attachments).map(Some)
-///     }
-/// }
-///
-/// let config = Config { parser: Parser::Custom(Arc::new(TextOnly)), ..Config::default() };
-///
-/// # use socketio::{Body, PacketType};
-/// # let Parser::Custom(parser) = config.parser else { unreachable!() };
-/// # let payload = r#"["a",1]"#;
-/// # let packet = OutgoingPacket { kind: PacketType::Event, namespace: "/n", ack: None, payload, attachments: &[] };
-/// # assert!(parser.supports(&packet));
-/// # let messages = parser.encode(&packet);
-/// # assert_eq!((&messages.first, messages.rest.len()), (&Message::Text(r#"2/n,["a",1]"#.into()), 0));
-/// # let mut decoder = parser.decoder(Revision::V4, &Arc::default());
-/// # let packet = decoder.push(messages.first).unwrap().expect("one message is enough");
-/// # assert!(matches!(packet.body, Body::Event(event) if &*event.name == "a" && event.args.len() == 1));
-/// # let binary = Message::Text(r#"51-["a",{"_placeholder":true,"num":0}]"#.into());
-/// # assert_eq!(decoder.push(binary), Err(DecodeError::Attachments));
-/// ```
-pub trait CustomParser: fmt::Debug + Send + Sync {
-    /// Whether it can write this event or ack; if not, emitting it is [`EmitError::Unsupported`]. Packets of other
-    /// types it has to write. Default: all.
-    fn supports(&self, _packet: &OutgoingPacket<'_>) -> bool {
-        true
-    }
-
-    /// Writes a packet, once for all who are sent it; with
-    /// [recovery](crate::Config::connection_state_recovery) an event once more, with its offset.
-    fn encode(&self, packet: &OutgoingPacket<'_>) -> Messages;
-
-    /// The decoder of a new connection of this revision. It keeps to the limits on what it reads and keeps; that
-    /// namespaces, event names, ack ids and the number of arguments are within them, is looked at behind it.
-    fn decoder(&self, revision: Revision, limits: &Arc<Limits>) -> Box<dyn Decode>;
-}
-
-/// A packet as messages, one at least, which are sent one behind the other.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Messages {
-    /// The first one, or the only one.
-    pub first: Message,
-    /// The others.
-    pub rest: Vec<Message>,
-}
-
-impl From<Message> for Messages {
-    fn from(first: Message) -> Self {
-        Self { first, rest: Vec::new() }
-    }
 }
 
 impl Parser {
@@ -150,9 +64,7 @@ impl Parser {
             Self::Default => Box::new(Decoder::new(revision, limits.clone())),
             #[cfg(feature = "msgpack")]
             Self::Msgpack => Box::new(msgpack::Decoder::new(revision, limits.clone())),
-            Self::Custom(parser) => {
-                Box::new(Checked { decoder: parser.decoder(revision, limits), limits: limits.clone() })
-            }
+            Self::Custom(parser) => Box::new(Checked::new(parser.decoder(revision, limits), limits)),
         }
     }
 
@@ -398,42 +310,6 @@ fn message(frame: &Frame) -> &[u8] {
         _ => 2,
     };
     &frame[start..]
-}
-
-/// The decoder of a custom parser, whose packets are looked at.
-#[derive(Debug)]
-struct Checked {
-    decoder: Box<dyn Decode>,
-    limits: Arc<Limits>,
-}
-
-impl Decode for Checked {
-    fn push(&mut self, message: Message) -> Result<Option<Packet>, DecodeError> {
-        let packet = self.decoder.push(message)?;
-        packet.map(|packet| check(&packet, &self.limits).map(|()| packet)).transpose()
-    }
-
-    fn awaits(&self) -> Option<&str> {
-        self.decoder.awaits()
-    }
-}
-
-fn check(Packet { namespace, body }: &Packet, limits: &Limits) -> Result<(), DecodeError> {
-    if !namespace.starts_with('/') || namespace.len() > limits.max_namespace_name {
-        return Err(DecodeError::Namespace);
-    }
-    let (id, items) = match body {
-        Body::Connect(_) | Body::Disconnect => return Ok(()),
-        Body::Event(event) => {
-            check_event_name(&event.name, limits)?;
-            (event.ack, event.args.len() + 1)
-        }
-        Body::Ack(id, args) => (*id, args.len()),
-    };
-    if id.is_some_and(|id| id > MAX_SAFE_INTEGER) {
-        return Err(DecodeError::AckId);
-    }
-    if items > limits.max_args { Err(DecodeError::Payload) } else { Ok(()) }
 }
 
 #[cfg(test)]
