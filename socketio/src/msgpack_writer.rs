@@ -152,3 +152,56 @@ impl<'de> de::Visitor<'de> for Lossy {
         Ok(String::from_utf8_lossy(value).into_owned().into())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What JSON is written as, in hex.
+    fn written(json: &str) -> String {
+        let mut out = Vec::new();
+        write_json(&mut out, json, &[]).expect("memory takes all");
+        out.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    #[test]
+    fn json_is_written() {
+        let rows = [
+            ("null", "c0"),
+            (" [ true ,false, null ] ", "93c3c2c0"),
+            ("[]", "90"),
+            ("[[],{},[[]]]", "93908 09190"),
+            ("{\"a\":[1,2],\"b\":{\"c\":\"d,]\"}}", "82a161920102a16281a163a3642c5d"),
+            ("127", "7f"),
+            ("128", "cc80"),
+            ("-32", "e0"),
+            ("-33", "d0df"),
+            ("65536", "ce00010000"),
+            ("18446744073709551615", "cfffffffffffffffff"),
+            ("18446744073709551616", "cb43f0000000000000"),
+            ("-9223372036854775808", "d38000000000000000"),
+            ("-0", "cb8000000000000000"),
+            ("1.5", "cb3ff8000000000000"),
+            ("1E2", "cb4059000000000000"),
+            ("1e999", "cb7ff0000000000000"),
+            ("\"é\\n\\u00e9\\\"\"", "a6c3a90ac3a922"),
+            ("\"\\ud83c\\udf89\"", "a4f09f8e89"),
+            ("\"\\ud800x\"", "aaefbfbdefbfbdefbfbd78"),
+            ("\"\\\\\"", "a15c"),
+            ("{\"_placeholder\":true,\"num\":0}", "82ac5f706c616365686f6c646572c3a36e756d00"),
+            // No JSON at all.
+            ("]", ""),
+            ("\"", "a0"),
+            ("[", "90"),
+            ("tru", "c3"),
+            ("é", ""),
+        ];
+        for (json, hex) in rows {
+            assert_eq!(written(json), hex.replace(' ', ""), "{json}");
+        }
+        let many = format!("[{}]", vec!["1"; 70_000].join(","));
+        assert!(written(&many).starts_with("dd00011170"));
+        let deep = "[".repeat(100_000) + &"]".repeat(100_000);
+        assert_eq!(written(&deep), "91".repeat(99_999) + "90");
+    }
+}
