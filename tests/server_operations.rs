@@ -10,6 +10,7 @@ use std::{
 
 use tests::{
     Row,
+    application::Application,
     frames::{WebSocket, closed},
     polling::Polling,
     process::{Process, command, get, run},
@@ -233,6 +234,33 @@ async fn unix_sockets_serve_clients_and_are_left_behind_by_nobody() {
     server.signal("TERM");
     assert!(within(server.child.wait()).await.expect("it ends").success());
     assert!(!socket.exists() && !admin.exists());
+}
+
+#[tokio::test]
+async fn a_server_that_drains_leaves_the_socket_file_of_the_next_one() {
+    let socket = temporary("next").join("clients.sock");
+    let application = Application::listen().await;
+    let (listen, upstream) =
+        (format!("[\"127.0.0.1:0\",\"unix:{}\"]", socket.display()), format!("http://{}", application.address));
+    let flags = ["--listen", &listen, "--admin-listen", "127.0.0.1:0", "--upstream", &upstream];
+    let mut server = Process::start(command(BINARY, &flags)).await;
+    // It drains for as long as the application takes.
+    let (answer, _next) = tokio::join!(get_unix(&socket, "/slow"), async {
+        let (mut asked, _) = application.asked().await;
+        server.signal("TERM");
+        within(async {
+            while UnixStream::connect(&socket).await.is_ok() {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+        let next = Process::start(command(BINARY, &flags)).await;
+        asked.send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
+        next
+    });
+    assert!(answer.ends_with("\r\n\r\nok"));
+    assert!(within(server.child.wait()).await.expect("it ends").success());
+    assert!(get_unix(&socket, "/socket.io/?EIO=4&transport=polling").await.starts_with("HTTP/1.1 200 OK\r\n"));
 }
 
 #[tokio::test]

@@ -5,14 +5,14 @@
 use std::{
     fmt, fs, io,
     net::SocketAddr,
-    os::unix::net::UnixStream,
+    os::unix,
     path::{Path, PathBuf},
 };
 
-use engineio::Serve;
+use engineio::{Listener, Serve};
 use hyper::{Request, body::Incoming};
 use listenfd::ListenFd;
-use tokio::net::{TcpListener, TcpSocket, UnixListener};
+use tokio::net::{TcpListener, TcpSocket, UnixListener, UnixStream};
 
 use crate::{
     answer::Answer,
@@ -27,11 +27,26 @@ const BACKLOG: u32 = 4096;
 pub(crate) enum Bound {
     Tcp(TcpListener),
     Tls(TlsListener, SocketAddr),
-    Unix(UnixListener, UnixPath),
+    Unix(PathListener),
+}
+
+/// A Unix socket with its file, which goes first: were it there for a moment without anybody who listens, the next
+/// server could replace it, and lose its own.
+pub(crate) struct PathListener {
+    path: UnixPath,
+    listener: UnixListener,
+}
+
+impl Listener for PathListener {
+    type Stream = UnixStream;
+
+    async fn accept(&self) -> io::Result<(UnixStream, Option<SocketAddr>)> {
+        Listener::accept(&self.listener).await
+    }
 }
 
 /// Where a Unix socket is; the file goes when this is dropped, unless somebody else made it.
-pub(crate) struct UnixPath {
+struct UnixPath {
     path: PathBuf,
     is_ours: bool,
 }
@@ -90,7 +105,8 @@ pub(crate) fn bind(addresses: &[Listen], tls: Option<&Tls>) -> Result<Vec<Bound>
             }
             Listen::Unix(path) => {
                 let listener = bind_unix(path).map_err(failed)?;
-                bound.push(Bound::Unix(listener, UnixPath { path: path.clone(), is_ours: true }));
+                let path = UnixPath { path: path.clone(), is_ours: true };
+                bound.push(Bound::Unix(PathListener { path, listener }));
             }
             Listen::Inherited => bound.extend(inherited(&secure)?),
         }
@@ -109,7 +125,8 @@ fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
 
 /// A socket file that nobody listens on any more is replaced.
 fn bind_unix(path: &Path) -> io::Result<UnixListener> {
-    let is_stale = || UnixStream::connect(path).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
+    let is_stale =
+        || unix::net::UnixStream::connect(path).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
     match UnixListener::bind(path) {
         Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_stale() => {
             fs::remove_file(path)?;
@@ -132,7 +149,8 @@ fn inherited(secure: &dyn Fn(TcpListener) -> io::Result<Bound>) -> Result<Vec<Bo
                 let listener = listener.ok_or(io::ErrorKind::NotFound)?;
                 listener.set_nonblocking(true)?;
                 let path = listener.local_addr()?.as_pathname().unwrap_or("".as_ref()).to_owned();
-                Ok(Bound::Unix(UnixListener::from_std(listener)?, UnixPath { path, is_ours: false }))
+                let path = UnixPath { path, is_ours: false };
+                Ok(Bound::Unix(PathListener { path, listener: UnixListener::from_std(listener)? }))
             }),
         };
         bound.push(taken.map_err(BindError::Inherited)?);
@@ -155,7 +173,7 @@ impl Bound {
         match self {
             Self::Tcp(listener) => serve.run(listener, answer, shutdown, close).await,
             Self::Tls(listener, _) => serve.run(listener, answer, shutdown, close).await,
-            Self::Unix(listener, _path) => serve.run(listener, answer, shutdown, close).await,
+            Self::Unix(listener) => serve.run(listener, answer, shutdown, close).await,
         }
     }
 
@@ -171,7 +189,7 @@ impl Bound {
                 listener.local_addr().map_or_else(|_| "?".into(), |address| format!("http://{address}"))
             }
             Self::Tls(_, address) => format!("https://{address}"),
-            Self::Unix(_, at) => format!("unix:{}", at.path.display()),
+            Self::Unix(listener) => format!("unix:{}", listener.path.path.display()),
         }
     }
 }
