@@ -2,8 +2,9 @@
 
 use std::{
     fs,
-    net::TcpListener,
-    os::{fd::OwnedFd, unix::net::UnixDatagram},
+    io::Write,
+    net::{SocketAddr, TcpListener},
+    os::fd::OwnedFd,
     path::{Path, PathBuf},
     process::Stdio,
 };
@@ -12,13 +13,15 @@ use tests::{
     Row,
     application::Application,
     frames::{WebSocket, closed},
+    http::Connection,
     polling::Polling,
-    process::{Process, command, get, run},
+    process::{Process, command, get, run, signal},
+    server::Endpoint,
     socket, within,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::UnixStream,
+    net::{UnixDatagram, UnixStream},
 };
 
 const BINARY: &str = env!("CARGO_BIN_EXE_socketio-server");
@@ -34,6 +37,11 @@ fn temporary(name: &str) -> PathBuf {
 async fn start(name: &str, text: &str) -> Process {
     let file = temporary(name).join("server.toml").display().to_string();
     Process::configured(BINARY, &file, text).await
+}
+
+/// An address that was free a moment ago.
+fn free() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port")
 }
 
 async fn join(server: &Process) -> WebSocket {
@@ -128,7 +136,7 @@ async fn operators_may_share_the_port_of_clients_below_a_prefix() {
 async fn draining_closes_transports_and_says_so() {
     let mut server = start("drain", "[drain]\nrate = 1").await;
     let (mut first, mut second) = (join(&server).await, join(&server).await);
-    let mut operator = tests::http::Connection::open(server.admin.expect("an admin listener")).await;
+    let mut operator = Connection::open(server.admin.expect("an admin listener")).await;
     operator.request("GET /readyz", "").await;
     assert_eq!(operator.answer().await.status, 200);
     server.signal("TERM");
@@ -263,16 +271,25 @@ async fn a_server_that_drains_leaves_the_socket_file_of_the_next_one() {
     assert!(get_unix(&socket, "/socket.io/?EIO=4&transport=polling").await.starts_with("HTTP/1.1 200 OK\r\n"));
 }
 
+/// What is to be told as systemd is, and where.
+fn supervisor(test: &str) -> (UnixDatagram, PathBuf) {
+    let path = temporary(test).join("notify.sock");
+    // That of a run before.
+    let _none = fs::remove_file(&path);
+    (UnixDatagram::bind(&path).expect("a socket"), path)
+}
+
+async fn told(supervisor: &UnixDatagram) -> String {
+    let mut message = [0; 64];
+    let length = within(supervisor.recv(&mut message)).await.expect("a message");
+    String::from_utf8_lossy(&message[..length]).trim_end().to_owned()
+}
+
 #[tokio::test]
 async fn sockets_of_socket_activation_are_served_and_systemd_is_told() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("bound");
-    let notified = temporary("systemd").join("notify.sock");
-    // That of a run before.
-    let _none = fs::remove_file(&notified);
-    let notify = UnixDatagram::bind(&notified).expect("a socket");
-    notify.set_nonblocking(true).expect("a socket");
-    let notify = tokio::net::UnixDatagram::from_std(notify).expect("a socket");
+    let (notify, notified) = supervisor("systemd");
     // systemd hands the socket over as descriptor 3, to a process whose id is in the environment.
     let script = "LISTEN_FDS=1 LISTEN_PID=$$ WATCHDOG_USEC=100000 WATCHDOG_PID=$$ \
          exec \"$0\" --listen systemd --admin-listen 127.0.0.1:0 3<&0";
@@ -281,22 +298,48 @@ async fn sockets_of_socket_activation_are_served_and_systemd_is_told() {
     let mut server = Process::start(command).await;
     assert_eq!(server.address, address);
     assert_eq!(server.get("/socket.io/?EIO=4&transport=polling", "").await.status, 200);
-    let told = async || {
-        let mut message = [0; 64];
-        let length = within(notify.recv(&mut message)).await.expect("a message");
-        String::from_utf8_lossy(&message[..length]).trim_end().to_owned()
-    };
     // Its watchdog is told again and again.
     for word in ["READY=1", "WATCHDOG=1", "WATCHDOG=1", "WATCHDOG=1"] {
-        assert_eq!(told().await, word);
+        assert_eq!(told(&notify).await, word);
     }
     server.signal("TERM");
-    let mut last = told().await;
+    let mut last = told(&notify).await;
     while last == "WATCHDOG=1" {
-        last = told().await;
+        last = told(&notify).await;
     }
     assert_eq!(last, "STOPPING=1");
     assert!(within(server.child.wait()).await.expect("it ends").success());
+}
+
+/// Standard output is a stream socket, as it is under systemd, and nobody reads it.
+#[tokio::test]
+async fn what_nobody_reads_keeps_the_server_neither_from_its_start_nor_from_its_end() {
+    for (name, has_reader, is_told_twice, status) in
+        [("broken", false, false, 0), ("stalled", true, false, 0), ("stalled, told twice", true, true, 130)]
+    {
+        let _row = Row(name);
+        let (mut output, reader) = std::os::unix::net::UnixStream::pair().expect("two sockets");
+        let _reader = has_reader.then_some(reader);
+        output.set_nonblocking(true).expect("a socket");
+        while output.write(b"x").is_ok() {}
+        output.set_nonblocking(false).expect("a socket");
+        let (notify, notified) = supervisor("unread");
+        let address = free();
+        let mut command = command(BINARY, &["--listen", &address.to_string(), "--admin-listen", ""]);
+        command.stdout(OwnedFd::from(output)).env("NOTIFY_SOCKET", &notified);
+        let mut child = command.spawn().expect("the binary runs");
+        assert_eq!(told(&notify).await, "READY=1");
+        // It answers no close, which the end waits for.
+        let (mut client, _) = WebSocket::open(Endpoint { address, path: "/socket.io/", query: "EIO=4" }).await;
+        signal(&child, "TERM");
+        assert_eq!(client.frame().await, closed(1001));
+        if is_told_twice {
+            signal(&child, "TERM");
+        } else {
+            drop(client);
+        }
+        assert_eq!(within(child.wait()).await.expect("it ends").code(), Some(status));
+    }
 }
 
 #[tokio::test]

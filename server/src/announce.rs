@@ -1,8 +1,13 @@
-//! What it is: what is printed when the server has started.
+//! What it is: what is printed when the server has started, and how.
 //! What it is not: the log.
-//! Who calls it: `serve`, once.
+//! Who calls it: `serve`.
 
-use std::fmt::Write;
+use std::{
+    fmt::Write as _,
+    io::{self, Write as _},
+};
+
+use tracing_appender::non_blocking::{NonBlocking, WorkerGuard};
 
 use crate::{
     config::{About, AllowedOrigin, Config, Settled, Upstream},
@@ -16,12 +21,26 @@ const SHORT_SECRET: usize = 32;
 /// Fewer open files than this are soon used up.
 const FEW_FILES: u64 = 4096;
 
+/// Prints by a thread of its own, as the log is written: a reader that has gone, or stalls, must keep the server
+/// neither from its start nor from its end. What waits to be printed is printed when this is dropped.
+pub(crate) struct Printer(NonBlocking, #[expect(dead_code, reason = "only its drop matters")] WorkerGuard);
+
+impl Printer {
+    pub(crate) fn new() -> Self {
+        let (writer, guard) = tracing_appender::non_blocking(io::stdout());
+        Self(writer, guard)
+    }
+
+    pub(crate) fn print(&mut self, text: &str) {
+        // What finds no room is lost.
+        let _lost = self.0.write_all(format!("{text}\n").as_bytes());
+    }
+}
+
 /// Tells of addresses, limits, and what an operator may not have meant.
-pub(crate) fn started(settled: &Settled, clients: &[Bound], operators: &[Bound], files: u64) {
+pub(crate) fn started(settled: &Settled, clients: &[Bound], operators: &[Bound], files: u64) -> String {
     let config = &settled.config;
-    let text =
-        if settled.is_playground { playground(config, clients) } else { server(config, clients, operators, files) };
-    println!("{text}");
+    if settled.is_playground { playground(config, clients) } else { server(config, clients, operators, files) }
 }
 
 fn server(config: &Config, clients: &[Bound], operators: &[Bound], files: u64) -> String {

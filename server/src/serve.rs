@@ -18,7 +18,7 @@ use tracing::{info, warn};
 
 use crate::{
     admin::Admin,
-    announce,
+    announce::{self, Printer},
     api::{Api, Bounds, Kept},
     auth::{KeyError, Tokens},
     backend::{BackendError, Backends},
@@ -135,7 +135,8 @@ pub(crate) async fn serve(settled: Settled, flags: Flags) -> Result<(), ServeErr
     }
     let clients = listeners::bind(&config.server.listen, tls.as_ref()).map_err(ServeError::Bind)?;
     let operators = listeners::bind(&apart, None).map_err(ServeError::Bind)?;
-    announce::started(&settled, &clients, &operators, files);
+    let mut printer = Printer::new();
+    printer.print(&announce::started(&settled, &clients, &operators, files));
     let front = Front {
         io: io.clone(),
         bundle,
@@ -176,11 +177,11 @@ pub(crate) async fn serve(settled: Settled, flags: Flags) -> Result<(), ServeErr
     let running = stop.run(clients, operators, &goodbye, front, admin);
     let ended = async {
         signals.next().await;
-        println!("closing; once more ends at once");
         tokio::spawn(async move {
             signals.next().await;
             process::exit(ENDED_AT_ONCE);
         });
+        printer.print("closing; once more ends at once");
         metrics.draining.set(1);
         supervisor::stopping();
         info!(connections = io.clients_count(), "closing");

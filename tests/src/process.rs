@@ -130,9 +130,7 @@ impl Process {
 
     /// Sends a signal by its name.
     pub fn signal(&self, name: &str) {
-        let pid = self.child.id().expect("it runs").to_string();
-        let sent = std::process::Command::new("kill").args([&format!("-{name}"), &pid]).status().expect("kill runs");
-        assert!(sent.success());
+        signal(&self.child, name);
     }
 
     /// The next line of the log with these words.
@@ -147,6 +145,13 @@ impl Process {
             panic!("the log ended before {words:?}");
         })
     }
+}
+
+/// Sends a signal by its name.
+pub fn signal(child: &Child, name: &str) {
+    let pid = child.id().expect("it runs").to_string();
+    let sent = std::process::Command::new("kill").args([&format!("-{name}"), &pid]).status().expect("kill runs");
+    assert!(sent.success());
 }
 
 /// The answer to a request of whatever method.
