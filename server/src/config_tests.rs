@@ -124,6 +124,10 @@ fn mistakes_are_told_with_their_place() {
         ("[proxy]\nupstream = 'http://localhost:8000/app'", "127.0.0.1:8000 is server.listen, too"),
         ("[proxy]\nupstream = 'https://127.0.0.1:5000'", ":2: proxy.upstream must be \"\", a URL"),
         ("[proxy]\nupstream = 'http://user:secret@127.0.0.1:5000'", ":2: proxy.upstream must be \"\", a URL"),
+        (
+            "[server]\nlisten = '127.0.0.1:0'\n[admin]\nlisten = '127.0.0.1:0'\nprefix = '/x'",
+            "127.0.0.1:0 is server.listen, too, and there is no API key",
+        ),
         ("[proxy]\nupstream = 'http://127.0.0.1:5000/?a'", ":2: proxy.upstream must be \"\", a URL"),
         ("[proxy]\nupstream = 'http://:5000'", ":2: proxy.upstream must be \"\", a URL"),
         ("[[backend]]\n[[backend]]\nurl = 'http://a/b'", "backend: default is there twice"),

@@ -25,6 +25,8 @@ pub(crate) enum Conflict {
     AdminWithoutKey(Listen),
     AdminInherited,
     AdminWithoutPrefix(Listen),
+    /// What is in front for clients, such as a proxy on this machine, brings them to the API.
+    SharedWithoutKey(Listen),
     PrefixBelowPath,
     NoListener,
     NoTransport,
@@ -80,6 +82,11 @@ impl fmt::Display for Conflict {
             Self::AdminWithoutPrefix(listen) => {
                 write!(f, "admin.listen: {listen} is server.listen, too: set admin.prefix to tell them apart")
             }
+            Self::SharedWithoutKey(listen) => write!(
+                f,
+                "admin.listen: {listen} is server.listen, too, and there is no API key: a proxy in front would let \
+                 everybody use the API; set api.keys, or listen on an address of its own"
+            ),
             Self::PrefixBelowPath => f.write_str("admin.prefix: it is a path of Socket.IO requests"),
             Self::NoListener => f.write_str("server.listen: there must be an address"),
             Self::NoTransport => f.write_str("engine.transports: there must be one"),
@@ -159,8 +166,11 @@ pub(super) fn conflicts(config: &Config, is_playground: bool) -> Vec<Conflict> {
         refuse(is_inherited, Conflict::AdminInherited);
         let is_open = !is_inherited && !listen.is_local() && api.keys.0.is_empty();
         refuse(is_open, Conflict::AdminWithoutKey(listen.clone()));
-        let is_shared = server.listen.contains(listen) && admin.prefix.0.is_empty();
-        refuse(is_shared && !is_ephemeral(listen), Conflict::AdminWithoutPrefix(listen.clone()));
+        let has_prefix = !admin.prefix.0.is_empty();
+        let is_shared = server.listen.contains(listen) && (has_prefix || !is_ephemeral(listen));
+        refuse(is_shared && !has_prefix, Conflict::AdminWithoutPrefix(listen.clone()));
+        let is_open = is_shared && listen.is_local() && api.keys.0.is_empty();
+        refuse(is_open, Conflict::SharedWithoutKey(listen.clone()));
     }
     let prefix = format!("{}/", admin.prefix.0);
     refuse(server.path.iter().any(|path| prefix.starts_with(&path.0)), Conflict::PrefixBelowPath);
@@ -274,7 +284,7 @@ fn of_tokens(Auth { jwt, .. }: &Auth, are_wanted: bool, refuse: &mut impl FnMut(
     refuse(jwt.leeway > MAX_LEEWAY, Conflict::Leeway);
 }
 
-/// Two listeners on any free port have two ports.
+/// Two listeners on any free port have two ports, unless a prefix tells them apart.
 fn is_ephemeral(listen: &Listen) -> bool {
     matches!(listen, Listen::Tcp(address) if address.port() == 0)
 }

@@ -96,7 +96,7 @@ section! {
 section! {
     /// Where operators and applications connect.
     Admin {
-        /// Addresses, one or a list, or "" for none; without an API key on this machine only. May be one of
+        /// Addresses, one or a list, or "" for none; without an API key on this machine only, and none of
         /// server.listen.
         listen: Vec<Listen> = vec![Listen::Tcp(([127, 0, 0, 1], 8001).into())],
         /// What stands before the paths of the admin listener; needed where it shares an address with clients.
