@@ -88,7 +88,17 @@ fn keys_of_api_are_texts_or_tables_or_in_files() {
     let set = [("SOCKETIO_AUTH_JWT_SECRET", "[\"a\",\"b\"]"), ("SOCKETIO_AUTH_MODE", "jwt")];
     let secrets = settle(&[], &set).expect("valid").config.auth.jwt.secret;
     assert_eq!(secrets, ["a", "b"].map(|secret| Secret(secret.into())));
+    for nothing in ["", "\n"] {
+        std::fs::write(&file, nothing).expect("writable");
+        for name in ["API_KEYS", "AUTH_JWT_SECRET", "REDIS_URL"] {
+            let refused = settle(&[], &[(&format!("SOCKETIO_{name}_FILE"), &path)]).expect_err("it is empty");
+            assert!(refused.to_string().ends_with("_file names a file: it is empty"), "{refused}");
+        }
+    }
     std::fs::remove_file(&file).expect("it is there");
+    // As of all lists, so that a variable can take back what the file has.
+    let settled = with_file("taken-back", "[api]\nkeys = 'k'", &[("SOCKETIO_API_KEYS", "")]).expect("valid");
+    assert_eq!(keys(settled), []);
 }
 
 #[test]
@@ -114,6 +124,10 @@ fn mistakes_are_told_with_their_place() {
         ("[admin]\nlisten = '0.0.0.0:1'", "there is no API key"),
         ("[admin]\nlisten = 'systemd'", "for clients"),
         ("[admin]\nlisten = '127.0.0.1:8000'", "set admin.prefix"),
+        (
+            "[server]\nlisten = '127.0.0.1:0'\n[admin]\nlisten = '127.0.0.1:0'\nprefix = '/x'",
+            "127.0.0.1:0 is server.listen, too, and there is no API key",
+        ),
         ("[admin]\nprefix = '/socket.io/'", "a path of Socket.IO requests"),
         ("[server]\ntls_cert = 'x'", "both, or none"),
         ("[server]\nlisten = ''", "there must be an address"),
@@ -124,10 +138,6 @@ fn mistakes_are_told_with_their_place() {
         ("[proxy]\nupstream = 'http://localhost:8000/app'", "127.0.0.1:8000 is server.listen, too"),
         ("[proxy]\nupstream = 'https://127.0.0.1:5000'", ":2: proxy.upstream must be \"\", a URL"),
         ("[proxy]\nupstream = 'http://user:secret@127.0.0.1:5000'", ":2: proxy.upstream must be \"\", a URL"),
-        (
-            "[server]\nlisten = '127.0.0.1:0'\n[admin]\nlisten = '127.0.0.1:0'\nprefix = '/x'",
-            "127.0.0.1:0 is server.listen, too, and there is no API key",
-        ),
         ("[proxy]\nupstream = 'http://127.0.0.1:5000/?a'", ":2: proxy.upstream must be \"\", a URL"),
         ("[proxy]\nupstream = 'http://:5000'", ":2: proxy.upstream must be \"\", a URL"),
         ("[[backend]]\n[[backend]]\nurl = 'http://a/b'", "backend: default is there twice"),

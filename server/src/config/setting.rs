@@ -118,16 +118,16 @@ pub(super) fn assign(section: &mut impl Section, value: &Value, at: &At<'_>, out
             outcome.problems.push(At { path: &path, place }.expected("the path of a file"));
             continue;
         };
-        match std::fs::read_to_string(file) {
+        let text = std::fs::read_to_string(file).map_err(|error| error.to_string());
+        let text = text.map(|text| text.trim_end().to_owned());
+        // Whoever wants none names no file: this one has lost what it had.
+        match text.and_then(|text| if text.is_empty() { Err("it is empty".to_owned()) } else { Ok(text) }) {
             Ok(text) => {
                 let path = path.trim_end_matches("_file");
-                secret.assign(&Value::Raw(text.trim_end().to_owned()), &At { path, place }, outcome);
+                secret.assign(&Value::Raw(text), &At { path, place }, outcome);
                 outcome.assigned.push(path.to_owned());
             }
-            Err(error) => {
-                let error = error.to_string();
-                outcome.problems.push(Problem::Unreadable { place: place.clone(), path, error });
-            }
+            Err(error) => outcome.problems.push(Problem::Unreadable { place: place.clone(), path, error }),
         }
     }
 }
