@@ -23,10 +23,13 @@ const JOINING: &str = "[[namespace]]\nname = '/'\nauto_join = ['{query.room}']\n
 static DESCRIPTION: LazyLock<Description> =
     LazyLock::new(|| Description::read(include_str!("../server/src/api/openapi.json")));
 
+fn file(name: &str) -> String {
+    format!("{}/calls-{name}.toml", env!("CARGO_TARGET_TMPDIR"))
+}
+
 /// Starts a server with this file, on any free ports.
 async fn start(name: &str, configuration: &str) -> Process {
-    let file = format!("{}/calls-{name}.toml", env!("CARGO_TARGET_TMPDIR"));
-    Process::configured(BINARY, &file, configuration).await
+    Process::configured(BINARY, &file(name), configuration).await
 }
 
 /// A client in `/` that is in this room, and the id of its socket.
@@ -290,6 +293,30 @@ async fn ops_are_answered_line_by_line_while_the_request_still_runs() {
     assert_eq!(ann.text().await, "42[\"last\"]");
     stream.request("GET /api/v1/stats", "").await;
     assert_eq!(stream.answer().await.status, 200, "the connection goes on");
+}
+
+#[tokio::test]
+async fn lines_are_done_as_long_as_their_key_is_good() {
+    let mut server = start("revoked", "[api]\nkeys = ['old', 'kept']\n").await;
+    let (mut ann, _) = in_room(&server, "").await;
+    let (mut old, mut kept) =
+        (stream(&server, "x-api-key: old\r\n").await, stream(&server, "x-api-key: kept\r\n").await);
+    let op = |event: &str| format!("{{\"op\":\"emit\",\"event\":\"{event}\"}}\n");
+    for stream in [&mut old, &mut kept] {
+        assert_eq!(stream.head().await.status, 200);
+        send(stream, &op("before")).await;
+        assert_eq!(lines(stream, 1).await, ["{\"sockets\":1}"]);
+        assert_eq!(ann.text().await, "42[\"before\"]");
+    }
+    fs::write(file("revoked"), "[api]\nkeys = ['new', { key = 'kept', allow = 'manage' }]\n").expect("writable");
+    server.signal("HUP");
+    server.logged("configuration read again").await;
+    send(&mut old, &op("refused")).await;
+    assert_eq!(part(&mut old).await, "", "it ends");
+    send(&mut kept, &op("forbidden")).await;
+    assert!(part(&mut kept).await.starts_with("{\"error\":{\"code\":\"forbidden\""));
+    assert_eq!(server.emit("x-api-key: new\r\n", "{\"event\":\"after\"}").await.status, 200);
+    assert_eq!(ann.text().await, "42[\"after\"]");
 }
 
 #[tokio::test]

@@ -1,16 +1,19 @@
 //! The binary watched: the tail over literal HTTP, and the page for operators.
 
 use serde_json::{Value, json};
-use tests::{frames::WebSocket, http::Connection, process::Process, socket};
+use tests::{Row, frames::WebSocket, http::Connection, process::Process, socket};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_socketio-server");
 
 const KEY: &str = "x-api-key: reader\r\n";
 
+fn file(test: &str) -> String {
+    format!("{}/tail-{test}.toml", env!("CARGO_TARGET_TMPDIR"))
+}
+
 /// Starts a server with this file, on any free ports.
 async fn start(test: &str, configuration: &str) -> Process {
-    let file = format!("{}/tail-{test}.toml", env!("CARGO_TARGET_TMPDIR"));
-    Process::configured(BINARY, &file, configuration).await
+    Process::configured(BINARY, &file(test), configuration).await
 }
 
 /// A request for the tail, with the status of its answer.
@@ -158,6 +161,30 @@ async fn a_key_sees_its_namespaces_and_a_query_names_one_or_a_room() {
     assert_eq!(line(&mut limited).await["namespace"], "/chat");
     let found = line(&mut of_room).await;
     assert_eq!((&found["namespace"], &found["to"]), (&json!("/"), &json!({ "rooms": ["news"] })));
+}
+
+#[tokio::test]
+async fn who_watches_does_so_as_long_as_its_key_is_good() {
+    let after = "[api]\nkeys = ['writer', { key = 'mute', allow = 'emit' }]\n";
+    for (name, before, key, is_good) in [
+        ("kept", "[api]\nkeys = ['reader', 'writer']\n", "x-api-key: writer\r\n", true),
+        ("gone", "[api]\nkeys = ['reader', 'writer']\n", "x-api-key: reader\r\n", false),
+        ("muted", "[api]\nkeys = ['mute', 'writer']\n", "x-api-key: mute\r\n", false),
+        ("wanted", "", "", false),
+    ] {
+        let _row = Row(name);
+        let mut server = start(name, before).await;
+        let mut watcher = watch(&server, "", key).await;
+        std::fs::write(file(name), after).expect("writable");
+        server.signal("HUP");
+        server.logged("configuration read again").await;
+        assert_eq!(server.emit("x-api-key: writer\r\n", "{\"event\":\"e\"}").await.status, 200);
+        if is_good {
+            assert_eq!(line(&mut watcher).await["event"], "e");
+        } else {
+            assert_eq!(watcher.until("0\r\n\r\n").await, "\r\n0\r\n\r\n", "and no line before");
+        }
+    }
 }
 
 #[tokio::test]

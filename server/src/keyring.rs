@@ -1,6 +1,6 @@
 //! What it is: the keys of the API, and what each is good for.
 //! What it is not: a log-in of clients.
-//! Who calls it: `admin`, for each request of the API.
+//! Who calls it: `admin`, for each request of the API; `tail` and what answers line by line, as they go on.
 
 use std::{
     hash::BuildHasher,
@@ -15,7 +15,8 @@ use crate::{
     config::{ApiKey, Scope},
 };
 
-/// The keys. Clones are the same, also when they are replaced. The lock is taken for each request, and by `replace`.
+/// The keys. Clones are the same, also when they are replaced. The lock is taken for each request, each line
+/// that is asked or told, and by `replace`.
 #[derive(Clone)]
 pub(crate) struct Keyring(Arc<RwLock<Arc<[ApiKey]>>>);
 
@@ -60,24 +61,37 @@ impl Keyring {
         let bearer = bearer.filter(|(scheme, _)| scheme.eq_ignore_ascii_case(b"bearer ")).map(|(_, key)| key);
         let said = bearer.or_else(|| headers.get("x-api-key").map(|value| value.as_bytes()));
         let said = said.ok_or(ApiError::Unauthorized)?;
-        // All are compared, and each in a time that does not tell how much of it is right.
-        let mut found = None;
-        for (at, key) in keys.iter().enumerate() {
-            if key.key.0.as_bytes().ct_eq(said).into() {
-                found = Some(at);
-            }
-        }
-        let found = found.ok_or(ApiError::Unauthorized)?;
-        let grant = Grant::Key(keys, found);
+        let grant = find(keys, said).ok_or(ApiError::Unauthorized)?;
         match scopes.iter().any(|scope| grant.allows(*scope)) {
             true => Ok(grant),
             false => Err(ApiError::Forbidden),
         }
     }
 
+    /// What somebody may do by now who was granted this; `None` when the key is gone, or it takes one now.
+    pub(crate) fn renew(&self, grant: &Grant) -> Option<Grant> {
+        let keys = self.keys();
+        match grant.key() {
+            Some(key) => find(keys, key.key.0.as_bytes()),
+            None if matches!(grant, Grant::Everything) && !keys.is_empty() => None,
+            None => Some(grant.clone()),
+        }
+    }
+
     fn keys(&self) -> Arc<[ApiKey]> {
         self.0.read().expect("not poisoned: nobody panics while it is held").clone()
     }
+}
+
+/// What this key is good for. All are compared, and each in a time that does not tell how much of it is right.
+fn find(keys: Arc<[ApiKey]>, said: &[u8]) -> Option<Grant> {
+    let mut found = None;
+    for (at, key) in keys.iter().enumerate() {
+        if key.key.0.as_bytes().ct_eq(said).into() {
+            found = Some(at);
+        }
+    }
+    found.map(|at| Grant::Key(keys, at))
 }
 
 impl Grant {

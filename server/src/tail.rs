@@ -19,7 +19,10 @@ use tokio::{
     time::Instant,
 };
 
-use crate::keyring::Grant;
+use crate::{
+    config::Scope,
+    keyring::{Grant, Keyring},
+};
 
 /// Lines that wait for each who watches; one that is further behind misses the oldest.
 const WAITING: usize = 1024;
@@ -55,7 +58,9 @@ pub(crate) struct Line {
 /// What somebody wants to hear of.
 #[derive(Clone)]
 pub(crate) struct Wanted {
+    /// What was granted at the start, and by whom.
     pub(crate) grant: Grant,
+    pub(crate) keyring: Keyring,
     /// One namespace only.
     pub(crate) namespace: Option<String>,
     pub(crate) room: Option<String>,
@@ -91,10 +96,10 @@ impl Line {
     }
 
     /// As an event of `text/event-stream`, if it is wanted.
-    fn event(&self, wanted: &Wanted) -> Option<Bytes> {
+    fn event(&self, wanted: &Wanted, grant: &Grant) -> Option<Bytes> {
         let is_meant = wanted.namespace.as_ref().is_none_or(|namespace| *namespace == self.namespace)
             && wanted.room.as_ref().is_none_or(|room| self.rooms.iter().any(|other| other.as_str() == room));
-        if !is_meant || !wanted.grant.is_for(&self.namespace) {
+        if !is_meant || !grant.is_for(&self.namespace) {
             return None;
         }
         let mut shown = self.shown.clone();
@@ -124,7 +129,7 @@ impl Tail {
         Arc::strong_count(&self.watchers) - 1
     }
 
-    /// The body of an answer that goes on until its client goes, or the server is `closing`.
+    /// The body of an answer that goes on until its client or its key goes, or the server is `closing`.
     ///
     /// # Errors
     /// [`TooMany`].
@@ -166,9 +171,10 @@ async fn next(
             line = tokio::time::timeout_at(until, lines.recv()) => line,
             _ = closing.wait_for(|closing| *closing) => return None,
         };
+        let grant = wanted.keyring.renew(&wanted.grant).filter(|grant| grant.allows(Scope::Read))?;
         match line {
             Ok(Ok(line)) => {
-                if let Some(event) = line.event(wanted) {
+                if let Some(event) = line.event(wanted, &grant) {
                     return Some(event);
                 }
             }

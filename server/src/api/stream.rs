@@ -69,9 +69,13 @@ impl Stream {
     /// The next answers; `None` when there will be none any more. What the server leaves unanswered it has not done.
     async fn next(&mut self) -> Option<Bytes> {
         let mut answers = Vec::new();
-        while answers.len() < PART && !self.api.is_closing() {
+        // The key may be taken away meanwhile.
+        while answers.len() < PART
+            && !self.api.is_closing()
+            && let Some(grant) = self.api.keyring.renew(&self.grant)
+        {
             if let Some(line) = self.lines.take() {
-                self.answer(line, &mut answers).await;
+                self.answer(line, &grant, &mut answers).await;
             } else if !answers.is_empty() {
                 break;
             } else {
@@ -84,13 +88,13 @@ impl Stream {
         (!answers.is_empty()).then(|| answers.into())
     }
 
-    async fn answer(&mut self, line: Line, answers: &mut Vec<u8>) {
+    async fn answer(&mut self, line: Line, grant: &Grant, answers: &mut Vec<u8>) {
         self.done += 1;
         if self.done.is_multiple_of(TURN) {
             tokio::task::yield_now().await;
         }
         let done = match line {
-            Line::Whole(line) => ops::one(&self.api, &self.grant, &line).await,
+            Line::Whole(line) => ops::one(&self.api, grant, &line).await,
             Line::TooLong => Err(ApiError::TooLarge(self.api.bounds.max_body)),
         };
         match done {

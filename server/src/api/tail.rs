@@ -24,7 +24,8 @@ pub(super) fn answer(call: Call<'_>, _body: Incoming) -> Answering<'_> {
             Some("true") => true,
             Some(_) => return Err(ApiError::field("args", "true or false")),
         };
-        let wanted = Wanted { grant: call.grant.clone(), namespace, room: named("room"), args };
+        let (grant, keyring) = (call.grant.clone(), call.api.keyring.clone());
+        let wanted = Wanted { grant, keyring, namespace, room: named("room"), args };
         let lines = call.api.sockets.tail.watch(wanted, call.api.closing.clone());
         let mut answer = Response::new(lines.map_err(|_| ApiError::TooManyWatchers)?);
         let headers = answer.headers_mut();
