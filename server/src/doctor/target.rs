@@ -13,15 +13,7 @@ use tokio::{
     net::{TcpStream, lookup_host},
     time::timeout,
 };
-use tokio_rustls::{
-    TlsConnector,
-    rustls::{
-        self, ClientConfig, DigitallySignedStruct, SignatureScheme,
-        client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-        crypto::{CryptoProvider, ring},
-        pki_types::{CertificateDer, ServerName, UnixTime},
-    },
-};
+use tokio_rustls::{TlsConnector, rustls::pki_types::ServerName};
 
 use super::DoctorError;
 use crate::{command, connector::Stream, trust};
@@ -142,55 +134,7 @@ impl Target {
 
 /// TLS that trusts whom the system trusts, or everybody.
 fn connector(is_unchecked: bool) -> Result<TlsConnector, DoctorError> {
-    let provider = Arc::new(ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider.clone())
-        .with_safe_default_protocol_versions()
-        .expect("ring has those versions");
-    let mut config = if is_unchecked {
-        let everybody = Arc::new(Everybody(provider));
-        builder.dangerous().with_custom_certificate_verifier(everybody).with_no_client_auth()
-    } else {
-        builder.with_root_certificates(trust::roots().map_err(DoctorError::Roots)?).with_no_client_auth()
-    };
+    let mut config = if is_unchecked { trust::everybody() } else { trust::system().map_err(DoctorError::Roots)? };
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(TlsConnector::from(Arc::new(config)))
-}
-
-/// Takes every certificate, which is what `--insecure` is for; signatures by its key are checked.
-#[derive(Debug)]
-struct Everybody(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Everybody {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls12_signature(message, cert, signed, &self.0.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls13_signature(message, cert, signed, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
+    Ok(Arc::new(config).into())
 }
