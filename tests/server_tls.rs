@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    net::TcpListener,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -168,6 +169,27 @@ async fn what_tls_keeps_for_a_client_that_did_not_read_reaches_it() {
     }
     for number in 0..messages {
         assert!(within(text(&mut stream)).await == format!(r#"42["m",{number},"{data}"]"#), "message {number}");
+    }
+}
+
+#[tokio::test]
+async fn subcommands_speak_tls_where_operators_share_the_port_of_clients() {
+    let folder = temporary("tls_shared");
+    let (cert, key) = (folder.join("cert.pem"), folder.join("key.pem"));
+    renew(&cert, &key);
+    let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port");
+    let file = folder.join("server.toml");
+    let text = format!(
+        "[server]\nlisten = '{free}'\ntls_cert = {cert:?}\ntls_key = {key:?}\n\
+         [admin]\nlisten = '{free}'\nprefix = '/_ops'\n[api]\nkeys = 'k'\n"
+    );
+    fs::write(&file, text).expect("writable");
+    let flags = ["--config", &file.display().to_string()];
+    let _server = Process::start(command(BINARY, &flags)).await;
+    for (asked, answer) in [(&["healthcheck"][..], "ready\n"), (&["emit", "news"], "{\"sockets\":0}\n")] {
+        let output = run(BINARY, &[asked, &flags].concat()).await;
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert_eq!((said.as_ref(), output.status.code()), (answer, Some(0)), "{output:?}");
     }
 }
 

@@ -1,8 +1,14 @@
 //! What it is: one HTTP request to a server of ours that runs, for `emit` and `healthcheck`.
-//! What it is not: an HTTP client for anything else; it speaks no TLS.
+//! What it is not: an HTTP client for anything else.
 //! Who calls it: `main`, for these subcommands.
 
-use std::{fmt, fs, io, net::Ipv4Addr, net::Ipv6Addr, path::PathBuf, time::Duration};
+use std::{
+    fmt, fs, io,
+    net::{Ipv4Addr, Ipv6Addr},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 use http_body_util::{BodyExt, Full};
 use hyper::{Method, Request, StatusCode, Uri, body::Bytes, client::conn::http1, header};
@@ -13,10 +19,12 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpStream, UnixStream},
 };
+use tokio_rustls::{TlsConnector, rustls::pki_types::ServerName};
 
 use crate::{
     command::{Emit, Exception},
     config::{Listen, Settled},
+    trust,
 };
 
 /// A server that has not answered by then will not.
@@ -76,7 +84,7 @@ struct Audience<'a> {
 
 /// Where to ask.
 enum Target {
-    Url { host: String, port: u16, prefix: String },
+    Url { host: String, port: u16, prefix: String, is_secure: bool },
     Unix(PathBuf, String),
 }
 
@@ -137,14 +145,17 @@ impl Target {
         let config = &settled.config;
         let listen = if settled.is_playground { &config.server.listen } else { &config.admin.listen };
         let prefix = config.admin.prefix.0.clone();
-        match listen.first().ok_or(RequestError::NoAdmin)? {
+        let listen = listen.first().ok_or(RequestError::NoAdmin)?;
+        match listen {
             Listen::Tcp(address) => {
                 let host = match address.ip() {
                     ip if !ip.is_unspecified() => ip,
                     ip if ip.is_ipv4() => Ipv4Addr::LOCALHOST.into(),
                     _ => Ipv6Addr::LOCALHOST.into(),
                 };
-                Ok(Self::Url { host: host.to_string(), port: address.port(), prefix })
+                // Only a port that is shared with clients has TLS.
+                let is_secure = config.server.tls_cert.is_some() && config.server.listen.contains(listen);
+                Ok(Self::Url { host: host.to_string(), port: address.port(), prefix, is_secure })
             }
             Listen::Unix(path) => Ok(Self::Unix(path.clone(), prefix)),
             Listen::Inherited => Err(RequestError::NoAdmin),
@@ -155,7 +166,8 @@ impl Target {
         let url: Uri = url.parse().ok()?;
         let host = url.host()?.trim_start_matches('[').trim_end_matches(']').to_owned();
         let prefix = url.path().trim_end_matches('/').to_owned();
-        (url.scheme_str() == Some("http")).then(|| Self::Url { host, port: url.port_u16().unwrap_or(80), prefix })
+        let port = url.port_u16().unwrap_or(80);
+        (url.scheme_str() == Some("http")).then_some(Self::Url { host, port, prefix, is_secure: false })
     }
 }
 
@@ -167,11 +179,17 @@ async fn call(
 ) -> Result<String, RequestError> {
     let called = async {
         match target {
-            Target::Url { host, port, prefix } => {
-                let at = format!("{host}:{port}");
-                let stream = TcpStream::connect((host.as_str(), *port)).await;
-                let stream = stream.map_err(|error| RequestError::Connect(at, error))?;
-                exchange(stream, &format!("{prefix}{path}"), request, body).await
+            Target::Url { host, port, prefix, is_secure } => {
+                let failed = |error| RequestError::Connect(format!("{host}:{port}"), error);
+                let stream = TcpStream::connect((host.as_str(), *port)).await.map_err(failed)?;
+                let path = format!("{prefix}{path}");
+                if !is_secure {
+                    return exchange(stream, &path, request, body).await;
+                }
+                // The address is this machine's, and the certificate that of whatever name clients know.
+                let name = ServerName::try_from(host.clone()).map_err(|_| RequestError::Url(host.clone()))?;
+                let tls = TlsConnector::from(Arc::new(trust::everybody()));
+                exchange(tls.connect(name, stream).await.map_err(failed)?, &path, request, body).await
             }
             Target::Unix(socket, prefix) => {
                 let stream = UnixStream::connect(socket).await;

@@ -1,6 +1,7 @@
 //! What it is: whom the server trusts when it connects to others by TLS: those whom the system trusts, or everybody.
 //! What it is not: the server's own certificate (`tls`).
-//! Who calls it: `backend`, `redis` and `doctor`, for URLs that begin with `https` or `rediss`.
+//! Who calls it: `backend`, `redis` and `doctor`, for URLs that begin with `https` or `rediss`; `request`, for a port
+//! of this server.
 
 use std::{
     io,
@@ -38,7 +39,7 @@ pub(crate) fn system() -> io::Result<ClientConfig> {
     Ok(builder().with_root_certificates(roots()?).with_no_client_auth())
 }
 
-/// Trusts everybody, for who says `--insecure`.
+/// Trusts everybody, for who says `--insecure`, and for ports of this server.
 pub(crate) fn everybody() -> ClientConfig {
     let everybody = Arc::new(Everybody(ring::default_provider()));
     builder().dangerous().with_custom_certificate_verifier(everybody).with_no_client_auth()
