@@ -107,7 +107,7 @@ impl Engine {
     ///
     /// Clients see the transport close: WebSockets with code 1001, waiting polls with a close packet. A WebSocket that
     /// does not take it within 5 s is cut off.
-    /// Sessions may still be opened while this runs; stop accepting connections before.
+    /// Sessions that open while it waits end at once, those that open later do not; stop accepting connections before.
     pub async fn close(&self) {
         self.close_over(Duration::ZERO).await;
     }
@@ -121,11 +121,17 @@ impl Engine {
             tokio::time::sleep_until(start + share.mul_f64(before as f64)).await;
             socket.close_for(CloseReason::Shutdown);
         }
-        // Those that were opened meanwhile.
-        for socket in self.0.sessions.all() {
-            socket.close_for(CloseReason::Shutdown);
+        // Those that were opened meanwhile, and those that are while it waits: nobody else would end them.
+        loop {
+            let added = self.0.sessions.added();
+            for socket in self.0.sessions.all() {
+                socket.close_for(CloseReason::Shutdown);
+            }
+            tokio::select! {
+                () = self.0.sessions.empty() => return,
+                () = added => {}
+            }
         }
-        self.0.sessions.empty().await;
     }
 
     /// Opens a session, unless one has this id already.
@@ -193,6 +199,32 @@ mod tests {
     };
 
     use super::*;
+
+    /// For instance by a connection that was accepted before, or once its handshake was let in.
+    #[tokio::test(start_paused = true)]
+    async fn cv_01_a_session_that_opens_while_the_engine_closes_ends_at_once() {
+        let (opened, mut sessions) = tokio::sync::mpsc::unbounded_channel();
+        let engine = Engine::new(Config::default(), move |socket, driver| {
+            opened.send((socket, driver)).expect("the test listens");
+        });
+        let open = || {
+            let handshake = Handshake::new("", Transport::Polling, None, iter::empty());
+            let admitted = engine.admit(None).expect("there is room");
+            engine.open(Arrival { sid: Sid::draw(), encoding: Encoding::V4, handshake, admitted, opening: None });
+        };
+        open();
+        let (_, first) = sessions.recv().await.expect("the first");
+        let mut closing = std::pin::pin!(engine.close());
+        let waits = tokio::time::timeout(Duration::ZERO, closing.as_mut()).await;
+        assert!(waits.is_err(), "the first is not over");
+        open();
+        let (_, second) = sessions.recv().await.expect("the second");
+        let second = tokio::spawn(second.run(|_| {}));
+        drop(first);
+        let closed = tokio::time::timeout(Duration::from_secs(1), closing).await;
+        assert!(closed.is_ok(), "nobody ends the second");
+        assert_eq!(second.await.expect("no panic"), CloseReason::Shutdown);
+    }
 
     #[test]
     fn hs_24_of_sessions_that_open_at_once_with_one_id_one_is_opened() {

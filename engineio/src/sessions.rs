@@ -12,7 +12,7 @@ use std::{
 };
 
 use dashmap::DashSet;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, futures::Notified};
 
 use crate::{admission::Admitted, id::Sid, socket::Socket};
 
@@ -25,6 +25,8 @@ struct Table {
     by_sid: DashSet<BySid>,
     /// WebSockets of sessions that have ended, whose close is not written yet.
     farewells: AtomicUsize,
+    /// Told when there is a session more.
+    added: Notify,
     /// Told when there is a session or a farewell less.
     removed: Notify,
 }
@@ -84,6 +86,7 @@ impl Sessions {
     /// Adds a session, unless there is one with its id.
     pub(crate) fn register(&self, socket: &Socket, admitted: Admitted) -> Option<Registration> {
         let is_new = self.0.by_sid.insert(BySid(socket.clone()));
+        self.0.added.notify_waiters();
         is_new.then(|| Registration { sessions: self.clone(), socket: socket.clone(), _admitted: admitted })
     }
 
@@ -98,6 +101,11 @@ impl Sessions {
     /// All sessions of this moment, so that none of the table's locks is held while they are used.
     pub(crate) fn all(&self) -> Vec<Socket> {
         self.0.by_sid.iter().map(|session| session.0.clone()).collect()
+    }
+
+    /// Waits until a session is added after this call.
+    pub(crate) fn added(&self) -> Notified<'_> {
+        self.0.added.notified()
     }
 
     /// Waits until no session is left, and each client was told.
