@@ -383,6 +383,11 @@ impl Session {
         }
     }
 
+    /// Nothing leaves until the outbox is unsealed as often. One that closes is not sealed.
+    pub(crate) fn seal(&mut self) {
+        let _ended = self.check_open().map(|()| self.outbox.seal());
+    }
+
     /// Sets when the session ends by itself, as [`CloseReason::ForcedClose`]; `None` takes that back.
     pub fn expire(&mut self, at: Option<Instant>) {
         self.allowance.expire(at);
@@ -395,13 +400,12 @@ impl Session {
                 poll.parked = false;
                 Some(self.outbox.take_all())
             }
-            State::Polling(_) => None,
             State::Probing { poll, probe } if !self.outbox.is_empty() || probe.received > 0 => {
                 poll.parked = false;
                 let frames = self.outbox.take_all();
                 Some(if frames.is_empty() { vec![Frame::noop()] } else { frames })
             }
-            State::Probing { .. } => None,
+            State::Polling(_) | State::Probing { .. } => None,
             State::Closing { carrier: Transport::Polling, reason, .. } => {
                 let reason = *reason;
                 let mut frames = self.outbox.take_all();
@@ -420,13 +424,12 @@ impl Session {
     pub fn poll_websocket(&mut self, queue: &mut VecDeque<Frame>) -> Transmit {
         match &mut self.state {
             State::WebSocket if self.outbox.take_batch(self.encoding, queue) => Transmit::Frames,
-            State::WebSocket => Transmit::Idle,
             State::Probing { probe, .. } if probe.answered < probe.received => {
                 probe.answered += 1;
                 queue.push_back(Frame::pong(PROBE));
                 Transmit::Frames
             }
-            State::Probing { .. } => Transmit::Idle,
+            State::WebSocket | State::Probing { .. } => Transmit::Idle,
             State::Closing { carrier: Transport::WebSocket, reason, .. } => {
                 if self.outbox.take_batch(self.encoding, queue) {
                     return Transmit::Frames;

@@ -74,7 +74,7 @@ impl Machine {
                 Err(SendError::Closed(reason)) => format!("closed {reason}"),
             },
             "seal" => {
-                self.session.outbox.seal();
+                self.session.seal();
                 "ok".into()
             }
             "unseal" => {
@@ -279,6 +279,12 @@ fn sealed() {
         "seal -> ok\nsend a -> ok\nclose -> closing websocket\nwrite -> 4a\nunseal -> ok\nwritten -> ok\n\
          write -> ws close",
     );
+    websocket(
+        "one taken while it closes holds nothing",
+        "send a -> ok\nclose -> closing websocket\nseal -> ok\nwrite -> 4a\nunseal -> ok\nwritten -> ok\n\
+         write -> ws close",
+    );
+    polling("the same by a GET", "send a -> ok\nclose -> closing polling\nseal -> ok\nget -> 4a|1");
 }
 
 #[test]

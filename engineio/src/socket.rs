@@ -188,9 +188,9 @@ impl Socket {
     }
 
     /// Lets nothing leave until the [`Seal`] is dropped: for the few steps in which something must come about before
-    /// the client can know of it. It does not outlast [`close`](Self::close).
+    /// the client can know of it. From [`close`](Self::close) on there is none.
     pub fn seal(&self) -> Seal<'_> {
-        self.lock().session.outbox.seal();
+        self.lock().session.seal();
         Seal(self)
     }
 
