@@ -191,9 +191,10 @@ impl Driver {
         true
     }
 
-    /// Whether what comes may be handed over: what waits is older than it.
+    /// Whether what comes may be handed over: what waits is older than it. Or whether it completes an upgrade.
     fn may_read(&self) -> bool {
-        self.waiting.is_empty() && !self.registration.socket.is_held()
+        let socket = &self.registration.socket;
+        self.waiting.is_empty() && !socket.is_held() || socket.lock().session.reads_probe()
     }
 
     /// Reads the WebSocket once, unless so much waits to be written that the client should read first. Says when, if
@@ -226,8 +227,14 @@ impl Driver {
                         None
                     }
                 };
+                let wants_more = session.closed().is_none();
+                if session.transport() == Transport::Polling {
+                    // It counts with what is posted.
+                    event.into_iter().for_each(|event| session.handle_polled(event));
+                    return (VecDeque::new(), None, wants_more);
+                }
                 // What was posted before the upgrade comes before what the WebSocket brings.
-                (session.poll_inbox(), event, session.closed().is_none())
+                (session.poll_inbox(), event, wants_more)
             });
             for event in earlier.into_iter().chain(event) {
                 // The application may have enough of it at any of them.

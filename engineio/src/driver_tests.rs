@@ -267,6 +267,75 @@ async fn what_a_stream_keeps_has_not_left_until_it_lets_it_go() {
     assert_eq!((socket.flushed().await, before.elapsed()), (Ok(()), Duration::ZERO));
 }
 
+/// A WebSocket that wants to take over the session, and the client's end of it.
+fn newcomer(socket: &Socket) -> DuplexStream {
+    let (client, served) = tokio::io::duplex(1024);
+    let stream = Box::pin(Noted(served, Arc::default()));
+    let opening = async { Ok(Upgraded { stream, compression: None }) as io::Result<Upgraded> };
+    assert!(socket.probe(Box::pin(opening)).is_ok(), "it polls");
+    client
+}
+
+async fn is_read(client: &mut DuplexStream, expected: &[u8]) {
+    let mut read = vec![0; expected.len()];
+    client.read_exact(&mut read).await.expect("more");
+    assert_eq!(read, expected);
+}
+
+/// The client has stopped polling by then: what is not read would be lost with its WebSocket.
+#[tokio::test(start_paused = true)]
+async fn a_held_session_completes_its_upgrade() {
+    let (socket, driver) = polling();
+    let (told, mut events) = tokio::sync::mpsc::unbounded_channel();
+    tokio::spawn(driver.without_flushes().observe(move |event| told.send(event).expect("the test listens")));
+    let mut client = newcomer(&socket);
+    let (hold, before) = (socket.hold(), Instant::now());
+    client.write_all(b"\x81\x86\0\0\0\x002probe").await.expect("there is room");
+    is_read(&mut client, b"\x81\x063probe").await;
+    socket.update(|inner| inner.session.handle_polled(Event::Message(Message::Text("posted".into()))));
+    client.write_all(b"\x81\x81\0\0\0\x005\x81\x82\0\0\0\x004a").await.expect("there is room");
+    client.read_u8().await.expect("the open packet by WebSocket");
+    client.write_all(b"\x81\x82\0\0\0\x004b").await.expect("there is room");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(events.try_recv().is_err(), "it is held");
+    drop(hold);
+    for expected in [
+        Event::Upgrading(Transport::WebSocket),
+        Event::Message(Message::Text("posted".into())),
+        Event::Upgrade(Transport::WebSocket),
+        Event::Message(Message::Text("a".into())),
+        Event::Message(Message::Text("b".into())),
+    ] {
+        assert_eq!(events.recv().await, Some(expected));
+    }
+    assert_eq!(before.elapsed().as_secs(), 1);
+}
+
+/// Or one WebSocket after the other would fill memory with its `2probe`.
+#[tokio::test(start_paused = true)]
+async fn a_probe_to_a_held_session_waits_for_room_as_posts_do() {
+    let (socket, driver) = polling();
+    let _running = tokio::spawn(driver.run(|_| {}));
+    let _hold = socket.hold();
+    let (mut answered, before) = (0, Instant::now());
+    loop {
+        let mut client = newcomer(&socket);
+        client.write_all(b"\x81\x86\0\0\0\x002probe").await.expect("there is room");
+        let mut first = [0];
+        client.read_exact(&mut first).await.expect("an answer, or a close");
+        if first != [0x81] {
+            break;
+        }
+        answered += 1;
+        drop(client);
+        while socket.lock().session.reads_probe() {
+            tokio::task::yield_now().await;
+        }
+    }
+    // One goes to the driver, which has nothing that waits; then the inbox fills up.
+    assert_eq!((answered, before.elapsed()), (65, Config::default().upgrade_timeout));
+}
+
 /// Among thousands of events one is answered, whichever it is, and no other: nothing that is written later helps.
 #[tokio::test(start_paused = true)]
 async fn what_left_within_a_long_turn_is_told_to_those_who_wait() {

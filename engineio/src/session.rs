@@ -46,7 +46,7 @@ use crate::{
     frame::Frame,
     heartbeat::{Beat, Heard, Heartbeat},
     outbox::{Full, Limit, Outbox, Progress},
-    packet::{DecodeError, Message, Packet},
+    packet::{DecodeError, Packet},
     protocol::{Encoding, Revision, Transport},
     reason::{CloseReason, HandshakeError, SendError, TransportFault},
     requests::{Poll, Probe},
@@ -228,19 +228,16 @@ impl Session {
             Heard::Other => {}
         }
         match packet {
-            Packet::Message(message) => return self.within_budget(message).map(Event::Message),
+            Packet::Message(message) => {
+                self.received.1 += message.len() as u64;
+                if self.allowance.spend(message.len()) {
+                    return Some(Event::Message(message));
+                }
+                self.end(CloseReason::TransportError(TransportFault::TooLarge));
+            }
             Packet::Close => self.end(CloseReason::TransportClose),
             Packet::Ping(_) | Packet::Pong | Packet::Open | Packet::Upgrade | Packet::Noop => {}
         }
-        None
-    }
-
-    fn within_budget(&mut self, message: Message) -> Option<Message> {
-        self.received.1 += message.len() as u64;
-        if self.allowance.spend(message.len()) {
-            return Some(message);
-        }
-        self.end(CloseReason::TransportError(TransportFault::TooLarge));
         None
     }
 
@@ -515,6 +512,12 @@ impl Session {
     /// Whether the driver keeps up with what comes by polling.
     pub(crate) fn inbox_has_room(&self) -> bool {
         self.inbox.len() < MAX_INBOX
+    }
+
+    /// Whether a WebSocket that wants to take over is read although nothing is handed over: once it was answered its
+    /// client polls no more. What it says first waits for room, as a POST does.
+    pub(crate) fn reads_probe(&self) -> bool {
+        matches!(&self.state, State::Probing { probe, .. } if probe.received > 0 || self.inbox_has_room())
     }
 
     /// Whether the driver has something to do now, other than waiting for time or bytes.

@@ -7,7 +7,7 @@
 use std::{io, time::Instant};
 
 use super::*;
-use crate::stats::Stats;
+use crate::{packet::Message, stats::Stats};
 
 struct Machine {
     session: Session,

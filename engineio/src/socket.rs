@@ -264,7 +264,8 @@ impl Socket {
     }
 
     /// Holds back what the client sends, for an application that has enough to do: until the [`Hold`] is dropped no
-    /// message is handed over, the WebSocket is not read, and POSTs wait for their answer once 64 messages have come.
+    /// message is handed over, the WebSocket is not read, but to complete an upgrade, and POSTs wait for their answer
+    /// once 64 messages have come.
     /// What was read before is kept. A session that ends hands over what it has all the same.
     ///
     /// Meanwhile a client is pinged, and not taken for dead as long as it takes that: what it answers may be what is
