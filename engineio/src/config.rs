@@ -45,7 +45,8 @@ pub struct Config {
     pub max_outbox_messages: usize,
     /// *Ours.* What becomes of a message beyond these. Default [`SlowConsumer::Disconnect`].
     pub slow_consumer: SlowConsumer,
-    /// *Ours.* Time that the body of a POST may take. Late ones are answered 408 and end their session. Default 30 s.
+    /// *Ours.* Time that the body of a POST may take, from when there is room for its messages. Late ones are answered
+    /// 408 and end their session. Default 30 s.
     pub body_timeout: Duration,
     /// *Ours.* WebSocket pings that a client may send within a second; more end the session with close code 1008.
     /// Default 100.

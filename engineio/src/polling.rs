@@ -120,8 +120,7 @@ where
         guard.fault = Some(TransportFault::ContentEncoding);
         return Err(PostError::Encoded);
     }
-    let collected = tokio::time::timeout(config.body_timeout, collect(socket, body, config.max_payload)).await;
-    let read = match collected.unwrap_or(Err(BodyError::Late)) {
+    let read = match take(socket, body, config).await {
         Ok(body) => Ok(body),
         Err(BodyError::TooLarge) => Err(PostError::TooLarge),
         Err(BodyError::Late) => {
@@ -170,35 +169,45 @@ enum BodyError {
     Aborted,
 }
 
-/// Collects a body of at most `limit` bytes and takes it, first waiting until the driver has room for more messages.
-/// One that is not read to its end stays where it is.
-async fn collect<B>(socket: &Socket, body: &mut Option<B>, limit: usize) -> Result<Bytes, BodyError>
+/// Takes a body, first waiting until the driver has room for more messages, which is not the client's time. One that is
+/// not read to its end stays where it is.
+async fn take<B>(socket: &Socket, body: &mut Option<B>, config: &Config) -> Result<Bytes, BodyError>
 where
     B: Body + Unpin,
 {
     let Some(reading) = body else { return Ok(Bytes::new()) };
-    let announced = reading.size_hint().lower();
-    if announced > limit as u64 {
+    if reading.size_hint().lower() > config.max_payload as u64 {
         return Err(BodyError::TooLarge);
     }
+    std::future::poll_fn(|cx| match check_or_park(socket, cx, Session::inbox_has_room) {
+        Ok(false) => Poll::Pending,
+        Ok(true) => Poll::Ready(Ok(())),
+        Err(error) => Poll::Ready(Err(error)),
+    })
+    .await?;
+    let collected = tokio::time::timeout(config.body_timeout, collect(socket, reading, config.max_payload)).await;
+    let collected = collected.unwrap_or(Err(BodyError::Late))?;
+    *body = None;
+    Ok(collected)
+}
+
+/// Collects a body of at most `limit` bytes.
+async fn collect<B>(socket: &Socket, body: &mut B, limit: usize) -> Result<Bytes, BodyError>
+where
+    B: Body + Unpin,
+{
     // One copy: chunks may be as small as a byte, and a list of them would cost more than they do.
-    let mut collected = Vec::with_capacity(MAX_CAPACITY.min(announced as usize));
+    let mut collected = Vec::with_capacity(MAX_CAPACITY.min(body.size_hint().lower() as usize));
     loop {
         let next = std::future::poll_fn(|cx| {
-            if !check_or_park(socket, cx, Session::inbox_has_room)? {
-                return Poll::Pending;
-            }
-            let frame = Pin::new(&mut *reading).poll_frame(cx);
+            let frame = Pin::new(&mut *body).poll_frame(cx);
             if frame.is_pending() {
                 // The session may end before the body does.
                 check_or_park(socket, cx, |_| false)?;
             }
             frame.map(Ok)
         });
-        let Some(frame) = next.await? else {
-            *body = None;
-            return Ok(collected.into());
-        };
+        let Some(frame) = next.await? else { return Ok(collected.into()) };
         let Ok(mut data) = frame.map_err(|_| BodyError::Aborted)?.into_data() else { continue };
         if collected.len() + data.remaining() > limit {
             return Err(BodyError::TooLarge);
@@ -259,5 +268,77 @@ impl<S: Borrow<Socket>> Drop for Guard<S> {
         if let Some(fault) = self.fault {
             self.socket.borrow().update(|inner| inner.session.handle_lost(Transport::Polling, Some(fault)));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{convert::Infallible, iter, sync::mpsc};
+
+    use hyper::body::Frame;
+
+    use super::*;
+    use crate::{
+        driver::Driver,
+        engine::{Arrival, Engine},
+        event::Event,
+        handshake::Handshake,
+        id::Sid,
+        protocol::Encoding,
+    };
+
+    /// A session that polls and whose driver does nothing.
+    fn session() -> (Socket, Driver) {
+        let (opened, sessions) = mpsc::channel();
+        let engine = Engine::new(Config::default(), move |socket, driver| {
+            opened.send((socket, driver)).expect("the test listens");
+        });
+        let handshake = Handshake::new("", Transport::Polling, None, iter::empty());
+        let admitted = engine.admit(None).expect("there is no bound");
+        engine.open(Arrival { sid: Sid::draw(), encoding: Encoding::V4, handshake, admitted, opening: None });
+        sessions.recv().expect("a session")
+    }
+
+    /// A body that comes at once, or never.
+    struct Given(Option<&'static [u8]>);
+
+    impl Body for Given {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            match &mut self.get_mut().0 {
+                Some([]) => Poll::Ready(None),
+                Some(data) => Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(std::mem::take(data)))))),
+                None => Poll::Pending,
+            }
+        }
+    }
+
+    /// What a POST with this body comes to, and when, if there is room for its messages after twice `body_timeout`.
+    async fn posted(body: Given) -> (Result<(), PostError>, Duration) {
+        let (socket, _driver) = session();
+        let config = Config::default();
+        socket.update(|inner| {
+            while inner.session.inbox_has_room() {
+                inner.session.handle_polled(Event::Message(Message::Text("a".into())));
+            }
+        });
+        let before = Instant::now();
+        let clears = async {
+            tokio::time::sleep(2 * config.body_timeout).await;
+            socket.update(|inner| inner.session.poll_inbox());
+        };
+        let (headers, mut body) = (HeaderMap::new(), Some(body));
+        let (posted, ()) = tokio::join!(post(&socket, &headers, &mut body, false, &config), clears);
+        (posted, before.elapsed())
+    }
+
+    /// The wait is the application's doing.
+    #[tokio::test(start_paused = true)]
+    async fn c21_the_time_for_a_body_begins_once_there_is_room_for_it() {
+        let timeout = Config::default().body_timeout;
+        assert_eq!(posted(Given(Some(b"4b"))).await, (Ok(()), 2 * timeout));
+        assert_eq!(posted(Given(None)).await, (Err(PostError::Late), 3 * timeout));
     }
 }
