@@ -118,6 +118,10 @@ impl Deflate {
 
     /// The payload of the compressed message; `None` when it is better sent as it is.
     pub(crate) fn run(&mut self, input: &[u8]) -> Option<Vec<u8>> {
+        // Section 7.2.3.6: compressed it is one byte, which a kept context does not write a second time.
+        if input.is_empty() {
+            return None;
+        }
         match &mut self.context {
             // What is in the client's window has to be in ours: once compressed it is sent like that.
             Context::Kept(context) => Some(compress(context, input)),
@@ -207,7 +211,7 @@ mod tests {
             for bits in 9..=15 {
                 let mut deflate = Deflate::new(Kind { bits, ..KIND }, keep_context);
                 let mut inflate = Inflate::take();
-                for input in [b"".as_slice(), b"a", &[7; 100_000], &noise, &[7; 100_000]] {
+                for input in [b"".as_slice(), b"a", b"", b"", &[7; 100_000], &noise, b"", &[7; 100_000]] {
                     if let Some(output) = deflate.run(input) {
                         assert!(inflated(&mut inflate, &output).as_deref() == Ok(input));
                     }
