@@ -25,21 +25,15 @@ thread_local! {
     static DEFLATES: RefCell<Vec<(Kind, Compress)>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Reads compressed messages.
-#[derive(Debug)]
-pub(crate) struct Inflate(Box<Decompress>);
+/// Reads compressed messages. It owns no memory before the first byte of one.
+#[derive(Debug, Default)]
+pub(crate) struct Inflate(Option<Box<Decompress>>);
 
 impl Inflate {
-    /// One that nothing was read with.
-    pub(crate) fn take() -> Self {
-        INFLATES
-            .with_borrow_mut(Vec::pop)
-            .unwrap_or_else(|| Self(Box::new(Decompress::new_with_window_bits(false, MAX_BITS))))
-    }
-
     /// Leaves it to the next message of this thread.
     pub(crate) fn give_back(mut self) {
-        self.0.reset(false);
+        let Some(inflate) = &mut self.0 else { return };
+        inflate.reset(false);
         INFLATES.with_borrow_mut(|spares| {
             if spares.len() < SPARES {
                 spares.push(self);
@@ -52,21 +46,28 @@ impl Inflate {
     /// # Errors
     /// It is no compressed data, or `output` would be longer than `limit`.
     pub(crate) fn run(&mut self, mut input: &[u8], output: &mut Vec<u8>, limit: usize) -> Result<(), TransportFault> {
+        if input.is_empty() {
+            return Ok(());
+        }
+        let inflate = self.0.get_or_insert_with(|| {
+            let spare = INFLATES.with_borrow_mut(Vec::pop).and_then(|spare| spare.0);
+            spare.unwrap_or_else(|| Box::new(Decompress::new_with_window_bits(false, MAX_BITS)))
+        });
         loop {
             if output.len() == output.capacity() {
                 // Doubled at most: what a few bytes can become is not what they are.
                 output.reserve_exact(output.len().clamp(STEP, limit.saturating_sub(output.len()).max(STEP)));
             }
-            let before = self.0.total_in();
-            let status = self.0.decompress_vec(input, output, FlushDecompress::None);
+            let before = inflate.total_in();
+            let status = inflate.decompress_vec(input, output, FlushDecompress::None);
             let status = status.map_err(|_| TransportFault::Compression)?;
-            input = &input[(self.0.total_in() - before) as usize..];
+            input = &input[(inflate.total_in() - before) as usize..];
             if output.len() > limit {
                 return Err(TransportFault::TooLarge);
             }
             match status {
                 // Section 7.2.3.4: a final block may come; what follows it starts anew.
-                Status::StreamEnd => self.0.reset(false),
+                Status::StreamEnd => inflate.reset(false),
                 // Not all room was used, so nothing is held back.
                 _ if input.is_empty() && output.len() < output.capacity() => return Ok(()),
                 _ => {}
@@ -194,9 +195,9 @@ mod tests {
             &[0xf2, 0x48, 0x05, 0x00, 0x00, 0x00, 0xff, 0xff, 0xca, 0xc9, 0xc9, 0x07, 0x00],
         ];
         for row in rows {
-            assert_eq!(inflated(&mut Inflate::take(), row).as_deref(), Ok(b"Hello".as_slice()), "{row:x?}");
+            assert_eq!(inflated(&mut Inflate::default(), row).as_deref(), Ok(b"Hello".as_slice()), "{row:x?}");
         }
-        let mut kept = Inflate::take();
+        let mut kept = Inflate::default();
         assert_eq!(
             inflated(&mut kept, &[0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00]).as_deref(),
             Ok(b"Hello".as_slice())
@@ -210,7 +211,7 @@ mod tests {
         for keep_context in [false, true] {
             for bits in 9..=15 {
                 let mut deflate = Deflate::new(Kind { bits, ..KIND }, keep_context);
-                let mut inflate = Inflate::take();
+                let mut inflate = Inflate::default();
                 for input in [b"".as_slice(), b"a", b"", b"", &[7; 100_000], &noise, b"", &[7; 100_000]] {
                     if let Some(output) = deflate.run(input) {
                         assert!(inflated(&mut inflate, &output).as_deref() == Ok(input));
@@ -226,13 +227,22 @@ mod tests {
         let mut compressed = Deflate::new(KIND, true).run(&vec![0; 50_000_000]).expect("kept contexts always compress");
         compressed.truncate(40_000);
         let mut output = Vec::new();
-        let stopped = Inflate::take().run(&compressed, &mut output, LIMIT);
+        let stopped = Inflate::default().run(&compressed, &mut output, LIMIT);
         assert_eq!(stopped, Err(TransportFault::TooLarge));
         assert!(output.capacity() <= 2 * LIMIT, "{}", output.capacity());
     }
 
     #[test]
+    fn memory_to_read_with_is_taken_with_the_first_byte() {
+        let (mut inflate, mut output) = (Inflate::default(), Vec::new());
+        assert_eq!(inflate.run(&[], &mut output, LIMIT), Ok(()));
+        assert!(inflate.0.is_none() && output.capacity() == 0);
+        assert_eq!(inflate.run(&[0xf2], &mut output, LIMIT), Ok(()));
+        assert!(inflate.0.is_some());
+    }
+
+    #[test]
     fn what_is_no_compressed_data_is_refused() {
-        assert_eq!(inflated(&mut Inflate::take(), &[0xff; 10]), Err(TransportFault::Compression));
+        assert_eq!(inflated(&mut Inflate::default(), &[0xff; 10]), Err(TransportFault::Compression));
     }
 }

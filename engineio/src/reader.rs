@@ -252,7 +252,7 @@ impl Reader {
     fn inflate(&mut self) -> Result<Inflate, TransportFault> {
         match self.compressed {
             Compressed::Never => Err(Frame),
-            Compressed::Alone | Compressed::Continued => Ok(self.context.take().unwrap_or_else(Inflate::take)),
+            Compressed::Alone | Compressed::Continued => Ok(self.context.take().unwrap_or_default()),
         }
     }
 
