@@ -35,29 +35,54 @@ pub(crate) fn escape(text: &str, script: &mut String) {
     }
 }
 
-/// The body in the field `d` of a form; `None` when there is none.
+/// The body in the field `d` of a form, whatever its bytes are; `None` when there is none.
 ///
 /// The client writes a newline as `\n` and a backslash before an `n` as `\\n`, because forms would change newlines.
 pub fn unwrap(form: &[u8]) -> Option<Bytes> {
-    let (_, field) = form_urlencoded::parse(form).find(|(name, _)| name == "d")?;
-    let mut body = String::with_capacity(field.len());
-    let mut rest = field.as_ref();
-    while let Some(at) = rest.find("\\n") {
-        let (before, after) = rest.split_at(at);
-        match before.strip_suffix('\\') {
-            Some(before) => {
-                body.push_str(before);
-                body.push_str("\\n");
+    let field = form.split(|byte| *byte == b'&').find_map(|pair| {
+        let mut halves = pair.splitn(2, |byte| *byte == b'=');
+        (decode(halves.next()?) == b"d").then(|| decode(halves.next().unwrap_or_default()))
+    })?;
+    let (mut body, mut rest) = (Vec::with_capacity(field.len()), field.as_slice());
+    loop {
+        rest = match rest {
+            [b'\\', b'\\', b'n', rest @ ..] => {
+                body.extend_from_slice(b"\\n");
+                rest
             }
-            None => {
-                body.push_str(before);
-                body.push('\n');
+            [b'\\', b'n', rest @ ..] => {
+                body.push(b'\n');
+                rest
             }
+            [other, rest @ ..] => {
+                body.push(*other);
+                rest
+            }
+            [] => return Some(body.into()),
         }
-        rest = &after[2..];
     }
-    body.push_str(rest);
-    Some(body.into())
+}
+
+/// A name or a value of a form. `form_urlencoded` would make text of it, and change what is none.
+fn decode(encoded: &[u8]) -> Vec<u8> {
+    let (mut decoded, mut rest) = (Vec::with_capacity(encoded.len()), encoded);
+    while let [first, tail @ ..] = rest {
+        rest = tail;
+        decoded.push(match (first, tail) {
+            (b'+', _) => b' ',
+            (b'%', [high, low, tail @ ..]) if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
+                rest = tail;
+                digit(*high) << 4 | digit(*low)
+            }
+            (other, _) => *other,
+        });
+    }
+    decoded
+}
+
+/// The value of a hexadecimal digit.
+fn digit(digit: u8) -> u8 {
+    if digit.is_ascii_digit() { digit - b'0' } else { (digit | 0x20) - b'a' + 10 }
 }
 
 #[cfg(test)]
@@ -72,14 +97,19 @@ mod tests {
 
     #[test]
     fn forms_give_the_body_back() {
-        for (form, body) in [
-            ("d=2%3A4a", "2:4a"),
-            ("x=1&d=2:4%C3%A9", "2:4é"),
-            ("d=a%5Cnb", "a\nb"),
-            ("d=a%5C%5Cnb", "a\\nb"),
-            ("d=", ""),
-        ] {
-            assert_eq!(unwrap(form.as_bytes()).as_deref(), Some(body.as_bytes()), "{form}");
+        let rows: [(&[u8], &[u8]); 9] = [
+            (b"d=2%3A4a", b"2:4a"),
+            (b"x=1&d=2:4%C3%A9", "2:4é".as_bytes()),
+            (b"%64=a%5Cnb", b"a\nb"),
+            (b"d=a%5C%5Cnb", b"a\\nb"),
+            (b"d=a+%2b%5c%2", b"a +\\%2"),
+            (b"d=%+1%G0%", b"% 1%G0%"),
+            (b"d=4%FF\xfe", b"4\xff\xfe"),
+            (b"d=", b""),
+            (b"&d", b""),
+        ];
+        for (form, body) in rows {
+            assert_eq!(unwrap(form).as_deref(), Some(body), "{}", form.escape_ascii());
         }
         assert_eq!(unwrap(b"e=1"), None);
         assert_eq!(unwrap(b""), None);

@@ -26,15 +26,15 @@ pub fn jsonp(data: &[u8]) {
 }
 
 /// The first field `d` of a form.
-fn field(form: &[u8]) -> Option<String> {
+fn field(form: &[u8]) -> Option<Vec<u8>> {
     form.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()).find_map(|pair| {
         let at = pair.iter().position(|byte| *byte == b'=');
         let (name, value) = at.map_or((pair, &[][..]), |at| (&pair[..at], &pair[at + 1..]));
-        (decode(name) == "d").then(|| decode(value))
+        (decode(name) == b"d").then(|| decode(value))
     })
 }
 
-fn decode(escaped: &[u8]) -> String {
+fn decode(escaped: &[u8]) -> Vec<u8> {
     let (mut bytes, mut rest) = (Vec::new(), escaped);
     while let [first, tail @ ..] = rest {
         let digits = tail.get(..2).filter(|digits| *first == b'%' && digits.iter().all(u8::is_ascii_hexdigit));
@@ -49,26 +49,22 @@ fn decode(escaped: &[u8]) -> String {
             }
         }
     }
-    String::from_utf8_lossy(&bytes).into_owned()
+    bytes
 }
 
 /// `\n` is a newline, and `\\n` what looks like one.
-fn unescape(field: &str) -> String {
-    let (mut body, mut rest) = (String::new(), field.chars());
-    loop {
-        let text = rest.as_str();
-        let (skipped, written) = if text.starts_with("\\\\n") {
-            (3, "\\n")
-        } else if text.starts_with("\\n") {
-            (2, "\n")
+fn unescape(field: &[u8]) -> Vec<u8> {
+    let (mut body, mut rest) = (Vec::new(), field);
+    while let Some(first) = rest.first() {
+        let (skipped, written) = if rest.starts_with(b"\\\\n") {
+            (3, b"\\n".as_slice())
+        } else if rest.starts_with(b"\\n") {
+            (2, b"\n".as_slice())
         } else {
-            match rest.next() {
-                Some(character) => body.push(character),
-                None => return body,
-            }
-            continue;
+            (1, std::slice::from_ref(first))
         };
-        body.push_str(written);
-        rest = text[skipped..].chars();
+        body.extend_from_slice(written);
+        rest = &rest[skipped..];
     }
+    body
 }

@@ -134,7 +134,7 @@ async fn tr_26_forms_from_the_client() {
 }
 
 #[tokio::test]
-async fn tr_26_forms_that_end_the_session() {
+async fn tr_26_c14_forms_that_end_the_session() {
     let (server, sessions) = engine().await;
     let unknown = |kind| CloseReason::ParseError(DecodeError::UnknownType(kind));
     let rows = [
@@ -145,6 +145,8 @@ async fn tr_26_forms_that_end_the_session() {
         ("an empty d of revision 3", "EIO=3", "d=", CloseReason::ParseError(DecodeError::Length)),
         ("no packet", "EIO=4", "d=9", unknown('9')),
         ("the first d counts", "EIO=4", "d=x&d=4a", unknown('x')),
+        ("C14: no UTF-8", "EIO=4", "d=4%FF", CloseReason::ParseError(DecodeError::Utf8)),
+        ("C14: the same of revision 3", "EIO=3", "d=2:4%FF", CloseReason::ParseError(DecodeError::Utf8)),
     ];
     for (label, query, form, reason) in rows {
         let _row = Row(label);
