@@ -76,6 +76,7 @@ pub(crate) struct Limit {
 }
 
 /// How far a client has come in what it was sent: positions in the order of sending, which begin with 1.
+/// Messages dropped by [`SlowConsumer::DropOldest`] keep theirs, and count as arrived with what follows them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Progress {
     /// What was queued last, be it here, under way or there.

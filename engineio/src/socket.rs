@@ -222,6 +222,7 @@ impl Socket {
 
     /// Waits until everything that was sent before this call has left: was written to the WebSocket, or is the answer
     /// to a GET. What is sent later is not waited for. It is what the reference tells in the callback of `send`.
+    /// Messages dropped by [`SlowConsumer::DropOldest`](crate::SlowConsumer::DropOldest) count as left.
     ///
     /// # Errors
     /// [`SendError::Closed`]: the session ended before, and what had not left is lost.
