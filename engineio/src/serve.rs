@@ -28,6 +28,8 @@ const MIN_BUFFER: usize = 8192;
 
 /// How connections are served. All options are *ours*; the reference leaves them to Node, which has
 /// `headersTimeout`, `maxHeaderSize`, `maxHeadersCount` and `maxConnections` for the first four.
+///
+/// A connection whose client takes nothing of what is written to it for a minute ends, be it HTTP or a WebSocket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Serve {
     /// Time that a client has to send the head of a request, from its connection or its last answer on. Default 10 s.
@@ -183,4 +185,55 @@ fn is_of_one_connection(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use bytes::Bytes;
+    use http_body_util::Full;
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
+        time::Instant,
+    };
+
+    use super::*;
+
+    /// What there is to accept, last first.
+    struct Given(Mutex<Vec<DuplexStream>>);
+
+    impl Listener for Given {
+        type Stream = DuplexStream;
+
+        async fn accept(&self) -> io::Result<(DuplexStream, Option<SocketAddr>)> {
+            let next = self.0.lock().expect("no panic").pop();
+            match next {
+                Some(stream) => Ok((stream, None)),
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    /// It makes room for the next one, which reads.
+    #[tokio::test(start_paused = true)]
+    async fn m3_a_connection_whose_answer_nobody_reads_ends_after_a_minute() {
+        let [(mut first, served_first), (mut second, served_second)] = [(); 2].map(|()| tokio::io::duplex(1000));
+        for client in [&mut first, &mut second] {
+            client.write_all(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.expect("there is room");
+        }
+        let listener = Given(Mutex::new(vec![served_second, served_first]));
+        let serve = Serve { max_connections: Some(1), ..Serve::default() };
+        let answer = |_| async { Response::new(Full::new(Bytes::from(vec![b'a'; 100_000]))) };
+        let never = std::future::pending();
+        let (mut read, before) = (Vec::new(), Instant::now());
+        tokio::select! {
+            () = serve.run(listener, answer, never, async {}) => panic!("nobody ended it"),
+            read = tokio::time::timeout(Duration::from_secs(600), second.read_to_end(&mut read)) => {
+                read.expect("the first is over").expect("an answer");
+            }
+        }
+        assert!(read.ends_with(b"aaa") && read.len() > 100_000);
+        assert_eq!(before.elapsed().as_secs(), 60);
+    }
 }
