@@ -53,13 +53,21 @@ impl<S> Connection<S> {
 
     /// What a write came to, or that it has waited for too long.
     fn within_time<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        if written.is_ready() {
-            self.deadline = None;
-            return written;
+        if written.is_pending() {
+            ready!(self.poll_deadline(cx));
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
+        if self.deadline.is_some() {
+            self.deadline = None;
+        }
+        written
+    }
+
+    /// Apart from what is done for each write.
+    #[cold]
+    fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let deadline = self.deadline.get_or_insert_with(|| Box::pin(tokio::time::sleep(MAX_STALL)));
-        ready!(deadline.as_mut().poll(cx));
-        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+        deadline.as_mut().poll(cx)
     }
 }
 
