@@ -68,6 +68,9 @@ async fn metric(server: &Process, line: &str) -> f64 {
     found.unwrap_or(0.0)
 }
 
+/// How many hooks wait.
+const WAITING: &str = "socketio_backend_queue{backend=\"default\"}";
+
 /// Waits until this line of the metrics has this value.
 #[track_caller]
 fn metric_is(server: &Process, line: &str, value: f64) -> impl Future<Output = ()> {
@@ -834,6 +837,82 @@ async fn who_comes_back_is_told_of_behind_its_absence() {
         client.send(r#"421["e"]"#).await;
         echo(backend.hook_of("event").await);
         assert_eq!(client.frame().await, text("431[]"));
+    }
+}
+
+/// A client in `/` that can come back, with the id of its socket and the CONNECT that claims it.
+async fn recoverable(server: &Process, backend: &mut Backend) -> (WebSocket, Value, String) {
+    let mut client = connecting(server, "40").await;
+    let connect = backend.hook_of("connect").await;
+    let sid = connect.at("sid").clone();
+    connect.answer(204, "");
+    let answer: Value = serde_json::from_str(&client.text().await[2..]).expect("JSON");
+    (client, sid, format!(r#"40{{"pid":{}}}"#, answer["pid"]))
+}
+
+#[tokio::test]
+async fn who_is_back_and_is_not_let_in_is_told_to_be_gone() {
+    let mut backend = Backend::listen().await;
+    let more = "[engine]\nconnect_timeout = '2s'\n[recovery]\nmode = 'buffer'";
+    let server = with_backend("back-in-vain", &backend, "", more).await;
+    let (client, sid, claim) = recoverable(&server, &mut backend).await;
+    drop(client);
+    let gone = backend.hook_of("disconnect").await;
+    let mut client = connecting(&server, &claim).await;
+    metric_is(&server, WAITING, 1.0).await;
+    // Not told again within the second before it would be, as its client is back.
+    gone.answer(500, "");
+    let told = loop {
+        let hook = backend.hook().await;
+        if hook.at("type") != "connect" {
+            break hook;
+        }
+        assert_eq!((hook.at("seq"), hook.at("recovered")), (&json!(3), &json!(true)));
+        hook.answer(500, "");
+    };
+    assert_eq!((told.at("type"), told.at("sid"), told.at("seq")), (&json!("disconnect"), &sid, &json!(4)));
+    told.answer(204, "");
+    assert_eq!(client.frame().await, tests::frames::CLOSED);
+}
+
+#[tokio::test]
+async fn who_is_back_twice_is_not_told_to_be_gone_unless_it_is() {
+    let mut backend = Backend::listen().await;
+    let more = "[engine]\nconnect_timeout = '2s'\n[recovery]\nmode = 'buffer'";
+    let server = with_backend("back-twice", &backend, "", more).await;
+    for (row, is_let_in) in [("let in", true), ("unanswered", false)] {
+        let _row = Row(row);
+        let (client, sid, claim) = recoverable(&server, &mut backend).await;
+        drop(client);
+        backend.hook_of("disconnect").await.answer(204, "");
+        let mut first = connecting(&server, &claim).await;
+        let hook = backend.hook_of("connect").await;
+        let mut second = connecting(&server, &claim).await;
+        assert_eq!(first.frame().await, tests::frames::CLOSED, "the other one has taken its place");
+        metric_is(&server, WAITING, 1.0).await;
+        hook.answer(204, "");
+        let hook = backend.hook_of("connect").await;
+        assert_eq!((hook.at("sid"), hook.at("seq")), (&sid, &json!(4)));
+        if is_let_in {
+            hook.answer(204, "");
+            assert!(second.text().await.starts_with(&format!("40{{\"sid\":{sid},")));
+            second.send(r#"421["e"]"#).await;
+            echo(backend.hook_of("event").await);
+            assert_eq!(second.frame().await, text("431[]"));
+            drop(second);
+        } else {
+            hook.answer(500, "");
+        }
+        let gone = loop {
+            let hook = backend.hook().await;
+            if hook.at("type") != "connect" {
+                break hook;
+            }
+            hook.answer(500, "");
+        };
+        assert_eq!((gone.at("type"), gone.at("sid")), (&json!("disconnect"), &sid));
+        gone.answer(204, "");
+        assert!(backend.is_idle());
     }
 }
 

@@ -112,12 +112,6 @@ pub(crate) struct Asked {
     _line: Option<Landed>,
 }
 
-/// That a backend knows of a socket, and since when; kept with the socket.
-#[derive(Clone, Copy)]
-struct Stay {
-    since: Instant,
-}
-
 impl Backends {
     /// # Errors
     /// [`BackendError`].
@@ -198,20 +192,27 @@ impl Backends {
         }
     }
 
-    /// A client is let in: its backend is to be told when it leaves, also if it was not asked.
+    /// A client is let in, or may have been: its backend is to be told when it leaves, also if it was not asked.
     pub(crate) fn enter(&self, socket: &Socket) {
-        socket.set(Some(Stay { since: Instant::now() }));
+        Member::of(socket).note_known();
     }
 
     async fn ask_to_join(&self, backend: &Backend, socket: &Socket, auth: Box<RawValue>) -> Result<(), Refused> {
         let auth = if self.has_recovery { message::without_claim(auth) } else { auth };
         let mut hook = self.hook(Kind::Connect, socket, Happening::Connect { auth });
         let until = tokio::time::Instant::now() + self.connect_timeout;
-        let asked = tokio::time::timeout_at(until, self.ask_until_answered(backend, socket, &mut hook)).await;
-        // Else it is dropped for good, and whether the backend has let the client in is kept with the socket.
-        let Ok(Ok((reply, _line))) = asked else { return Err(Refused::Unanswered) };
+        let mut may_know = false;
+        let answered = self.ask_until_answered(backend, socket, &mut hook, &mut may_know);
+        let asked = tokio::time::timeout_at(until, answered).await;
+        let Ok(Ok((reply, _line))) = asked else {
+            if may_know {
+                self.enter(socket);
+            }
+            return Err(Refused::Unanswered);
+        };
         let error = match reply {
             Reply::Done(answer) => {
+                self.enter(socket);
                 self.carry_out_for(backend, socket, Kind::Connect, &answer);
                 if answer.disconnect {
                     socket.disconnect();
@@ -221,35 +222,33 @@ impl Backends {
             Reply::NotFound => ConnectError::new("Invalid namespace"),
             Reply::Refused(told) => refusal(told),
         };
-        socket.set(None::<Stay>);
         Err(Refused::Rejected(error))
     }
 
+    /// `may_know` says whether the backend may have let the client in, also when this is dropped.
     async fn ask_until_answered(
         &self,
         backend: &Backend,
         socket: &Socket,
         hook: &mut Hook,
+        may_know: &mut bool,
     ) -> Result<(Reply, Landed), Unavailable> {
         let mut waiting = backend.wait(hook)?;
-        let (mut attempt, mut may_know) = (0, false);
+        let mut attempt = 0;
         loop {
             let turn = self.unless_closing(waiting.turn()).await?.map_err(|_open| Unavailable::Open)?;
             if socket.has_left() {
                 return Err(Unavailable::Closing);
             }
-            // From here on it may have let the client in, whatever becomes of its answer.
-            socket.set(Some(Stay { since: Instant::now() }));
+            // From here on it may, whatever becomes of its answer.
+            let might_know = std::mem::replace(may_know, true);
             let (reply, sign) = backend.ask(hook).await;
             let landed = turn.land(sign);
             let why = match reply {
                 Ok(reply) => return Ok((reply, landed)),
                 Err(why) => why,
             };
-            may_know |= why.is_ambiguous();
-            if !may_know {
-                socket.set(None::<Stay>);
-            }
+            *may_know = might_know || why.is_ambiguous();
             if socket.has_left() {
                 return Err(why);
             }
@@ -302,11 +301,14 @@ impl Backends {
         effect::carry_out(&self.sockets, socket, kind, answer, |error| backend.tell_left_out(error));
     }
 
-    /// A socket leaves, or is not let in after all. Its backend is told, if it knows of the socket: behind all events
+    /// A socket has left, or is not let in after all. Its backend is told, if it knows of the socket: behind all events
     /// of it, and by a task of its own.
     pub(crate) fn leave(self: &Arc<Self>, socket: &Socket, reason: DisconnectReason) {
-        let Some(Stay { since }) = socket.get::<Option<Stay>>().and_then(|stay| *stay) else { return };
-        socket.set(None::<Stay>);
+        let Some(since) = Member::of(socket).forget_known() else { return };
+        // What is told now would come behind the hook of a client that is back already.
+        if self.sockets.take_over(socket) {
+            return;
+        }
         let Some(backend) = self.find(socket, |current| current.options.disconnect) else { return };
         let hook = self.hook(Kind::Disconnect, socket, Happening::disconnect(reason, since.elapsed()));
         let waiting = backend.wait(&hook);

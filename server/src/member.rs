@@ -7,7 +7,7 @@ use std::{
         Arc, Mutex, MutexGuard,
         atomic::{AtomicU64, Ordering},
     },
-    time::SystemTime,
+    time::{Instant, SystemTime},
 };
 
 use serde_json::value::RawValue;
@@ -35,6 +35,8 @@ pub(crate) struct Member {
 struct State {
     user: Option<Arc<str>>,
     session: Option<Arc<RawValue>>,
+    /// Since when its backend knows of it, if it does.
+    known_since: Option<Instant>,
 }
 
 /// Why the user or the session of a socket cannot be set.
@@ -86,6 +88,16 @@ impl Member {
     /// What its application keeps with it, as JSON.
     pub(crate) fn session(&self) -> Option<Arc<RawValue>> {
         self.state().session.clone()
+    }
+
+    /// Its backend knows of it, or may.
+    pub(crate) fn note_known(&self) {
+        self.state().known_since.get_or_insert_with(Instant::now);
+    }
+
+    /// Since when its backend has known of it, which is to be told that it is gone.
+    pub(crate) fn forget_known(&self) -> Option<Instant> {
+        self.state().known_since.take()
     }
 
     /// The number of what a backend is told next: 1 is the first one.

@@ -250,11 +250,11 @@ impl Space {
 
     /// It leaves, or is refused.
     fn leave(&self, socket: &Socket, reason: DisconnectReason) {
+        self.sockets.remove(socket);
         self.backends.leave(socket, reason);
         socket.set(None::<Seat>);
         socket.set(None::<OfUser>);
         Gate::forget(socket);
-        self.sockets.remove(socket);
     }
 
     /// A client emitted an event: what waits for a backend, if anything does. It has its place in the order of events

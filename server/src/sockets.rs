@@ -118,6 +118,13 @@ impl Sockets {
         }
     }
 
+    /// Whether the client of a socket that has left is back, if only to ask whether it may be. Then its backend is told
+    /// when that one leaves, or is refused, as it has not been told of this one.
+    pub(crate) fn take_over(&self, left: &Socket) -> bool {
+        // With the lock of the table: who leaves is taken out of it first.
+        self.by_id.get(&left.id()).map(|back| Member::of(&back).note_known()).is_some()
+    }
+
     /// The socket with this id, in whatever namespace.
     pub(crate) fn get(&self, id: &str) -> Option<Socket> {
         self.by_id.get(id).map(|socket| socket.clone())

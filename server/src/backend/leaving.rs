@@ -62,10 +62,10 @@ impl Leaving {
         }
     }
 
-    /// Whether it is not true any more: an application would take for gone who is here again.
+    /// Whether it is not true any more: an application would take for gone who is here again. That one's end is told.
     fn is_over(&self, hook: &Hook) -> bool {
         match (&hook.subject, &hook.happening) {
-            (Subject::Socket { socket, .. }, _) => self.0.sockets.get(socket.id().as_str()).is_some(),
+            (Subject::Socket { socket, .. }, _) => self.0.sockets.take_over(socket),
             (Subject::User { namespace, user }, Happening::User { is_online }) => {
                 self.0.users.has(namespace, user) != *is_online
             }
