@@ -14,10 +14,12 @@ pub(crate) enum Kind {
     Event,
     /// A socket has left. What is told of users goes the same way.
     Disconnect,
+    /// The turn of a disconnect that something waits behind, as its client is back. No hook is of this kind.
+    Blip,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 3] = [Self::Connect, Self::Event, Self::Disconnect];
+    pub(crate) const ALL: [Self; 4] = [Self::Connect, Self::Event, Self::Disconnect, Self::Blip];
 }
 
 /// How much may wait.
@@ -45,9 +47,9 @@ pub(crate) enum Full {
 pub(crate) struct Queue<K, T> {
     bounds: Bounds,
     lines: HashMap<K, Line<T>>,
-    /// Those whose first one may go, by its kind, in the order of their turns.
-    ready: [VecDeque<K>; 3],
-    waiting: [usize; 3],
+    /// Those whose first one may go, by its kind, in the order of their turns. They may have another turn meanwhile.
+    ready: [VecDeque<K>; 4],
+    waiting: [usize; 4],
     bytes: usize,
 }
 
@@ -57,7 +59,8 @@ struct Line<T> {
     waiting: VecDeque<Item<T>>,
     /// How many have gone and not come to an end.
     open: usize,
-    is_ready: bool,
+    /// The turn that it waits for.
+    ready: Option<Kind>,
 }
 
 /// What waits.
@@ -73,13 +76,15 @@ impl<T> Line<T> {
     /// alone.
     fn next(&self, is_ordered: bool) -> Option<Kind> {
         let kind = self.waiting.front()?.kind;
-        (self.open == 0 || kind == Kind::Event && !is_ordered).then_some(kind)
+        let is_blip = kind == Kind::Disconnect && self.waiting.len() > 1;
+        let may_go = self.open == 0 || kind == Kind::Event && !is_ordered;
+        may_go.then_some(if is_blip { Kind::Blip } else { kind })
     }
 }
 
 impl<K: Clone + Eq + Hash, T> Queue<K, T> {
     pub(crate) fn new(bounds: Bounds) -> Self {
-        Self { bounds, lines: HashMap::new(), ready: Default::default(), waiting: [0; 3], bytes: 0 }
+        Self { bounds, lines: HashMap::new(), ready: Default::default(), waiting: [0; 4], bytes: 0 }
     }
 
     /// From now on this much may wait; what waits already stays.
@@ -119,7 +124,7 @@ impl<K: Clone + Eq + Hash, T> Queue<K, T> {
     fn add(&mut self, line: &K, item: Item<T>, add: impl Fn(&mut VecDeque<Item<T>>, Item<T>)) {
         self.waiting[item.kind as usize] += 1;
         self.bytes += item.bytes;
-        let empty = || Line { waiting: VecDeque::new(), open: 0, is_ready: false };
+        let empty = || Line { waiting: VecDeque::new(), open: 0, ready: None };
         add(&mut self.lines.entry(line.clone()).or_insert_with(empty).waiting, item);
         self.look(line);
     }
@@ -133,16 +138,17 @@ impl<K: Clone + Eq + Hash, T> Queue<K, T> {
     pub(crate) fn pop(&mut self, kind: Kind) -> Option<(K, Item<T>)> {
         loop {
             let name = self.ready[kind as usize].pop_front()?;
-            let line = self.lines.get_mut(&name).expect("a line that is ready has somebody waiting");
-            line.is_ready = false;
-            // Something else may have been put before it since.
+            // It may have had another turn since.
+            let Some(line) = self.lines.get_mut(&name).filter(|line| line.ready == Some(kind)) else { continue };
+            line.ready = None;
+            // Something else may have been put before it.
             if line.next(self.bounds.is_ordered) != Some(kind) {
                 self.look(&name);
                 continue;
             }
             let item = line.waiting.pop_front().expect("a line that is ready has somebody waiting");
             line.open += 1;
-            self.waiting[kind as usize] -= 1;
+            self.waiting[item.kind as usize] -= 1;
             self.bytes -= item.bytes;
             self.look(&name);
             return Some((name, item));
@@ -163,8 +169,8 @@ impl<K: Clone + Eq + Hash, T> Queue<K, T> {
     /// Gives a line its turn if its first one may go.
     fn look(&mut self, name: &K) {
         let line = self.lines.get_mut(name).expect("looked at while it is there");
-        if let Some(kind) = line.next(self.bounds.is_ordered).filter(|_| !line.is_ready) {
-            line.is_ready = true;
+        if let Some(kind) = line.next(self.bounds.is_ordered).filter(|kind| line.ready != Some(*kind)) {
+            line.ready = Some(kind);
             self.ready[kind as usize].push_back(name.clone());
         }
     }
@@ -173,7 +179,7 @@ impl<K: Clone + Eq + Hash, T> Queue<K, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Kind::{Connect, Disconnect, Event};
+    use Kind::{Blip, Connect, Disconnect, Event};
 
     const BOUNDS: Bounds = Bounds { hooks: 100, per_line: 100, bytes: 1000, is_ordered: true };
 
@@ -219,11 +225,11 @@ mod tests {
             [pop(&mut queue, Event), pop(&mut queue, Event), pop(&mut queue, Event)],
             [Some("e1"), Some("e2"), None]
         );
-        assert_eq!(pop(&mut queue, Disconnect), None, "events before it are open");
+        assert_eq!(pop(&mut queue, Blip), None, "events before it are open");
         queue.close(&"a");
-        assert_eq!(pop(&mut queue, Disconnect), None);
+        assert_eq!(pop(&mut queue, Blip), None);
         queue.close(&"a");
-        assert_eq!(pop(&mut queue, Disconnect), Some("d"));
+        assert_eq!(pop(&mut queue, Blip), Some("d"));
         assert_eq!(pop(&mut queue, Connect), None, "it comes behind the end of the stay before");
         queue.close(&"a");
         assert_eq!([pop(&mut queue, Connect), pop(&mut queue, Event)], [Some("c"), Some("e3")]);
@@ -238,15 +244,30 @@ mod tests {
             }
             assert_eq!(pop(&mut queue, Event), Some("e1"));
             queue.put_back(&"a", Item { kind: Event, bytes: 2, job: "e1" });
-            assert!(!queue.has(Disconnect));
+            assert!(!queue.has(Blip));
             assert_eq!(pop(&mut queue, Event), Some("e1"));
             queue.close(&"a");
-            assert_eq!(pop(&mut queue, Disconnect), Some("d"));
+            assert_eq!(pop(&mut queue, Blip), Some("d"));
             queue.put_back(&"a", Item { kind: Disconnect, bytes: 1, job: "d" });
-            assert_eq!([pop(&mut queue, Connect), pop(&mut queue, Disconnect)], [None, Some("d")]);
+            assert_eq!([pop(&mut queue, Connect), pop(&mut queue, Blip)], [None, Some("d")]);
             queue.close(&"a");
             assert_eq!(pop(&mut queue, Connect), Some("c"));
         }
+    }
+
+    #[test]
+    fn a_disconnect_that_something_comes_behind_has_another_turn() {
+        let mut queue = Names::new(BOUNDS);
+        for (line, kind, job) in [("a", Disconnect, "a1"), ("b", Disconnect, "b1"), ("a", Connect, "a2")] {
+            push(&mut queue, line, kind, job).expect("room");
+        }
+        assert_eq!([pop(&mut queue, Connect), pop(&mut queue, Blip), pop(&mut queue, Blip)], [None, Some("a1"), None]);
+        queue.close(&"a");
+        assert_eq!(pop(&mut queue, Connect), Some("a2"));
+        queue.close(&"a");
+        assert_eq!([pop(&mut queue, Disconnect), pop(&mut queue, Disconnect)], [Some("b1"), None]);
+        queue.close(&"b");
+        assert_eq!((queue.len(), queue.bytes, queue.lines.len()), (0, 0, 0));
     }
 
     #[test]
@@ -265,6 +286,6 @@ mod tests {
         assert_eq!(queue.len(), 14);
         // What goes makes room.
         assert_eq!(pop(&mut queue, Event), Some("11"));
-        assert_eq!(queue.waiting, [10, 2, 1]);
+        assert_eq!(queue.waiting, [10, 2, 1, 0]);
     }
 }

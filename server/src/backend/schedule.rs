@@ -114,7 +114,8 @@ impl<K: Clone + Eq + Hash, T> Schedule<K, T> {
 
     /// One goes, of those that nobody loses if it comes to nothing first.
     fn probe(&mut self, now: Instant) -> Next<K, T> {
-        let gone = [Kind::Connect, Kind::Disconnect, Kind::Event].into_iter().find_map(|kind| self.go(kind, now));
+        let kinds = [Kind::Connect, Kind::Blip, Kind::Disconnect, Kind::Event];
+        let gone = kinds.into_iter().find_map(|kind| self.go(kind, now));
         if gone.is_some() {
             self.breaker.probe();
         }
@@ -123,14 +124,17 @@ impl<K: Clone + Eq + Hash, T> Schedule<K, T> {
 
     /// Events fail at once; all else waits, unless there is no time for that but the probe's.
     fn wait(&mut self, until: Option<Instant>) -> Next<K, T> {
-        let fails =
-            |kind: &Kind| *kind == Kind::Event || self.is_hurried && until.is_some() && *kind == Kind::Disconnect;
+        let fails = |kind: &Kind| match kind {
+            Kind::Connect => false,
+            Kind::Event => true,
+            Kind::Disconnect | Kind::Blip => self.is_hurried && until.is_some(),
+        };
         let failed = Kind::ALL.into_iter().filter(fails).find_map(|kind| self.queue.pop(kind));
         if let Some((line, item)) = failed {
             self.queue.close(&line);
             return Next::Fail(item.job);
         }
-        match until.filter(|_| self.queue.has(Kind::Connect) || self.queue.has(Kind::Disconnect)) {
+        match until.filter(|_| Kind::ALL.into_iter().any(|kind| self.queue.has(kind))) {
             Some(until) => Next::At(until),
             None => Next::Nothing,
         }

@@ -180,3 +180,36 @@ fn disconnects_have_their_pace_until_it_is_to_be_over() {
     script.schedule.hurry(script.now());
     assert_eq!(script.next(), ("+l +m +n".into(), None));
 }
+
+#[test]
+fn disconnects_of_those_who_are_back_have_no_pace() {
+    let mut script = Script::new(100, 100);
+    let names = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l1", "m1"];
+    script.push(Disconnect, &names);
+    assert_eq!(script.next().1, Some(10));
+    // Also while their own lines are not open yet.
+    script.push(Connect, &["m2", "j2"]);
+    script.push(Event, &["l2"]);
+    assert_eq!(script.next(), ("+m1 +l1".into(), Some(10)));
+    script.end(&["m", "l", "j"], Sign::Alive);
+    assert_eq!(script.next(), ("+m2 +l2 +j2".into(), Some(10)));
+    script.end(&["l", "m", "j"], Sign::Alive);
+    // They are not counted either; nor do they have another turn where they stood.
+    script.ms = 10;
+    script.push(Disconnect, &["l3"]);
+    assert_eq!(script.next(), ("+k".into(), Some(20)));
+    script.ms = 20;
+    assert_eq!(script.next().0, "+l3");
+    // In a pause, and at the end, they are as others.
+    script.end(&["k", "l"], Sign::Dead);
+    script.push(Disconnect, &["n1", "o"]);
+    script.push(Connect, &["n2"]);
+    assert_eq!(script.next(), (String::new(), Some(1020)));
+    script.schedule.hurry(script.now());
+    assert_eq!(script.next(), ("+n1".into(), None));
+    script.end(&["n"], Sign::Dead);
+    script.push(Disconnect, &["p1"]);
+    script.push(Connect, &["p2"]);
+    let (failed, _) = script.next();
+    assert!(["-o", "-p1"].iter().all(|job| failed.contains(job)), "{failed}");
+}
