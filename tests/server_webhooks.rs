@@ -601,6 +601,7 @@ async fn an_event_beyond_a_queue_is_told_to_its_client() {
         let _row = Row(name);
         let mut backend = Backend::listen().await;
         let server = with_backend(&format!("full-{name}"), &backend, options, "").await;
+        let (other, _) = join(&server, &mut backend).await;
         let (mut client, _) = join(&server, &mut backend).await;
         client.send(r#"420["e",0]"#).await;
         let first = backend.hook_of("event").await;
@@ -614,6 +615,9 @@ async fn an_event_beyond_a_queue_is_told_to_its_client() {
         assert_eq!(client.frame().await, unavailable("e", "overloaded"));
         let line = format!("socketio_backend_dropped_total{{backend=\"default\",reason=\"{reason}\"}}");
         assert_eq!(metric(&server, &line).await, 1.0);
+        // By events, however large, no disconnect is lost.
+        drop(other);
+        backend.hook_of("disconnect").await.answer(204, "");
         echo(first);
         assert_eq!(client.frame().await, text("430[0]"));
         let kept = if name == "bytes" { 3 } else { 2 };

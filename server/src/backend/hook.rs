@@ -14,9 +14,6 @@ use super::{
     turns::Line,
 };
 
-/// Bytes of a hook that is told when nobody waits for it, while it waits itself, more or less.
-const SIZE: usize = 1 << 10;
-
 /// What a backend is to be told.
 pub(super) struct Hook {
     pub(super) kind: Kind,
@@ -65,7 +62,7 @@ impl Hook {
 
     /// Bytes while it waits.
     pub(super) fn size(&self) -> usize {
-        if self.kind == Kind::Disconnect { SIZE } else { self.happening.size() }
+        self.happening.size()
     }
 }
 

@@ -29,7 +29,7 @@ pub(crate) struct Bounds {
     pub(crate) hooks: usize,
     /// Events of one line.
     pub(crate) per_line: usize,
-    /// Bytes of all.
+    /// Bytes of all events. Others have none that are not bounded elsewhere.
     pub(crate) bytes: usize,
     /// Whether of one line one goes at a time.
     pub(crate) is_ordered: bool,
@@ -104,8 +104,8 @@ impl<K: Clone + Eq + Hash, T> Queue<K, T> {
     pub(crate) fn push(&mut self, line: &K, item: Item<T>) -> Result<(), Full> {
         let Item { kind, bytes, .. } = item;
         let in_line = self.lines.get(line).map_or(0, |line| line.waiting.len());
-        let is_bounded = kind != Kind::Connect;
-        if is_bounded && (self.waiting[kind as usize] >= self.bounds.hooks || self.bytes + bytes > self.bounds.bytes) {
+        let are_too_many = kind != Kind::Connect && self.waiting[kind as usize] >= self.bounds.hooks;
+        if are_too_many || kind == Kind::Event && self.bytes + bytes > self.bounds.bytes {
             return Err(Full::Queue);
         }
         if kind == Kind::Event && in_line >= self.bounds.per_line {
@@ -186,7 +186,7 @@ mod tests {
     type Names = Queue<&'static str, &'static str>;
 
     fn push(queue: &mut Names, line: &'static str, kind: Kind, job: &'static str) -> Result<(), Full> {
-        queue.push(&line, Item { kind, bytes: job.len(), job })
+        queue.push(&line, Item { kind, bytes: if kind == Event { job.len() } else { 0 }, job })
     }
 
     fn pop(queue: &mut Names, kind: Kind) -> Option<&'static str> {
@@ -279,13 +279,17 @@ mod tests {
         assert_eq!(push(&mut queue, "b", Event, "33"), Ok(()));
         assert_eq!(push(&mut queue, "c", Event, "44"), Err(Full::Queue));
         assert_eq!(push(&mut queue, "a", Disconnect, "dddd"), Ok(()), "disconnects are counted apart");
-        assert_eq!(push(&mut queue, "d", Disconnect, "d"), Err(Full::Queue), "too many bytes");
         for _ in 0..10 {
             assert_eq!(push(&mut queue, "d", Connect, "cccc"), Ok(()), "of these there are as many as connections");
         }
         assert_eq!(queue.len(), 14);
         // What goes makes room.
         assert_eq!(pop(&mut queue, Event), Some("11"));
-        assert_eq!(queue.waiting, [10, 2, 1, 0]);
+        assert_eq!(push(&mut queue, "c", Event, "4444444"), Err(Full::Queue), "too many bytes");
+        assert_eq!(push(&mut queue, "c", Event, "444444"), Ok(()));
+        // With fewer than wait already, disconnects are not refused.
+        queue.bound(Bounds { bytes: 1, ..queue.bounds });
+        assert_eq!(push(&mut queue, "d", Disconnect, "d"), Ok(()));
+        assert_eq!(queue.waiting, [10, 3, 2, 0]);
     }
 }

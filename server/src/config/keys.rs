@@ -373,7 +373,7 @@ section! {
         queue: usize = 10_000,
         /// Events of one socket that wait.
         queue_per_socket: usize = 100,
-        /// Bytes of all that wait.
+        /// Bytes of all events that wait.
         queue_bytes: Size = Size(64 << 20),
         /// "socket" has of each socket one hook at a time, in order; with "none" events overtake each other.
         ordering: Ordering = Ordering::Socket,
