@@ -144,6 +144,41 @@ async fn what_was_built_at_the_start_is_not_left_open() {
 }
 
 #[tokio::test]
+async fn a_backend_that_was_there_at_the_start_may_come_again() {
+    let mut backend = Backend::listen().await;
+    let origin = format!("http://{}", backend.address);
+    let without = format!("[proxy]\nupstream = '{origin}'\n[[namespace]]\n");
+    let with = format!("{without}[[backend]]\nurl = '{origin}/_socketio'\n");
+    let mut server = Process::configured(BINARY, &file("again"), &with).await;
+    reread(&mut server, "again", &without, READ).await;
+    socket::connect(server.endpoint(), "/").await;
+    assert_eq!(server.post("/_socketio", "{}").await.status, 404, "it is denied since the start");
+    reread(&mut server, "again", &with, READ).await;
+    let (mut client, _) = WebSocket::open(server.endpoint()).await;
+    client.send("40").await;
+    backend.hook_of("connect").await.answer(403, "");
+    assert!(client.text().await.starts_with("44{"));
+}
+
+#[tokio::test]
+async fn keys_that_came_late_leave_backends_to_be_changed() {
+    let (mut old, mut new) = (Backend::listen().await, Backend::listen().await);
+    let secret = "[auth.jwt]\nsecret = 'a secret of thirty-two bytes, or more'\n";
+    let mut server = Process::configured(BINARY, &file("late-keys"), &of(&old, "forward_headers = 'cookie'")).await;
+    for (auth, logged) in [("", READ), ("[auth]\nmode = 'jwt'\n", WAITS)] {
+        let _row = Row(auth);
+        let with = |backend: &Backend| format!("{auth}{secret}{}", of(backend, "forward_headers = 'cookie'"));
+        for backend in [&mut new, &mut old] {
+            reread(&mut server, "late-keys", &with(backend), logged).await;
+            let (mut client, _) = socket::connect(server.endpoint(), "/").await;
+            client.send(r#"421["e"]"#).await;
+            echo(backend.hook_of("event").await);
+            assert_eq!(client.frame().await, text("431[]"));
+        }
+    }
+}
+
+#[tokio::test]
 async fn who_may_join_is_decided_anew() {
     let secret = "[auth.jwt]\nsecret = 'a secret of thirty-two bytes, or more'\n";
     let with = |mode: &str, space: &str| format!("[auth]\nmode = '{mode}'\n{secret}[[namespace]]\n{space}\n");

@@ -138,7 +138,13 @@ fn event_rate(limits: &config::Limits) -> Option<EventRate> {
 pub(crate) fn kept_headers(config: &config::Config) -> BTreeSet<String> {
     let config::Jwt { sources, secret, public_key_file, .. } = &config.auth.jwt;
     let has_keys = !secret.is_empty() || !public_key_file.is_empty();
-    let sources = if config.wants_tokens() || has_keys { &sources[..] } else { &[] };
+    let of_tokens = auth::headers(if has_keys { sources } else { &[] });
+    of_tokens.map(Into::into).chain(wanted_headers(config)).collect()
+}
+
+/// Those of them that somebody asks for.
+pub(crate) fn wanted_headers(config: &config::Config) -> BTreeSet<String> {
+    let sources = if config.wants_tokens() { &config.auth.jwt.sources[..] } else { &[] };
     let backends = &config.backend.0;
     let forwarded = backends.iter().flat_map(|backend| backend.forward_headers.iter().map(|name| name.0.as_str()));
     let of_backends = forwarded.chain(backends.iter().flat_map(|_| HEADERS));

@@ -45,18 +45,20 @@ pub(crate) struct Reloaded {
 impl Reloaded {
     /// Reads it again whenever the signal comes.
     pub(crate) async fn on(mut self, mut hangup: Signal) {
+        // The proxy's since the start, whatever backends come and go.
+        let denied = Deny::of(&self.config);
         while hangup.recv().await.is_some() {
             if let Some(tls) = &self.tls {
                 tls.reload();
             }
             match Settled::load(&self.flags) {
-                Ok(settled) => self.take(settled.config),
+                Ok(settled) => self.take(settled.config, &denied),
                 Err(error) => error!("the configuration stays as it was: {error}"),
             }
         }
     }
 
-    fn take(&mut self, new: Config) {
+    fn take(&mut self, new: Config, denied: &Deny) {
         // Without keys it is the addresses that keep strangers out, and those that serve now stay.
         if !new.api.keys.0.is_empty() {
             self.keyring.replace(&new.api.keys.0);
@@ -74,7 +76,7 @@ impl Reloaded {
         }
         self.rulebook.replace(&self.config);
         self.take_limits(&new.limits);
-        self.take_backends(&new);
+        self.take_backends(&new, denied);
         self.journal.set(new.log.level);
         self.config.log.level = new.log.level;
         if self.config == new {
@@ -120,11 +122,11 @@ impl Reloaded {
         self.connect_rate.set(connect_rate);
     }
 
-    fn take_backends(&mut self, new: &Config) {
+    fn take_backends(&mut self, new: &Config, denied: &Deny) {
         let taken = Config { backend: new.backend.clone(), ..self.config.clone() };
         let names = |config: &Config| config.namespaces().iter().map(|space| space.name.clone()).collect::<Vec<_>>();
         // Namespaces, and what is passed on to the application, are chosen at the start.
-        let fits = names(&taken) == names(&self.config) && Deny::of(&self.config).includes(&Deny::of(&taken));
+        let fits = names(&taken) == names(&self.config) && denied.includes(&Deny::of(&taken));
         if !fits || !self.keeps_headers_for(&taken) {
             return;
         }
@@ -135,6 +137,6 @@ impl Reloaded {
     }
 
     fn keeps_headers_for(&self, config: &Config) -> bool {
-        options::kept_headers(config).is_subset(&self.kept_headers)
+        options::wanted_headers(config).is_subset(&self.kept_headers)
     }
 }
