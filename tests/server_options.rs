@@ -155,7 +155,7 @@ const OF_RULES: &[Spoken] = &[
 ];
 
 const OF_ROOMS: &[Spoken] = &[
-    ("namespace", "\"/chat*\"", "7"),
+    ("namespace", "\"/*\"", "7"),
     ("match", "\"task_*\"", "7"),
     ("history", "50", "\"all\""),
     ("history_ttl", "\"72h\"", "\"3d\""),

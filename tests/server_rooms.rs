@@ -167,6 +167,50 @@ async fn namespaces_are_meant_by_their_beginning_or_all() {
 }
 
 #[tokio::test]
+async fn rooms_may_be_of_one_namespace_of_those_that_a_glob_means() {
+    let rooms = "
+        [[namespace]]
+        name = '*'
+        max_connections = 1
+        [[room]]
+        namespace = '/chat'
+        match = 'news'
+        history = 1
+        [[room]]
+        namespace = '/game-*'
+        match = 'news'
+        history = 2
+        [[room]]
+        namespace = '/game-1*'
+        match = 'late'
+        history = 3";
+    let server = start("of-one", rooms).await;
+    for (namespace, room, kept) in [
+        ("/chat", "news", 1),
+        ("/chat/2", "news", 0),
+        ("/", "news", 0),
+        ("/game-2", "news", 2),
+        ("/game-3", "late", 0),
+        ("/game-11", "news", 2),
+        ("/game-12", "late", 3),
+    ] {
+        let _row = Row(namespace);
+        // Somebody has to be there: with the last one most namespaces go, and what they keep.
+        let (_first, _) = socket::connect(server.endpoint(), namespace).await;
+        let (mut client, _) = WebSocket::open(server.endpoint()).await;
+        let comma = if namespace == "/" { String::new() } else { format!("{namespace},") };
+        client.send(&format!("40{comma}")).await;
+        assert!(client.text().await.contains("Too many connections"), "options are those of the glob");
+        for at in 0..3 {
+            emit(&server, &format!(r#"{{"event":"e","data":{at},"namespace":"{namespace}","room":"{room}"}}"#)).await;
+        }
+        let shown = server.ask(&format!("/api/v1/rooms/{room}?namespace={namespace}")).await.body;
+        let shown: serde_json::Value = serde_json::from_str(&shown).expect("JSON");
+        assert_eq!(shown["history"], kept, "{shown}");
+    }
+}
+
+#[tokio::test]
 async fn a_room_may_have_the_id_of_a_socket_in_another_namespace() {
     let server = start("ids", "[[namespace]]\nname = '/'\n[[namespace]]\nname = '/other'\n").await;
     let (_far, far) = socket::connect(server.endpoint(), "/other").await;

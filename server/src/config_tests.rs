@@ -134,6 +134,10 @@ fn mistakes_are_told_with_their_place() {
         ("[engine]\nping_interval = 0", "engine.ping_interval: it must be more than 0"),
         ("[engine]\ntransports = []", "there must be one"),
         ("[[room]]\nmatch = ''", "room[0]: there is no match"),
+        ("[[room]]\nnamespace = '/caht'", "room[0].namespace: \"/caht\""),
+        ("[[namespace]]\nname = '/a'\n[[room]]", "room[0].namespace: \"/\""),
+        ("[[backend]]\nnamespaces = '/a-*'\n[[room]]\nnamespace = '/a'", "room[0].namespace: \"/a\""),
+        ("[[backend]]\n[[room]]\nnamespace = 'b'", "room[0].namespace: \"b\""),
         ("[[room]]\nmatch = '@all'\npresence = true", "room[0]: \"@all\" is no room"),
         ("[proxy]\nupstream = 'http://localhost:8000/app'", "127.0.0.1:8000 is server.listen, too"),
         ("[proxy]\nupstream = 'https://127.0.0.1:5000'", ":2: proxy.upstream must be \"\", a URL"),
@@ -221,8 +225,13 @@ fn namespaces_are_those_that_a_backend_decides_about() {
         ("[[backend]]\nconnect = false", &["/"]),
         ("[[backend]]\nnamespaces = ['/a', '/b-*']\n[[backend]]\nname = 'x'\nnamespaces = '/a'", &["/a", "/b-*"]),
         ("[[backend]]\n[[namespace]]\nname = '/c'", &["/c"]),
-        ("[[backend]]\n[[room]]\n[[room]]\nnamespace = '/b'\n[[room]]\nnamespace = 'b'", &["*", "/", "/b"]),
-        ("[[backend]]\nnamespaces = '/a'\n[[room]]", &["/a"]),
+        // What is said of rooms of one namespace, or some, of those that a glob means is of no others.
+        ("[[backend]]\n[[room]]\n[[room]]\nnamespace = '/b'\n[[room]]\nnamespace = '/*b'", &["/", "/b", "*"]),
+        (
+            "[[namespace]]\nname = '/a*'\n[[namespace]]\nname = '*'\n[[room]]\nnamespace = '/a-*'\n[[room]]\n\
+             namespace = '/b*'\n[[room]]\nnamespace = '/b'\n[[room]]\nnamespace = '/a*'",
+            &["/a-*", "/a*", "/b", "/b*", "*"],
+        ),
     ] {
         assert_eq!(names(text), expected, "{text}");
     }

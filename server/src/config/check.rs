@@ -39,6 +39,8 @@ pub(crate) enum Conflict {
     OriginsMixed,
     NamespaceTwice(String),
     RoomWithoutName(usize),
+    /// There is no such namespace.
+    RoomNowhere(usize, String),
     /// Presence is of rooms.
     PresenceOfAll(usize),
     EmptyKey(usize),
@@ -100,6 +102,9 @@ impl fmt::Display for Conflict {
             Self::OriginsMixed => f.write_str("cors.origins: \"same-origin\" and \"*\" stand alone"),
             Self::NamespaceTwice(name) => write!(f, "namespace: {name} is there twice"),
             Self::RoomWithoutName(index) => write!(f, "room[{index}]: there is no match, which rooms it is about"),
+            Self::RoomNowhere(index, glob) => {
+                write!(f, "room[{index}].namespace: \"{glob}\" means no namespace that clients may join")
+            }
             Self::PresenceOfAll(index) => write!(f, "room[{index}]: \"@all\" is no room that somebody could be in"),
             Self::RedisNowhere => f.write_str("redis.required: there is no redis.url"),
             Self::RedisForNothing => f.write_str(
@@ -205,7 +210,11 @@ pub(super) fn conflicts(config: &Config, is_playground: bool) -> Vec<Conflict> {
     let is_for_all = cors.origins.contains(&AllowedOrigin::Any) && cors.credentials;
     refuse(is_for_all, Conflict::CredentialsForAll);
     of_tokens(auth, config.wants_tokens(), &mut refuse);
+    let spaces = config.namespaces();
     for (index, room) in config.room.0.iter().enumerate() {
+        let glob = Glob::new(&room.namespace);
+        let is_there = spaces.iter().any(|space| glob.matches(&space.name.0));
+        refuse(!is_there, Conflict::RoomNowhere(index, room.namespace.clone()));
         refuse(room.r#match.is_empty(), Conflict::RoomWithoutName(index));
         refuse(room.presence && room.r#match == "@all", Conflict::PresenceOfAll(index));
     }

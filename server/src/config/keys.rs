@@ -2,7 +2,7 @@
 //! What it is not: what follows from several of them together (`check`).
 //! Who calls it: `config` fills them; everything in the binary reads its own.
 
-use std::{borrow::Cow, collections::HashSet, path::PathBuf, time::Duration};
+use std::{collections::HashSet, path::PathBuf, time::Duration};
 
 use engineio::Transport;
 use ipnet::IpNet;
@@ -513,21 +513,31 @@ impl Item for Room {
 }
 
 impl Config {
-    /// The namespaces that clients may join.
-    pub(crate) fn namespaces(&self) -> Cow<'_, [Namespace]> {
-        if !self.namespace.0.is_empty() {
-            return Cow::Borrowed(&self.namespace.0);
-        }
-        let of_backends = self.backend.0.iter().filter(|backend| backend.connect != About::Nobody);
-        let mut names: Vec<NamespaceName> = of_backends.flat_map(|backend| backend.namespaces.clone()).collect();
-        // What is said of the rooms of one of them is of no other.
-        let is_meant = |name: &NamespaceName| names.iter().any(|meant| Glob::new(&meant.0).matches(&name.0));
+    /// The namespaces that clients may join. Of several globs that mean one, the first one counts.
+    pub(crate) fn namespaces(&self) -> Vec<Namespace> {
+        let mut spaces = match self.namespace.0.is_empty() {
+            true => self.namespaces_of_backends(),
+            false => self.namespace.0.clone(),
+        };
+        // What is said of the rooms of some that a glob means is of no others: they have an entry of their own.
         let of_rooms = self.room.0.iter().filter_map(|room| NamespaceName::read(&Value::Text(room.namespace.clone())));
-        names.extend(of_rooms.filter(is_meant).collect::<Vec<_>>());
+        for name in of_rooms {
+            let is_meant = |space: &Namespace| Glob::new(&space.name.0).matches(&name.0);
+            let is_there = spaces.iter().any(|space| space.name == name);
+            if let Some(at) = spaces.iter().position(is_meant).filter(|_| !is_there) {
+                spaces.insert(at, Namespace { name, ..spaces[at].clone() });
+            }
+        }
+        spaces
+    }
+
+    fn namespaces_of_backends(&self) -> Vec<Namespace> {
+        let asked = self.backend.0.iter().filter(|backend| backend.connect != About::Nobody);
+        let mut names: Vec<NamespaceName> = asked.flat_map(|backend| backend.namespaces.clone()).collect();
         let mut seen = HashSet::new();
         names.retain(|name| seen.insert(name.0.clone()));
         let named = |name| Namespace { name, ..Namespace::default() };
-        if names.is_empty() { vec![Namespace::default()] } else { names.into_iter().map(named).collect() }.into()
+        if names.is_empty() { vec![Namespace::default()] } else { names.into_iter().map(named).collect() }
     }
 
     /// Whether clients need a token, or may have one.
