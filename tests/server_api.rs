@@ -436,6 +436,31 @@ async fn who_is_in_a_room_is_shown() {
 }
 
 #[tokio::test]
+async fn who_is_given_a_user_is_in_rooms_by_that() {
+    let rooms = "[[room]]\nmatch = 'doc_*'\npresence = true\n[engine]\neio3 = true";
+    let server = start("identified", &format!("{JOINING}{rooms}")).await;
+    let (mut ann, sid) = client(&server, "").await;
+    let patch = format!("PATCH /api/v1/sockets/{sid}");
+    shown(&server, &patch, r#"{"user":"ann","join":"doc_1"}"#).await;
+    shown(&server, &patch, r#"{"user":"bob","join":"doc_2"}"#).await;
+    let user = |user: &str| format!(r#"{{"op":"user","sid":"{sid}","user":{user}}}"#);
+    let join = |room: &str| format!(r#"{{"op":"join","target":{{"sids":"{sid}"}},"rooms":"{room}"}}"#);
+    let ops = [user("\"cy\""), join("doc_3"), user("null"), join("doc_4")].join(",");
+    shown(&server, "POST /api/v1/batch", &format!(r#"{{"ops":[{ops}]}}"#)).await;
+    for (room, name) in [("doc_1", "ann"), ("doc_2", "bob"), ("doc_3", "cy"), ("doc_4", &sid)] {
+        let members = format!(r#"{{"{name}":{{"count":1,"info":null}}}}"#);
+        let state = format!(r#"42["presence_state",{{"members":{members},"room":"{room}"}}]"#);
+        assert_eq!(ann.text().await, state);
+    }
+    // The id of a client of version 2 is what its requests are known by.
+    let (mut old, sid) = WebSocket::open(server.endpoint().asked("EIO=3")).await;
+    assert_eq!(old.text().await, "40");
+    shown(&server, &format!("PATCH /api/v1/sockets/{sid}"), r#"{"user":null,"join":"doc_5"}"#).await;
+    let state = old.text().await;
+    assert!(state.contains("\"count\":1") && !state.contains(&sid), "{state}");
+}
+
+#[tokio::test]
 async fn a_user_is_shown_with_all_its_sockets_and_rooms() {
     let server = start("users", &format!("{JOINING}[[namespace]]\nname = '/b'\nauto_join = ['x']")).await;
     let (mut both, a) = client(&server, "room=r&other=s").await;

@@ -1159,6 +1159,34 @@ async fn rooms_with_presence_show_what_a_backend_says_of_a_socket() {
 }
 
 #[tokio::test]
+async fn what_a_token_says_of_a_user_stays_until_a_backend_says_more() {
+    let mut backend = Backend::listen().await;
+    let secret = "a secret of thirty-two bytes, or more";
+    let more = format!("[auth]\nmode = 'jwt'\n[auth.jwt]\nsecret = '{secret}'\n[[room]]\nmatch = '*'\npresence = true");
+    let server = with_backend("presence-token", &backend, "connect = 'always'", &more).await;
+    let set = format!("auth.jwt.secret={secret}");
+    let token = run(BINARY, &["token", "--set", &set, "--sub", "ann", "--info", "1"]).await.stdout;
+    let token = String::from_utf8(token).expect("UTF-8");
+    let mut client = connecting(&server, &format!(r#"40{{"token":"{}"}}"#, token.trim())).await;
+    backend.hook_of("connect").await.done(r#"{"user":"bob","rooms":["a"]}"#);
+    assert!(client.text().await.starts_with("40{"));
+    let state = |user: &str, info: u8, room: &str| {
+        let members = format!(r#"{{"{user}":{{"count":1,"info":{info}}}}}"#);
+        text(format!(r#"42["presence_state",{{"members":{members},"room":"{room}"}}]"#))
+    };
+    assert_eq!(client.frame().await, state("bob", 1, "a"));
+    for (answer, user, info, room) in [
+        (r#"{"info":2,"rooms":["b"]}"#, "bob", 2, "b"),
+        (r#"{"user":"cy","rooms":["c"]}"#, "cy", 2, "c"),
+        (r#"{"user":"dan","info":3,"rooms":["d"]}"#, "dan", 3, "d"),
+    ] {
+        client.send(r#"42["e"]"#).await;
+        backend.hook_of("event").await.done(answer);
+        assert_eq!(client.frame().await, state(user, info, room));
+    }
+}
+
+#[tokio::test]
 async fn what_cannot_be_done_is_left_out_and_all_else_is_done() {
     let mut backend = Backend::listen().await;
     let limits = "[limits]\nmax_rooms_per_socket = 2";

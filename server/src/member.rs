@@ -10,7 +10,8 @@ use std::{
     time::{Instant, SystemTime},
 };
 
-use serde_json::value::RawValue;
+use engineio::Revision;
+use serde_json::{Value, value::RawValue};
 use socketio::{JoinError, Room, Socket};
 
 /// What the names of the rooms begin with that hold the sockets of one user. Nobody can name them: names from outside
@@ -34,6 +35,8 @@ pub(crate) struct Member {
 #[derive(Debug, Default)]
 struct State {
     user: Option<Arc<str>>,
+    /// What others may know of it.
+    info: Value,
     session: Option<Arc<RawValue>>,
     /// Since when its backend knows of it, if it does.
     known_since: Option<Instant>,
@@ -71,7 +74,7 @@ impl Member {
         self.state().user.clone()
     }
 
-    /// Says whose socket it is; nobody's with `None`.
+    /// Says whose socket it is; nobody's with `None`. Rooms with presence that it joins from now on name it so.
     pub(crate) fn set_user(&self, socket: &Socket, user: Option<&str>) -> Result<(), MemberError> {
         if user.is_some_and(|user| !can_be_user(user)) {
             return Err(MemberError::User);
@@ -82,7 +85,21 @@ impl Member {
             error => error.into(),
         })?;
         self.state().user = user.map(Into::into);
+        self.identify(socket);
         Ok(())
+    }
+
+    /// Says what others may know of it in rooms with presence that it joins from now on.
+    pub(crate) fn set_info(&self, socket: &Socket, info: Value) {
+        self.state().info = info;
+        self.identify(socket);
+    }
+
+    fn identify(&self, socket: &Socket) {
+        let state = self.state();
+        let (user, info) = (state.user.as_deref().map(str::to_owned), state.info.clone());
+        drop(state);
+        socket.identify(user.unwrap_or_else(|| name_of_nobody(socket)), info);
     }
 
     /// What its application keeps with it, as JSON.
@@ -122,6 +139,16 @@ impl From<JoinError> for MemberError {
             _ => Self::Gone,
         }
     }
+}
+
+/// What a socket without a user goes by: its id, unless that is a credential.
+fn name_of_nobody(socket: &Socket) -> String {
+    if socket.revision() == Revision::V4 {
+        return socket.id().to_string();
+    }
+    let mut random = [0; 16];
+    getrandom::fill(&mut random).expect("the system has randomness, as the ids of sockets need it, too");
+    format!("{:032x}", u128::from_ne_bytes(random))
 }
 
 /// Whether a user can have this name, unless it is too long.

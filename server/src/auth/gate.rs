@@ -108,10 +108,10 @@ fn enter(
     let leaves = |room: &socketio::Room| is_over(room.as_str()) && !permit.rooms.iter().any(|new| new == room.as_str());
     socket.move_to_all(&permit.rooms, leaves).map_err(|_| "it names a room that is none")?;
     if let Some(user) = &claims.sub {
-        socket.identify(user, permit.info.clone());
         if !socket.recovered() {
             member.set_user(socket, Some(user)).map_err(|_| "its sub is no name of a user")?;
         }
+        member.set_info(socket, permit.info.clone());
     }
     if !permit.session.is_null() && !socket.recovered() {
         let session = to_raw_value(&permit.session).expect("it was JSON before");

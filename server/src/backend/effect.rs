@@ -2,7 +2,6 @@
 //! What it is not: their acks and errors, which belong to single events.
 //! Who calls it: `backend` and `namespaces`, with answers that were read as a whole.
 
-use serde_json::Value;
 use socketio::Socket;
 
 use super::{answer::Answer, queue::Kind};
@@ -38,9 +37,8 @@ pub(crate) fn carry_out(
         if let Some(user) = &answer.user {
             note(member.set_user(socket, user.as_deref()));
         }
-        if answer.info.is_some() || answer.user.is_some() {
-            let user = member.user().map_or_else(|| socket.id().to_string(), |user| user.to_string());
-            socket.identify(user, answer.info.clone().unwrap_or(Value::Null));
+        if let Some(info) = &answer.info {
+            member.set_info(socket, info.clone());
         }
         for room in &answer.rooms {
             note(socket.join(room).map_err(MemberError::from));
