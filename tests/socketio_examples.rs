@@ -117,6 +117,7 @@ async fn private() {
     assert_eq!(tab.text().await, r#"42["you whispered","Eve","psst"]"#);
     tab.send(r#"42["log out everywhere"]"#).await;
     for client in [&mut ann, &mut tab] {
+        assert_eq!(client.text().await, "41");
         assert!(matches!(client.frame().await, Frame::Close(..)));
     }
     assert_eq!(call(&mut bob, json!(["whisper", "Ann", "gone?"])).await, "[false]");

@@ -48,8 +48,7 @@ impl Broadcast {
         self
     }
 
-    /// Only sockets of this server, not those of others of its cluster (`local`). Without an adapter to a cluster that
-    /// is everybody.
+    /// Only sockets of this server, not those of others of its cluster (`local`). There are none: it changes nothing.
     pub fn local(self) -> Self {
         self
     }
@@ -197,14 +196,14 @@ impl Broadcast {
         }
     }
 
-    /// Makes all who are meant leave the namespace, as [`Socket::disconnect`](crate::Socket::disconnect) does; or
-    /// closes their connections, as [`Socket::close`](crate::Socket::close) does (`disconnectSockets`).
+    /// Makes all who are meant leave the namespace, as [`Socket::disconnect`](crate::Socket::disconnect) does, so that
+    /// their clients do not come back by themselves (`disconnectSockets`). With `close` their connections end behind
+    /// that, and with these the other namespaces of each, to which clients do come back.
     pub fn disconnect_sockets(&self, close: bool) {
         for peer in self.hub.peers(&self.target) {
+            self.hub.remove(&peer, DisconnectReason::ServerNamespaceDisconnect, true);
             if close {
                 peer.engine.close();
-            } else {
-                self.hub.remove(&peer, DisconnectReason::ServerNamespaceDisconnect, true);
             }
         }
     }

@@ -89,7 +89,6 @@ struct Fields {
     rooms: Option<RoomNames>,
     sid: Option<String>,
     room: Option<RoomName>,
-    close: Option<bool>,
     packet: Option<Packet>,
 }
 
@@ -147,7 +146,8 @@ impl Fields {
         let action = match self.r#type {
             2 => Action::Join { target, except, rooms, leave: None },
             3 => Action::Leave { target, except, rooms: rooms.iter().map(|room| Glob::exact(room)).collect() },
-            _ => Action::Disconnect { target, except, transport: self.close.unwrap_or_default() },
+            // With `close` or without: a client that has left its last namespace closes its connection by itself.
+            _ => Action::Disconnect { target, except, transport: false },
         };
         let op = Op { namespace: namespace.to_owned(), action };
         Ok(match sid {

@@ -90,7 +90,7 @@ fn requests_are_read_in_both_forms() {
         ),
         (
             r#"{"uid":"haDLO7","type":4,"opts":{"rooms":["room1"],"except":[]},"close":true}"#,
-            Asked::Do(of(Action::Disconnect { target: one.clone(), except: everybody(), transport: true })),
+            Asked::Do(of(Action::Disconnect { target: one.clone(), except: everybody(), transport: false })),
         ),
         (
             r#"{"type":2,"sid":"S","room":"r","requestId":"a"}"#,
