@@ -71,7 +71,8 @@ pub struct Config {
     pub max_unused_sessions: Option<usize>,
     /// *Ours.* Sessions at a time of one client's address, that of the peer or what
     /// [`client_ip`](crate::Http::client_ip) says; of IPv6 the first 64 bits count. Behind a proxy all clients have
-    /// the proxy's. Default: no bound.
+    /// the proxy's. Whose address is not known is not counted: a server other than [`Serve`](crate::Serve) has to put a
+    /// [`RemoteAddr`](crate::RemoteAddr) among the extensions of its requests. Default: no bound.
     pub max_sessions_per_ip: Option<usize>,
 }
 

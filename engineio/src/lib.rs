@@ -33,12 +33,7 @@
 //! repository; `docs/differences.md` says where this server differs from the reference, and why.
 //!
 //! # Layers
-//! A file uses files of lower layers only:
-//! words (`protocol`, `id`, `packet`, `reason`, `query`, `handshake`), codecs (`frame`, `payload`, `jsonp`,
-//! `extension`, `deflate`), the machine (`backlog`, `config`, `admission`, `allowance`, `event`, `heartbeat`, `outbox`,
-//! `session`), shared state (`socket`, `sessions`), carriers (`reader`, `websocket`, `polling`, `driver`), front
-//! (`engine`, `origin`, `refusal`, `head`, `cors`, `cookie`, `compress`, `http`, `answer`, `connection`, `handover`,
-//! `service`, `bare`, `serve`).
+//! A file uses files of lower layers only; `ARCHITECTURE.md` in the repository has them.
 
 mod admission;
 mod allowance;

@@ -40,9 +40,14 @@ impl fmt::Display for EmitError {
         match self {
             Self::Disconnected => f.write_str("the socket is disconnected"),
             Self::Encode(error) => write!(f, "the arguments cannot be encoded: {error}"),
-            Self::ReservedEvent => f.write_str("the event name is reserved"),
+            Self::ReservedEvent => f.write_str(
+                "the event name is reserved, as connect, connect_error, disconnect, disconnecting, newListener and \
+                 removeListener are",
+            ),
             Self::TooManyAttachments => f.write_str("an event can have 10 binary values at most"),
-            Self::Placeholder => f.write_str("data beside binary values look like one"),
+            Self::Placeholder => {
+                f.write_str("data beside binary values have \"_placeholder\": true, which clients take for one")
+            }
             Self::Unsupported => f.write_str("the parser cannot write the event"),
             Self::OtherNamespace => f.write_str("the event was encoded for another namespace"),
             Self::TooManyAcks => f.write_str("the socket owes too many answers already"),

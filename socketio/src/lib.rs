@@ -113,6 +113,10 @@
 //! let router = axum::Router::new().route("/", get(page)).layer(io.clone());
 //! ```
 //!
+//! Such a server knows who connects, and should say so: an [`engineio::RemoteAddr`] among each request's extensions.
+//! Without it [`Handshake::remote`] is `None`, and
+//! [`max_sessions_per_ip`](engineio::Config::max_sessions_per_ip) bounds nobody.
+//!
 //! [`SocketIo::accept`] takes a WebSocket on a stream that another HTTP server read. [`SocketIo::close`] is for the end
 //! of the process: an accept loop that waits for its connections should have it run when its shutdown begins. There are
 //! programs for this in `examples/`.

@@ -313,7 +313,16 @@ impl SocketIo {
         let _late = tokio::time::timeout(self.close_timeout, ended).await;
     }
 
-    /// Serves this and nothing else on a port until `shutdown` is done, then [closes](Self::close) it.
+    /// Serves this and nothing else on a port until `shutdown` is done, then [closes](Self::close) it. For options that
+    /// [`Serve`] does not have by default, do as it does:
+    ///
+    /// ```no_run
+    /// # use tokio::net::TcpListener;
+    /// # async fn serve(io: socketio::SocketIo, listener: TcpListener, shutdown: impl Future<Output = ()>) {
+    /// let (serve, closing) = (engineio::Serve { max_connections: Some(10_000), ..Default::default() }, io.clone());
+    /// serve.run(listener, move |request| io.answer(request), shutdown, closing.close()).await;
+    /// # }
+    /// ```
     pub async fn serve(&self, listener: impl Listener, shutdown: impl Future<Output = ()>) {
         let io = self.clone();
         Serve::default().run(listener, move |request| io.answer(request), shutdown, self.close()).await;
