@@ -53,7 +53,7 @@ class Behind:
         (folder / "hooks.key").write_text(SECRET)
         (folder / "api.key").write_text(KEY)
         admin = f"unix:{folder}/admin.sock"
-        self.app = serve(version, kind, module, folder, options, SOCKETIO_API=admin, **environment)
+        self.app = serve(version, kind, module, folder, options, BRIDGE_API=admin, **environment)
         config = (EXAMPLES / "server.toml").read_text().replace("http://127.0.0.1:5000", self.app.match[1])
         (folder / "server.toml").write_text(config + more)
         command = [SERVER, "--config", "server.toml", "--listen", "127.0.0.1:0", "--admin-listen", admin]

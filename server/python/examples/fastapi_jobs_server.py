@@ -16,5 +16,5 @@ app = attach(
     fastapi_jobs.sio,
     secret=Path("hooks.key").read_text().strip(),
     api_key=Path("api.key").read_text().strip(),
-    api=os.environ.get("SOCKETIO_API"),  # by default http://127.0.0.1:8001
+    api=os.environ.get("BRIDGE_API"),  # by default http://127.0.0.1:8001
 )
