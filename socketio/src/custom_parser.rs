@@ -70,8 +70,8 @@ use crate::{
 /// # assert_eq!(decoder.push(binary), Err(DecodeError::Attachments));
 /// ```
 pub trait CustomParser: fmt::Debug + Send + Sync {
-    /// Whether it can write this event or ack; if not, emitting it is [`EmitError::Unsupported`]. Packets of other
-    /// types it has to write. Default: all.
+    /// Whether it can write this event or ack; if not, emitting it is
+    /// [`EmitError::Unsupported`](crate::EmitError::Unsupported). Packets of other types it has to write. Default: all.
     fn supports(&self, _packet: &OutgoingPacket<'_>) -> bool {
         true
     }
