@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import http.client
+import itertools
 import json
 import os
 import re
@@ -106,6 +107,7 @@ class App:
         self.kind = kind
         self.process = process
         self.address = process.match[1].removeprefix("http://")
+        self.numbers = itertools.count()
 
     def request(self, method, path, body=None, headers={}):
         connection = http.client.HTTPConnection(self.address, timeout=LIMIT)
@@ -128,7 +130,7 @@ class App:
     def hook(self, type="event", sid="S", namespace="/", **fields):
         """The status of the answer, and what is in it."""
         request = {"remote_addr": "203.0.113.7", "query": {}, "headers": {}}
-        body = {"type": type, "id": "msg_1", "namespace": namespace, "sid": sid, "request": request, **fields}
+        body = {"type": type, "id": "msg_%d" % next(self.numbers), "namespace": namespace, "sid": sid, "request": request, **fields}
         status, answer = self.post(json.dumps(body).encode())
         return status, json.loads(answer) if answer else None
 

@@ -17,8 +17,12 @@ from .message import arguments_of
 
 log = logging.getLogger("socketio_server")
 
-# Bytes of the body of a hook: more than an event of 1 MB with attachments in base64.
-MAX_BODY = 8 << 20
+# Bytes of the body of a hook: as many as the server has wait for a backend (`queue_bytes`).
+MAX_BODY = 64 << 20
+# Bytes of an answer that the server reads.
+MAX_ANSWER = 1 << 20
+# Sockets that have left lately, whose leaving is not handled again.
+MAX_LEFT = 10_000
 # Seconds that an answer waits for what has to be there before it.
 DRAIN_TIMEOUT = 2.0
 
@@ -46,6 +50,8 @@ class Bridge:
         self.unsigned = unsigned
         self.extras = extras
         self.is_async = server.is_asyncio_based()
+        # The ids of their hooks, oldest first.
+        self._left = {}
 
     def refuse(self, method, headers, peer):
         """The answer to a request that is no hook, by all but its body. `headers` are by names in lower case, `peer`
@@ -58,7 +64,10 @@ class Bridge:
             length = int(headers.get("content-length", ""))
         except ValueError:
             return Answer(411, b"")
-        if length < 0 or length > MAX_BODY:
+        if length < 0:
+            return Answer(411, b"")
+        if length > MAX_BODY:
+            log.error("a hook is refused: it has %d bytes of %d at most; see engine.max_payload", length, MAX_BODY)
             return Answer(413, b"")
         if not self.keys and self.unsigned == "loopback" and not _is_own(headers, peer):
             log.error(
@@ -157,7 +166,8 @@ class Bridge:
         except Exception:
             hook.has_failed = True
             log.exception("the handler of %s in %s failed", repr(hook.event or hook.type)[:100], hook.namespace[:100])
-            return Answer(500, b"")
+            # With 500 the server would ask again, and the handler do once more what it did before it failed.
+            return Answer(422 if hook.type == "disconnect" else 500, b"")
 
     def _connect(self, hook):
         server, namespace = self.server, hook.namespace
@@ -195,6 +205,12 @@ class Bridge:
         return self._done(hook, arguments_of(result) if hook.wants_ack else None)
 
     def _disconnect(self, hook):
+        # The server asks again when it waits for too long, while the handler is still at it.
+        if hook.id in self._left:
+            return Answer(204, b"")
+        self._left[hook.id] = None
+        if len(self._left) > MAX_LEFT:
+            self._left.pop(next(iter(self._left)), None)
         call = ("disconnect", hook.namespace, hook.sid)
         if hasattr(self.server, "reason"):
             call += (REASONS.get(hook.reason, hook.reason),)
@@ -224,19 +240,40 @@ class Bridge:
         if user is not None:
             parts.append('"user":' + self._json.dumps(user))
         session = self.sessions.close(hook)
-        if session is not None:
-            parts.append('"session":' + session)
-        actions = [message.action() for message in hook.take()]
-        if actions:
-            parts.append('"actions":[%s]' % ",".join(actions))
-        return Answer(200, ("{%s}" % ",".join(parts)).encode()) if parts else Answer(204, b"")
+        kept = [] if session is None else ['"session":' + session]
+        messages = [] if hook.is_late else hook.take()
+        actions = ['"actions":[%s]' % ",".join(message.action() for message in messages)] if messages else []
+        body = _object(parts + kept + actions)
+        if len(body) > MAX_ANSWER:
+            # What was emitted goes by the link.
+            for message in messages:
+                hook.add(message)
+            body = _object(parts + kept)
+        if len(body) > MAX_ANSWER:
+            log.error("the ack of %s is lost: it has %d bytes of %d at most", repr(hook.event)[:100], len(body), MAX_ANSWER)
+            body = _object(kept)
+        if hook.is_late:
+            log.warning(
+                "the handler of %s took %.1f s: behind the timeout of the server's [[backend]], 5 s by default, its ack "
+                "and its session are lost",
+                repr(hook.event or hook.type)[:100],
+                hook.age,
+            )
+        return Answer(200, body) if body else Answer(204, b"")
 
     def _unanswered(self, hook):
         """What the handler emitted before it failed or refused, which is in no answer. The connect hook comes again if
         it failed, and so will that."""
         messages = hook.take()
-        is_repeated = hook.type == "connect" and hook.has_failed
-        return [] if is_repeated else messages
+        if hook.type == "connect" and hook.has_failed:
+            return []
+        hook.is_direct = hook.is_direct or bool(messages)
+        return messages
+
+
+def _object(parts):
+    """The JSON of an answer with these entries, or nothing."""
+    return ("{%s}" % ",".join(parts)).encode() if parts else b""
 
 
 def _is_own(headers, peer):

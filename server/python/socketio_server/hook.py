@@ -5,13 +5,18 @@ Who calls it: `bridge` makes it; `manager` and `server` ask for the one that is 
 
 import asyncio
 import contextvars
+import os
 import threading
+import time
 
 from . import binary
 from .environ import Environ
 
 # Bytes of messages in one answer, of which the server reads 1 MiB.
 MAX_MESSAGES = 512 << 10
+
+# Seconds from which on nothing is left to the answer: the server waits for that five seconds by default.
+LATE = 2.0
 
 # Hooks that have taken messages for their answers, in order.
 _taking = {}
@@ -72,6 +77,7 @@ class Hook:
         try:
             data = json.loads(body.decode())
             self.json = json
+            self.id = data.get("id")
             self.type = data["type"]
             self.namespace = data["namespace"]
             self.sid = data["sid"]
@@ -97,6 +103,7 @@ class Hook:
         self.has_failed = False
         # Whether messages go by the link, because they have to be there before something else.
         self.is_direct = False
+        self._began = time.monotonic()
         self._runner = None
         self._messages = []
         self._size = 0
@@ -119,9 +126,20 @@ class Hook:
         """Whether what runs is the handler itself, and not something that it started."""
         return _runner() == self._runner
 
+    @property
+    def age(self):
+        """Seconds since it came."""
+        return time.monotonic() - self._began
+
+    @property
+    def is_late(self):
+        """Whether the server may have given up on the answer. What is emitted while a client is let in counts only with
+        that."""
+        return self.type != "connect" and self.age > LATE
+
     def takes(self, message):
         """Whether the answer can say it."""
-        return message.has_action and self._size + message.size <= MAX_MESSAGES
+        return not self.is_late and message.has_action and self._size + message.size <= MAX_MESSAGES
 
     def is_before(self, other, message):
         """Whether what was taken so far is to be there before a message that is emitted elsewhere, in the name of
@@ -164,3 +182,13 @@ class Hook:
             messages, self._messages, self._size = self._messages, [], 0
             _taking.pop(self, None)
         return messages
+
+
+def _after_fork():
+    """What is handled is handled by the parent: a child answers nothing."""
+    _taking.clear()
+    _current.set(None)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

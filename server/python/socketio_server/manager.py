@@ -7,7 +7,9 @@ Who calls it: python-socketio; `attach` puts them in place. In processes that on
 import asyncio
 import json
 import logging
+import os
 import threading
+import weakref
 
 from socketio.async_pubsub_manager import AsyncPubSubManager
 from socketio.pubsub_manager import PubSubManager
@@ -87,6 +89,10 @@ class Manager(_Passing, PubSubManager):
     def __init__(self, api="http://127.0.0.1:8001", api_key=None, link=None):
         super().__init__(write_only=True)
         self.link = link or ApiLink(api if isinstance(api, Api) else Api(api, api_key), self.host_id)
+        self._begin()
+        _managers.add(self)
+
+    def _begin(self):
         # Held while messages go their way, so that no thread overtakes another within its own.
         self._turn = threading.RLock()
 
@@ -192,6 +198,14 @@ class AsyncManager(_Passing, AsyncPubSubManager):
             for due in self._pass_on(message):
                 await _finished(self.link.send(due))
 
+    def go_direct(self):
+        """As that of `Manager`. Returns what is to be awaited before, if anything is."""
+        if self.link.is_down:
+            return None
+        sent = [self.link.send(message) for message in self._directly(hooks.current())]
+        waits = [result for result in sent if result is not None]
+        return asyncio.ensure_future(_all(waits)) if waits else None
+
     async def _publish(self, data):
         await self._send(self._other(data))
 
@@ -200,6 +214,25 @@ class AsyncManager(_Passing, AsyncPubSubManager):
 
     async def _handle_close_room(self, message):
         """No room is here."""
+
+
+async def _all(results):
+    """Awaits one after the other."""
+    for result in results:
+        await result
+
+
+_managers = weakref.WeakSet()
+
+
+def _after_fork():
+    """Another thread may have had its turn."""
+    for manager in list(_managers):
+        manager._begin()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 async def _finished(result):

@@ -4,6 +4,8 @@ What it is not: how either gets there.
 Who calls it: `manager` makes them, `hook` and `link` write them.
 """
 
+import unicodedata
+
 from . import binary
 
 # Names of events that clients keep for themselves: the server sends none of them.
@@ -32,7 +34,7 @@ class Message:
         message = cls(json, "emit", namespace, event=event, rooms=rooms, skipped=skipped)
         message.data = data
         arguments = binary.take_out(arguments_of(data), message.attachments)
-        message.arguments = json.dumps(arguments, separators=(",", ":"))
+        message.arguments = json_of(json, arguments)
         return message
 
     @property
@@ -42,8 +44,11 @@ class Message:
 
     @property
     def has_action(self):
-        """Whether it can be said as an action, where `*` in a room that is left means any characters."""
-        return self.method != "leave_room" or "*" not in self.fields["room"]
+        """Whether it can be said as an action, where `*` in a room that is left means any characters. One with a name
+        that the server does not take would void all of the answer."""
+        rooms = self.fields.get("rooms") or [self.fields[key] for key in ("room",) if key in self.fields]
+        is_glob = self.method == "leave_room" and "*" in rooms[0]
+        return not is_glob and all(room and not is_control(room[0]) for room in rooms)
 
     def action(self):
         """The JSON of the action."""
@@ -85,6 +90,20 @@ class Message:
 
     def _with_arguments(self, fields, name, arguments):
         return '%s,"%s":%s}' % (self.json.dumps(fields, separators=(",", ":"))[:-1], name, arguments)
+
+
+def is_control(character):
+    """Whether it is a control character, which names of rooms do not begin with, and users do not have."""
+    return unicodedata.category(character) == "Cc"
+
+
+def json_of(json, value):
+    """What the application's module writes; `ValueError` for what is no JSON, as NaN is none."""
+    try:
+        return json.dumps(value, separators=(",", ":"), allow_nan=False)
+    except TypeError:
+        # The module may know no such option.
+        return json.dumps(value, separators=(",", ":"))
 
 
 def arguments_of(data):

@@ -99,6 +99,16 @@ class BridgedAsyncServer(Bridged):
     async def save_session(self, sid, session, namespace=None):
         await self._off_loop(self._keep_session, sid, session, namespace)
 
+    def start_background_task(self, target, *args, **kwargs):
+        before = self.manager.go_direct()
+
+        async def run(*args, **kwargs):
+            if before is not None:
+                await before
+            return await target(*args, **kwargs)
+
+        return super().start_background_task(hooks.within(hooks.current(), run), *args, **kwargs)
+
     async def _off_loop(self, function, sid, *args):
         hook = self._hook(sid, args[-1])
         if hook and hook.is_open:

@@ -6,6 +6,8 @@ Who calls it: `bridge` before and after a handler.
 
 import logging
 
+from .message import is_control, json_of
+
 log = logging.getLogger("socketio_server")
 
 # Bytes of JSON that the server keeps for a socket.
@@ -50,7 +52,9 @@ class Sessions:
         user = hook.session.get(self.user_entry)
         if user is None and self.flask_app is not None:
             user = hook.environ.get("saved_session", {}).get(self.user_entry)
-        return None if user is None else str(user)
+        user = "" if user is None else str(user)
+        # Whoever has a name that the server does not take is nobody.
+        return None if user == "" or any(map(is_control, user)) else user
 
     def close(self, hook):
         """The JSON of the sessions, if the handler changed them and they can be kept."""
@@ -76,7 +80,7 @@ class Sessions:
 
     def _dump(self, session):
         try:
-            return self.json.dumps(session, separators=(",", ":"))
+            return json_of(self.json, session)
         except (TypeError, ValueError) as error:
             log.error("a session is not kept, because it does not fit into JSON: %s", error)
             return None
