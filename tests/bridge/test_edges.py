@@ -95,6 +95,21 @@ hook(event="emit", wants_ack=True)
     assert out == ['200 {"ack":["told"],"actions":[%s]}' % before]
 
 
+def test_an_ack_that_is_no_json_fails_its_handler_alone(api):
+    code = """
+@on("number")
+def number():
+    emit("kept")
+    return float("nan")
+start()
+hook(event="number", wants_ack=True)
+"""
+    out, log = answers(api, code)
+    assert out == ["500 "]
+    assert api.events(1) == [("kept", [])] and api.is_quiet()
+    assert "the handler of 'number' in / failed" in log
+
+
 def test_a_child_of_a_handler_emits_on_its_own(api):
     code = """
 def crunch():

@@ -13,7 +13,7 @@ import socketio
 
 from . import binary, signature
 from .hook import Hook, HookError
-from .message import arguments_of
+from .message import arguments_of, json_of
 
 log = logging.getLogger("socketio_server")
 
@@ -233,7 +233,7 @@ class Bridge:
         parts = []
         if ack is not None:
             attachments = []
-            parts.append('"ack":' + self._json.dumps(binary.take_out(ack, attachments)))
+            parts.append('"ack":' + json_of(self._json, binary.take_out(ack, attachments)))
             if attachments:
                 parts.append('"attachments":' + self._json.dumps(binary.encode(attachments)))
         user = self.sessions.user(hook) if hook.type == "connect" else None
