@@ -205,6 +205,36 @@ def test_a_hook_that_is_too_large_is_refused_and_the_log_says_so(newest):
     app.process.logged("a hook is refused: it has 67108865 bytes of 67108864 at most; see engine.max_payload")
 
 
+# Hands an ASGI application a body of so many bytes, in pieces of so many, of which so many were said to come.
+PIECES = """
+import asyncio, sys
+import socketio
+from socketio_server import attach
+size, piece, said = map(int, sys.argv[1:])
+sio = socketio.AsyncServer(async_mode="asgi")
+app = attach(socketio.ASGIApp(sio), sio, secret="secret")
+pieces = iter(range(piece, size + piece, piece))
+async def receive():
+    return {"type": "http.request", "body": b"x" * piece, "more_body": next(pieces) < size}
+async def send(event):
+    print(event.get("status", ""))
+headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % said)]
+asyncio.run(app({"type": "http", "method": "POST", "path": "/_socketio", "headers": headers}, receive, send))
+"""
+
+
+def test_a_large_body_in_small_pieces_does_not_hold_up_the_loop():
+    # Were each piece a copy of all before it, this would not end within the time that a program has.
+    out, log = run(PIECES, str(64 << 20), str(16 << 10), str(64 << 20))
+    assert out.split() == ["401"] and "a hook is refused: webhook-id, " in log
+
+
+def test_a_body_that_is_larger_than_it_said_is_refused_and_the_log_says_so():
+    out, log = run(PIECES, str(65 << 20), str(1 << 20), "1")
+    assert out.split() == ["413"]
+    assert "a hook is refused: it has 68157440 bytes of 67108864 at most" in log
+
+
 ASYNC = """
 import asyncio, json, sys
 import socketio

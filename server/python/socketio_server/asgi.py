@@ -3,7 +3,7 @@ What it is not: what is done with hooks.
 Who calls it: the ASGI server.
 """
 
-from .bridge import MAX_BODY, Answer
+from .bridge import MAX_BODY, Answer, too_large
 
 
 class ASGIMiddleware:
@@ -26,16 +26,16 @@ class ASGIMiddleware:
         await send({"type": "http.response.body", "body": answer.body})
 
     async def _answer(self, headers, receive):
-        body = b""
+        body = bytearray()
         while True:
             event = await receive()
             if event["type"] == "http.disconnect":
                 return Answer(400, b"")
             body += event.get("body", b"")
             if len(body) > MAX_BODY:
-                return Answer(413, b"")
+                return too_large(len(body))
             if not event.get("more_body"):
-                return await self.bridge.answer_async(headers, body)
+                return await self.bridge.answer_async(headers, bytes(body))
 
     def _path(self, scope):
         root = scope.get("root_path", "")

@@ -67,8 +67,7 @@ class Bridge:
         if length < 0:
             return Answer(411, b"")
         if length > MAX_BODY:
-            log.error("a hook is refused: it has %d bytes of %d at most; see engine.max_payload", length, MAX_BODY)
-            return Answer(413, b"")
+            return too_large(length)
         if not self.keys and self.unsigned == "loopback" and not _is_own(headers, peer):
             log.error(
                 "a hook without signature from %s is refused; give both sides a secret: attach(..., secret=) and secret "
@@ -272,6 +271,12 @@ class Bridge:
 
 
 def _object(parts):
+def too_large(size):
+    """The answer to a hook of so many bytes, which nobody else would hear of."""
+    log.error("a hook is refused: it has %d bytes of %d at most; see engine.max_payload", size, MAX_BODY)
+    return Answer(413, b"")
+
+
     """The JSON of an answer with these entries, or nothing."""
     return ("{%s}" % ",".join(parts)).encode() if parts else b""
 
