@@ -261,3 +261,59 @@ asyncio.run(main())
 def test_a_task_does_not_overtake_the_handler_that_started_it(api):
     assert run(ASYNC, api.address)[0] == '200 {"ack":["ok"]}\n'
     assert api.events(2) == [("started", []), ("step", [])]
+
+
+# With a queue, which takes a while.
+QUEUE = """
+import asyncio, json, sys
+import socketio
+from socketio.async_pubsub_manager import AsyncPubSubManager
+from socketio_server import attach
+class Queue(AsyncPubSubManager):
+    async def _publish(self, data):
+        for _ in range(10):
+            await asyncio.sleep(0)
+        print(data["event"], flush=True)
+sio = socketio.AsyncServer(async_mode="asgi", client_manager=Queue(write_only=True))
+tasks = []
+@sio.event
+async def work(sid, *events):
+    async def run():
+        await sio.emit("step")
+    await sio.emit("first", to=sid)
+    tasks.append(sio.start_background_task(run))
+    for event in events:
+        await sio.emit(event, to=sid)
+attach(socketio.ASGIApp(sio), sio)
+async def main():
+    body = {"type": "event", "id": "msg_1", "namespace": "/", "sid": "S", "event": "work", "args": sys.argv[1:]}
+    answer = await sio.bridge.answer_async({}, json.dumps(body).encode())
+    print(answer.status)
+    await tasks[0]
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("events", [[], ["second"]])
+def test_with_a_queue_what_was_emitted_before_a_task_was_started_is_there_first(events):
+    out, _ = run(QUEUE, *events)
+    heard = out.split()
+    assert [word for word in heard if word != "204"] == ["first", *events, "step"]
+    assert heard.index("204") > len(events), "the answer waits for what its handler emitted"
+
+
+# The handler forks when the task that it has started has yet to begin.
+FORK = """
+    import os
+    child = os.fork()
+    if child == 0:
+        asyncio.run(sio.emit("progress"))
+        os._exit(0)
+    os.waitpid(child, 0)
+"""
+
+
+def test_with_a_queue_a_child_of_a_handler_sends_nothing_that_its_parent_will():
+    start = "    for event in events:\n"
+    out, _ = run(QUEUE.replace(start, FORK + start))
+    assert out.split() in (["progress", "first", "204", "step"], ["progress", "first", "step", "204"])

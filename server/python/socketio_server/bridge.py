@@ -128,6 +128,7 @@ class Bridge:
                 if sent is not None:
                     await sent
         if hook.is_direct:
+            await self.server.manager.catch_up()
             try:
                 await asyncio.wait_for(asyncio.wrap_future(link.drained()), DRAIN_TIMEOUT)
             except asyncio.TimeoutError:
@@ -270,13 +271,13 @@ class Bridge:
         return messages
 
 
-def _object(parts):
 def too_large(size):
     """The answer to a hook of so many bytes, which nobody else would hear of."""
     log.error("a hook is refused: it has %d bytes of %d at most; see engine.max_payload", size, MAX_BODY)
     return Answer(413, b"")
 
 
+def _object(parts):
     """The JSON of an answer with these entries, or nothing."""
     return ("{%s}" % ",".join(parts)).encode() if parts else b""
 

@@ -144,6 +144,12 @@ class AsyncManager(_Passing, AsyncPubSubManager):
         super().__init__(write_only=True)
         self.link = link or ApiLink(api if isinstance(api, Api) else Api(api, api_key), self.host_id)
         self._loop = self._lock = None
+        self._begin()
+        _managers.add(self)
+
+    def _begin(self):
+        # What of the queue is to be awaited first with the next turn, whoever's that is.
+        self._due = []
 
     @property
     def _turn(self):
@@ -166,6 +172,7 @@ class AsyncManager(_Passing, AsyncPubSubManager):
     async def _ask(self, message, callback):
         hook = hooks.current()
         async with self._turn:
+            await self._send_due()
             for earlier in self._before(hook, message):
                 await _finished(self.link.send(earlier))
             await _finished(self.link.ask(message, self._on_loop(hooks.within(hook, callback))))
@@ -195,16 +202,24 @@ class AsyncManager(_Passing, AsyncPubSubManager):
 
     async def _send(self, message):
         async with self._turn:
+            await self._send_due()
             for due in self._pass_on(message):
                 await _finished(self.link.send(due))
 
     def go_direct(self):
-        """As that of `Manager`. Returns what is to be awaited before, if anything is."""
-        if self.link.is_down:
-            return None
-        sent = [self.link.send(message) for message in self._directly(hooks.current())]
-        waits = [result for result in sent if result is not None]
-        return asyncio.ensure_future(_all(waits)) if waits else None
+        """As that of `Manager`. With a queue, for which it cannot wait, whoever has the next turn does."""
+        if not self.link.is_down:
+            sent = [self.link.send(message) for message in self._directly(hooks.current())]
+            self._due += [result for result in sent if result is not None]
+
+    async def catch_up(self):
+        """Sends what is due, if nobody has."""
+        async with self._turn:
+            await self._send_due()
+
+    async def _send_due(self):
+        while self._due:
+            await self._due.pop(0)
 
     async def _publish(self, data):
         await self._send(self._other(data))
@@ -216,17 +231,11 @@ class AsyncManager(_Passing, AsyncPubSubManager):
         """No room is here."""
 
 
-async def _all(results):
-    """Awaits one after the other."""
-    for result in results:
-        await result
-
-
 _managers = weakref.WeakSet()
 
 
 def _after_fork():
-    """Another thread may have had its turn."""
+    """Another thread may have had its turn; what is due is the parent's to send."""
     for manager in list(_managers):
         manager._begin()
 

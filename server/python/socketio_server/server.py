@@ -100,14 +100,9 @@ class BridgedAsyncServer(Bridged):
         await self._off_loop(self._keep_session, sid, session, namespace)
 
     def start_background_task(self, target, *args, **kwargs):
-        before = self.manager.go_direct()
-
-        async def run(*args, **kwargs):
-            if before is not None:
-                await before
-            return await target(*args, **kwargs)
-
-        return super().start_background_task(hooks.within(hooks.current(), run), *args, **kwargs)
+        # As above. The task has the request anyway, from the context that it is started in.
+        self.manager.go_direct()
+        return super().start_background_task(target, *args, **kwargs)
 
     async def _off_loop(self, function, sid, *args):
         hook = self._hook(sid, args[-1])
