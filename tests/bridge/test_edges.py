@@ -143,6 +143,32 @@ thread.join()
     assert api.events(2) == [("progress", [1])] * 2 and api.is_quiet()
 
 
+def test_a_child_has_its_turn_though_another_thread_had_it_when_it_was_forked(api):
+    code = """
+has_turn, goes_on = threading.Event(), threading.Event()
+def hold():
+    with socketio.server.manager._turn:
+        has_turn.set()
+        goes_on.wait(10)
+def crunch():
+    socketio.emit("progress", 1)
+    drain()
+start()
+thread = threading.Thread(target=hold)
+thread.start()
+has_turn.wait(10)
+process = multiprocessing.get_context("fork").Process(target=crunch)
+process.start()
+process.join(5)
+print(process.exitcode)
+process.kill()
+goes_on.set()
+"""
+    out, _ = answers(api, code)
+    assert out == ["0"]
+    assert api.events(1) == [("progress", [1])]
+
+
 def test_what_a_late_handler_emits_does_not_wait_for_its_answer(api):
     code = """
 hooks.LATE = 0.05
