@@ -241,7 +241,9 @@ class Bridge:
             parts.append('"user":' + self._json.dumps(user))
         session = self.sessions.close(hook)
         kept = [] if session is None else ['"session":' + session]
-        messages = [] if hook.is_late else hook.take()
+        # Once: it may become so meanwhile.
+        is_late = hook.is_late
+        messages = [] if is_late else hook.take()
         actions = ['"actions":[%s]' % ",".join(message.action() for message in messages)] if messages else []
         body = _object(parts + kept + actions)
         if len(body) > MAX_ANSWER:
@@ -252,7 +254,7 @@ class Bridge:
         if len(body) > MAX_ANSWER:
             log.error("the ack of %s is lost: it has %d bytes of %d at most", repr(hook.event)[:100], len(body), MAX_ANSWER)
             body = _object(kept)
-        if hook.is_late:
+        if is_late:
             log.warning(
                 "the handler of %s took %.1f s: behind the timeout of the server's [[backend]], 5 s by default, its ack "
                 "and its session are lost",

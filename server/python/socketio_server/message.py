@@ -46,8 +46,9 @@ class Message:
     def has_action(self):
         """Whether it can be said as an action, where `*` in a room that is left means any characters. One with a name
         that the server does not take would void all of the answer."""
-        rooms = self.fields.get("rooms") or [self.fields[key] for key in ("room",) if key in self.fields]
-        is_glob = self.method == "leave_room" and "*" in rooms[0]
+        fields = self.fields
+        rooms = [fields["room"]] if "room" in fields else fields.get("rooms") or []
+        is_glob = self.method == "leave_room" and "*" in fields["room"]
         return not is_glob and all(room and not is_control(room[0]) for room in rooms)
 
     def action(self):
