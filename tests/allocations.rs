@@ -1,10 +1,11 @@
 //! How often the server allocates for what happens most often. One allocation more is noticed; one less, too, so that
 //! it stays so. A process of its own, whose allocator counts.
 //!
-//! The server has a thread of its own, and only what that one allocates counts: the client, in the test's thread, may
-//! be as wasteful as it likes. Two runs of different length are compared, which leaves nothing but the operations.
+//! Server and client take turns on one thread, so that what arrives together is the same in each run; what the client
+//! allocates is left out, and it may be as wasteful as it likes. Two runs of different length are compared, which
+//! leaves nothing but the operations.
 
-use std::{sync::mpsc, thread};
+use std::{future::poll_fn, pin::pin};
 
 use socketio::{Args, Config, Data, Namespace, Reply, Socket};
 use tests::{
@@ -13,18 +14,11 @@ use tests::{
     server::{self, Server},
     socket,
 };
-use tokio::{
-    runtime::{Builder, Runtime},
-    sync::oneshot,
-};
+use tokio::runtime::Builder;
 
 /// Operations by which the longer run of each pair is longer. Before them come those that fill tables and buffers.
 const OPERATIONS: u64 = 500;
 const WARM_UP: u64 = 100;
-
-fn runtime() -> Runtime {
-    Builder::new_current_thread().enable_all().build().expect("a runtime")
-}
 
 /// The events of profile `bench` (`tests/src/conformance/bench.rs`), and one that asks back.
 fn root() -> Namespace {
@@ -44,27 +38,26 @@ fn root() -> Namespace {
 
 /// Allocations of a server from its start to its end, while a client does so many operations.
 fn allocations(operations: u64, client: impl AsyncFnOnce(&Server, u64)) -> u64 {
-    thread::scope(|scope| {
-        let (opened, open) = mpsc::channel();
-        let serving = scope.spawn(move || {
-            let served = allocation_counter::measure(|| {
-                runtime().block_on(async {
-                    let (server, _io) = server::socketio(Config::default(), [root()]).await;
-                    let (stop, stopped) = oneshot::channel::<()>();
-                    opened.send((server, stop)).expect("the client waits");
-                    stopped.await.expect_err("the client drops it");
-                });
-            });
-            served.count_total
+    let served = allocation_counter::measure(|| {
+        let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let (server, _io) = server::socketio(Config::default(), [root()]).await;
+            uncounted(client(&server, operations)).await;
+            uncounted(server.stop()).await;
         });
-        let (server, stop) = open.recv().expect("the server has started");
-        runtime().block_on(async {
-            client(&server, operations).await;
-            server.stop().await;
-        });
-        drop(stop);
-        serving.join().expect("the server did not panic")
+    });
+    served.count_total
+}
+
+/// What the client does, without its allocations.
+async fn uncounted(client: impl Future<Output = ()>) {
+    let mut client = pin!(client);
+    poll_fn(|cx| {
+        let mut polled = None;
+        allocation_counter::opt_out(|| polled = Some(client.as_mut().poll(cx)));
+        polled.expect("it was polled")
     })
+    .await;
 }
 
 /// Allocations of a single operation. Rounded: buffers and queues that grow while all runs are some per hundred.
@@ -144,22 +137,19 @@ fn allocations_of_a_broadcast_and_of_a_delivery() {
     assert_eq!((per(OPERATIONS, few), per(20 * OPERATIONS, many.saturating_sub(few))), (10, 0));
 }
 
-/// The least of some tries: how much of a request comes at once depends on threads, and may cost some more.
 #[test]
 fn allocations_of_a_polling_cycle() {
-    let echo = r#"42["echo","some text"]"#;
-    let cycle = || {
-        of_one(async |server, operations| {
-            let mut polling = Polling::open(server.endpoint).await;
-            assert_eq!(polling.post("40").await.body, "ok");
-            assert!(polling.get().await.body.starts_with("40"));
-            for _ in 0..operations {
-                polling.send_get().await;
-                server.waiting(1).await;
-                assert_eq!(polling.post(echo).await.body, "ok");
-                assert_eq!(polling.gets.answer().await.body, echo);
-            }
-        })
-    };
-    assert_eq!((0..5).map(|_| cycle()).min(), Some(32));
+    let cycle = of_one(async |server, operations| {
+        let echo = r#"42["echo","some text"]"#;
+        let mut polling = Polling::open(server.endpoint).await;
+        assert_eq!(polling.post("40").await.body, "ok");
+        assert!(polling.get().await.body.starts_with("40"));
+        for _ in 0..operations {
+            polling.send_get().await;
+            server.waiting(1).await;
+            assert_eq!(polling.post(echo).await.body, "ok");
+            assert_eq!(polling.gets.answer().await.body, echo);
+        }
+    });
+    assert_eq!(cycle, 32);
 }
