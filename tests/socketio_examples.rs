@@ -9,8 +9,9 @@ use tests::{
     frames::{Frame, WebSocket, closed, text},
     http::Connection,
     polling::Polling,
+    redis::{Redis, Reply},
     server::Endpoint,
-    socket,
+    socket, within,
 };
 
 async fn start(name: &str) -> (Example, Endpoint) {
@@ -392,4 +393,34 @@ async fn msgpack() {
     let Frame::Binary(answer) = clients[0].frame().await else { panic!("not binary") };
     let summary = b"\x91\x82\xa4mean\xcb\x40\x00\0\0\0\0\0\0\xa5bytes\x02";
     assert!(answer.windows(summary.len()).any(|part| part == summary), "{}", answer.escape_ascii());
+}
+
+#[tokio::test]
+async fn cluster() {
+    let mut redis = Redis::start(&[]).await;
+    let url = redis.url();
+    let (_here, here) = start_with("cluster", &[("REDIS_URL", &url)]).await;
+    let (_there, there) = start_with("cluster", &[("REDIS_URL", &url)]).await;
+    let mut ann = join(here, "/", json!({ "name": "Ann" })).await;
+    let mut bob = join(there, "/", json!({ "name": "Bob" })).await;
+    let everybody = |names: &str| format!("[[{names}]]");
+    let together = async |ann: &mut WebSocket, names: &str| {
+        while call(ann, json!(["who is there"])).await != everybody(names) {}
+    };
+    within(together(&mut ann, r#""Ann","Bob""#)).await;
+    bob.send(r#"42["say","hi"]"#).await;
+    assert_eq!(ann.text().await, r#"42["said","hi"]"#);
+    redis.kill().await;
+    redis.restart().await;
+    let mut wire = redis.connect().await;
+    within(async {
+        while wire.call(&[b"PUBSUB", b"NUMSUB", b"chat"]).await
+            != Reply::List(vec![Reply::Bytes(Some(b"chat".to_vec())), Reply::Number(2)])
+        {}
+    })
+    .await;
+    let _cid = join(there, "/", json!({ "name": "Cid" })).await;
+    within(together(&mut ann, r#""Ann","Bob","Cid""#)).await;
+    bob.send(r#"42["say","still there?"]"#).await;
+    assert_eq!(ann.text().await, r#"42["said","still there?"]"#);
 }

@@ -29,24 +29,26 @@ const ENGINEIO: &str = "\
         service + answer engine handover head http origin refusal, bare + answer handover refusal, \
         serve + connection service";
 const SOCKETIO: &str = "\
-    words: id, pid + id, error, trace + error id, event_rate, \
+    words: cluster, id + cluster, pid + id, error, trace + error id, event_rate, \
         limits + event_rate, shape, value, data, pattern, \
         glob, room_rules + glob id, room_history + glob room_rules, rooms + id, \
         watch, presence + id room_rules rooms watch
     codecs: list, args + list, packet, decoder + args packet, msgpack_reader + decoder, msgpack_writer, \
         msgpack_json + msgpack_reader, msgpack + args decoder msgpack_reader msgpack_writer packet, \
-        custom_parser + decoder packet, parser + args custom_parser decoder list msgpack packet
-    state: acks, changes, children, tasks, history, ledger + history, load, marks, stats, target, corks, \
+        custom_parser + decoder packet, parser + args custom_parser decoder list msgpack packet, \
+        cluster_message + args decoder list
+    state: acks, changes, children, tasks, timer, servers + timer, history, ledger + history, load, marks, stats, target, corks, \
         histories + target, throttle + target, peer + acks load marks, running + peer, \
-        recovery + history ledger peer stats, hub + changes corks histories peer recovery stats target throttle, \
+        recovery + history ledger peer stats, hub + changes corks histories peer recovery servers stats target throttle, \
         audience + hub peer target, emission + audience corks hub peer stats target throttle, attendance + changes hub target, identity + hub peer
-    handles: answer, flags, encoded, broadcast + answer encoded flags, operator + answer broadcast encoded flags, \
+    handles: replies, answer + replies, flags, encoded, broadcast + answer encoded flags, \
+        remote + broadcast flags replies, operator + answer broadcast encoded flags, \
         socket + answer broadcast encoded flags operator, retries
-    handlers: event, extract + event, handler + event extract, state + event extract, \
+    handlers: event, extract + event, handler + event extract, state + event extract, calls + handler, \
         lanes + event extract handler, hooks + extract, namespace + event extract handler lanes, \
         delivery + event extract handler hooks lanes namespace, served + delivery event handler hooks lanes namespace
     connections: namespaces, family + namespaces, probation, client + namespaces probation, \
-        server + client family namespaces, root + server, tower + server, loopback, testing + loopback server";
+        server + client family namespaces, inbox + server, root + server, tower + server, loopback, testing + loopback server";
 
 /// Layers, from the lowest, that take bytes and time as arguments and give values back.
 const WITHOUT_IO: [(&str, &str, usize); 2] = [("engineio/src", ENGINEIO, 3), ("socketio/src", SOCKETIO, 2)];

@@ -4,6 +4,7 @@
 //! and a debugger need no fuzzer; how to run it with one is in `fuzz/README.md`.
 
 mod application;
+mod cluster;
 mod connection;
 mod decoder;
 mod ending;
@@ -28,6 +29,7 @@ mod replay;
 mod seat;
 mod session;
 
+pub use cluster::cluster;
 pub use connection::connection;
 pub use decoder::decoder;
 pub use frames::frames;
@@ -45,7 +47,7 @@ pub use session::session;
 pub type Target = fn(&[u8]);
 
 /// All targets by name, which is also the name of the corpus.
-pub const TARGETS: [(&str, Target); 11] = [
+pub const TARGETS: [(&str, Target); 12] = [
     ("packet", packet),
     ("payload", payload),
     ("jsonp", jsonp),
@@ -55,6 +57,7 @@ pub const TARGETS: [(&str, Target); 11] = [
     ("msgpack", msgpack),
     ("reader", reader),
     ("frames", frames),
+    ("cluster", cluster),
     ("session", session),
     ("connection", connection),
 ];

@@ -6,43 +6,27 @@ use std::{
     collections::VecDeque,
     error, fmt,
     marker::PhantomData,
+    mem,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 
-use tokio::{
-    sync::oneshot::{self, error::TryRecvError},
-    time::{Instant, Sleep, sleep_until},
-};
+use bytes::Bytes;
+use tokio::sync::oneshot::{self, error::TryRecvError};
 
 use crate::{
     args::{Args, FromArgs},
+    cluster::ServerId,
+    cluster_message::{self, Answer as Told, ClusterError, Missing},
     error::AckError,
     id::SocketId,
     peer::Peer,
+    replies::{self, ReplyError},
+    servers::{Heard, Request},
+    timer::Timer,
 };
-
-/// When nobody waits any longer; `None` is never.
-struct Timer {
-    at: Option<Instant>,
-    /// Made where it is awaited: who asks may be a thread without a runtime.
-    sleep: Option<Pin<Box<Sleep>>>,
-}
-
-impl Timer {
-    fn new(after: Option<Duration>) -> Self {
-        // A time that the clock does not have is never.
-        Self { at: after.and_then(|after| Instant::now().checked_add(after)), sleep: None }
-    }
-
-    /// Whether the time is over; if not, it wakes when it is.
-    fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
-        let Some(at) = self.at else { return false };
-        self.sleep.get_or_insert_with(|| Box::pin(sleep_until(at))).as_mut().poll(cx).is_ready()
-    }
-}
 
 /// One answer that is due. Dropped, it leaves nothing behind.
 pub(crate) struct Due {
@@ -107,20 +91,29 @@ impl<R> fmt::Debug for Answer<R> {
     }
 }
 
+/// What came of asking a client.
+type OfClient = (SocketId, Result<Args, AckError>);
+
 /// The answers to a broadcast, in no order. They are complete when everybody who was asked has answered, so at once
 /// when that is nobody. Without a [`timeout`](crate::Broadcast::timeout) each is waited for until its socket leaves.
+/// Other servers of a [cluster](crate::SocketIo::join_cluster) ask their clients, and tell of all answers at once.
 #[must_use = "the answers come when this is awaited; dropped, nobody waits for them"]
 pub struct Answers<R> {
     /// Who has yet to answer; all may answer at once, the first is looked at.
     due: VecDeque<Due>,
-    heard: Vec<(SocketId, Result<Args, AckError>)>,
+    heard: Vec<OfClient>,
     timer: Timer,
+    /// What other servers were asked.
+    elsewhere: Option<Request>,
+    /// Who of them did not say whom they asked.
+    silent: Vec<(ServerId, ReplyError)>,
     read: PhantomData<fn() -> R>,
 }
 
 impl<R> Answers<R> {
-    pub(crate) fn new(timeout: Option<Duration>) -> Self {
-        Self { due: VecDeque::new(), heard: Vec::new(), timer: Timer::new(timeout), read: PhantomData }
+    pub(crate) fn new(timeout: Option<Duration>, elsewhere: Option<Request>) -> Self {
+        let (due, heard, timer) = (VecDeque::new(), Vec::new(), Timer::new(timeout));
+        Self { due, heard, timer, elsewhere, silent: Vec::new(), read: PhantomData }
     }
 
     pub(crate) fn expect(&mut self, due: Due) {
@@ -130,6 +123,55 @@ impl<R> Answers<R> {
     pub(crate) fn miss(&mut self, id: SocketId, why: AckError) {
         self.heard.push((id, Err(why)));
     }
+
+    /// Another server tells of its clients.
+    fn hear(&mut self, Heard { from, answer, parts }: Heard) {
+        let Ok(heard) = heard(answer, parts) else { return self.silent.push((from, ReplyError::Decode)) };
+        self.heard.extend(heard);
+    }
+}
+
+/// What another server has told of its clients.
+fn heard(answer: Told, parts: Vec<Bytes>) -> Result<Vec<OfClient>, ClusterError> {
+    let Told::Acks(answers, missing) = answer else { return Err(ClusterError::Malformed) };
+    let (mut heard, mut parts) = (Vec::new(), parts.into_iter());
+    for (id, attachments) in answers {
+        let list = cluster_message::list(parts.next(), parts.by_ref().take(attachments).collect())?;
+        heard.push((id, Ok(list)));
+    }
+    heard.extend(missing.into_iter().map(|(id, why)| (id, Err(why.into()))));
+    Ok(heard)
+}
+
+impl From<Missing> for AckError {
+    fn from(why: Missing) -> Self {
+        match why {
+            Missing::Timeout => Self::Timeout,
+            Missing::Disconnected => Self::Disconnected,
+            Missing::TooManyAcks => Self::TooManyAcks,
+        }
+    }
+}
+
+/// What a server tells another one of the answers of its clients, and the lists behind it.
+pub(crate) fn told(outcome: Result<Vec<(SocketId, Args)>, Incomplete<Args>>) -> (Told, Vec<Bytes>) {
+    let (heard, missing) = match outcome {
+        Ok(heard) => (heard, Vec::new()),
+        Err(Incomplete { answers, missing, .. }) => (answers, missing),
+    };
+    let (mut answers, mut parts) = (Vec::new(), Vec::new());
+    for (id, args) in heard {
+        answers.push((id, args.attachments().len()));
+        parts.push(args.to_json().into());
+        parts.extend(args.attachments().iter().cloned());
+    }
+    let why = |why| match why {
+        AckError::Disconnected => Missing::Disconnected,
+        AckError::TooManyAcks => Missing::TooManyAcks,
+        // Lists are read by whoever asked.
+        AckError::Timeout | AckError::Decode(_) => Missing::Timeout,
+    };
+    (Told::Acks(answers, missing.into_iter().map(|(id, error)| (id, why(error))).collect()), parts)
 }
 
 impl<R: FromArgs> Future for Answers<R> {
@@ -150,14 +192,25 @@ impl<R: FromArgs> Future for Answers<R> {
             this.heard.push((due.peer.id().clone(), answer));
             this.due.pop_front();
         }
-        let mut all = Incomplete { answers: Vec::new(), missing: Vec::new() };
+        while let Some(elsewhere) = &mut this.elsewhere {
+            match elsewhere.poll_next(cx) {
+                Poll::Ready(Some(heard)) => this.hear(heard),
+                Poll::Ready(None) => {
+                    this.silent.extend(replies::missing(elsewhere));
+                    this.elsewhere = None;
+                }
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        let mut all = Incomplete { answers: Vec::new(), missing: Vec::new(), servers: mem::take(&mut this.silent) };
         for (id, answer) in this.heard.drain(..) {
             match answer.and_then(|args| R::from_args(args).map_err(AckError::Decode)) {
                 Ok(answer) => all.answers.push((id, answer)),
                 Err(why) => all.missing.push((id, why)),
             }
         }
-        Poll::Ready(if all.missing.is_empty() { Ok(all.answers) } else { Err(all) })
+        let is_complete = all.missing.is_empty() && all.servers.is_empty();
+        Poll::Ready(if is_complete { Ok(all.answers) } else { Err(all) })
     }
 }
 
@@ -177,12 +230,18 @@ pub struct Incomplete<R> {
     pub answers: Vec<(SocketId, R)>,
     /// Who did not, and why.
     pub missing: Vec<(SocketId, AckError)>,
+    /// Servers of the [cluster](crate::SocketIo::join_cluster) that did not say whom they asked, and why.
+    pub servers: Vec<(ServerId, ReplyError)>,
 }
 
 impl<R> fmt::Display for Incomplete<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (missing, asked) = (self.missing.len(), self.missing.len() + self.answers.len());
-        write!(f, "{missing} of {asked} sockets gave no answer")
+        write!(f, "{missing} of {asked} sockets gave no answer")?;
+        match self.servers.len() {
+            0 => Ok(()),
+            servers => write!(f, "; servers that did not say whom they asked: {servers}"),
+        }
     }
 }
 

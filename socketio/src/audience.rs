@@ -17,6 +17,19 @@ impl Hub {
         peers
     }
 
+    /// Whether anybody here may be meant, or what is emitted to them is kept.
+    pub(crate) fn may_mean(&self, target: &Target) -> bool {
+        if self.recovery.is_some() || self.keeper.is_some() {
+            return true;
+        }
+        let rooms = &target.rooms;
+        if rooms.is_empty() { !self.peers.is_empty() } else { rooms.iter().any(|room| self.has_room(room.as_str())) }
+    }
+
+    fn has_room(&self, room: &str) -> bool {
+        self.peers.contains(room) || self.rooms.contains(room)
+    }
+
     /// Calls `each` once for every peer that is meant. A lock of the tables is held meanwhile.
     pub(crate) fn select(&self, target: &Target, mut each: impl FnMut(&Arc<Peer>)) {
         let is_by_several = target.rooms.len() + target.except.len() > 1;

@@ -2,22 +2,25 @@
 //! What it is not: stored anywhere; each step gives a new choice, which can be used many times.
 //! Who calls it: applications, by `SocketIo::of` or from a socket.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, iter, sync::Arc, time::Duration};
 
 use serde::Serialize;
 
 use crate::{
     answer::{Answers, Due},
     args::FromArgs,
+    cluster_message::{Body, Recipients},
     encoded::EncodedEvent,
     error::{AckError, DisconnectReason, EmitError},
     flags::Flags,
     histories::HistoryEntry,
     hub::Hub,
     id::SocketId,
+    peer::Stay,
     presence::PresentUser,
     rooms::Room,
-    target::Target,
+    servers::{Request, Servers},
+    target::{Event, Target},
 };
 
 /// The sockets of a namespace that are meant: all, or those in some rooms, less those excepted; and how they are
@@ -28,12 +31,24 @@ pub struct Broadcast {
     pub(crate) hub: Arc<Hub>,
     pub(crate) target: Target,
     pub(crate) flags: Flags,
+    /// What keeps a namespace that nobody here may be in from going away.
+    pub(crate) _stay: Option<Arc<Stay>>,
 }
 
 impl Broadcast {
     /// Everybody.
     pub(crate) fn new(hub: Arc<Hub>) -> Self {
-        Self { hub, target: Target::default(), flags: Flags::default() }
+        Self::staying(hub, None)
+    }
+
+    /// Everybody in a namespace that does not go away before this does.
+    pub(crate) fn staying(hub: Arc<Hub>, stay: Option<Stay>) -> Self {
+        Self { hub, target: Target::default(), flags: Flags::default(), _stay: stay.map(Arc::new) }
+    }
+
+    /// Those who are meant, with these flags.
+    pub(crate) fn of(hub: &Arc<Hub>, target: Target, flags: Flags) -> Self {
+        Self { target, flags, ..Self::new(hub.clone()) }
     }
 
     /// Adds the members of a room, or the socket with this id. Nobody is meant twice. (`to` and `in`.)
@@ -48,9 +63,9 @@ impl Broadcast {
         self
     }
 
-    /// Only sockets of this server, not those of others of its cluster (`local`). There are none: it changes nothing.
+    /// Only sockets of this server, not those of others of its [cluster](crate::SocketIo::join_cluster) (`local`).
     pub fn local(self) -> Self {
-        self
+        Self { flags: Flags { local: true, ..self.flags }, ..self }
     }
 
     /// Drops the event for each client that cannot take it at once, see
@@ -75,15 +90,37 @@ impl Broadcast {
         Self { flags: Flags { timeout: Some(timeout), ..self.flags }, ..self }
     }
 
-    /// Emits an event to all who are meant, and returns to how many: of a volatile one, without those who were not
-    /// ready; 0 of one that is held back ([`room_throttle`](crate::Namespace::room_throttle)). It is encoded once;
-    /// arguments are those of [`Socket::emit`](crate::Socket::emit).
+    /// Emits an event to all who are meant, and returns to how many of this server: of a volatile one, without those
+    /// who were not ready; 0 of one that is held back ([`room_throttle`](crate::Namespace::room_throttle)). It is
+    /// encoded once; arguments are those of [`Socket::emit`](crate::Socket::emit).
     ///
     /// # Errors
     /// [`EmitError`]; nobody gets anything then.
     pub fn emit<T: Serialize + ?Sized>(&self, event: &str, args: &T) -> Result<usize, EmitError> {
-        let event = self.flags.apply(self.hub.event(event, args, None)?);
-        Ok(self.hub.deliver(&self.target, &event, self.flags.volatile))
+        Ok(self.deliver(self.hub.event(event, args, None)?))
+    }
+
+    /// Emits an event here, and has other servers do the same.
+    pub(crate) fn deliver(&self, event: Event) -> usize {
+        let event = self.flags.apply(event);
+        let sent = self.hub.deliver(&self.target, &event, self.flags.volatile);
+        if let Some(servers) = self.others()
+            && let Some((list, attachments)) = event.encoded.list()
+        {
+            let parts = iter::once(list.as_bytes()).chain(attachments);
+            servers.tell(&Body::Emit(self.recipients(), self.flags.manner()), parts);
+        }
+        sent
+    }
+
+    /// The other servers of the cluster, if there is one and they are meant, too.
+    pub(crate) fn others(&self) -> Option<&Arc<Servers>> {
+        Some(&self.hub.servers).filter(|servers| !self.flags.local && servers.have_cluster())
+    }
+
+    pub(crate) fn recipients(&self) -> Recipients {
+        let Target { rooms, except } = self.target.clone();
+        Recipients { namespace: self.hub.path.clone(), rooms, except }
     }
 
     /// Emits the event `message`.
@@ -107,11 +144,13 @@ impl Broadcast {
     /// # Errors
     /// [`EmitError::OtherNamespace`].
     pub fn emit_encoded(&self, event: &EncodedEvent) -> Result<usize, EmitError> {
-        Ok(self.hub.deliver(&self.target, &self.flags.apply(event.within(&self.hub)?), self.flags.volatile))
+        Ok(self.deliver(event.within(&self.hub)?))
     }
 
     /// Emits an event to all who are meant and asks each for an answer, read as `R` by the rules of
-    /// [`Args::read`](crate::Args::read). It is encoded once. Who was not ready for a volatile one is not asked.
+    /// [`Args::read`](crate::Args::read). It is encoded once for the clients of this server. Who was not ready for a
+    /// volatile one is not asked. In a cluster give it a [`timeout`](Self::timeout): a question to another server may
+    /// be lost on its way, and without one is then waited for until that server goes.
     ///
     /// ```no_run
     /// # async fn ask(io: socketio::SocketIo) -> Result<(), socketio::EmitError> {
@@ -136,9 +175,18 @@ impl Broadcast {
         event: &str,
         args: &(impl Serialize + ?Sized),
     ) -> Result<Answers<R>, EmitError> {
+        // For other servers, each of which gives it an id of its own.
+        let without_id = self.others().map(|_| self.hub.event(event, args, None)).transpose()?;
         let id = self.hub.next_ack();
-        let event = self.flags.apply(self.hub.event(event, args, Some(id))?);
-        let mut answers = Answers::new(self.flags.timeout);
+        let asked = self.hub.event(event, args, Some(id))?;
+        let elsewhere = without_id.and_then(|event| self.ask_others(&event));
+        Ok(self.ask(id, asked, elsewhere))
+    }
+
+    /// Asks the clients of this server, beside what others were asked.
+    pub(crate) fn ask<R>(&self, id: u64, event: Event, elsewhere: Option<Request>) -> Answers<R> {
+        let event = self.flags.apply(event);
+        let mut answers = Answers::new(self.flags.timeout, elsewhere);
         // Not asked under a lock of the hub's tables, which comes behind a peer's.
         for peer in self.hub.peers(&self.target) {
             match self.hub.ask(&peer, id, &event, self.flags.volatile) {
@@ -148,42 +196,54 @@ impl Broadcast {
                 Ok(None) | Err(_) => {}
             }
         }
-        Ok(answers)
+        answers
     }
 
-    /// The ids of the sockets that are meant at this moment, in no order (`allSockets`).
+    /// Asks the clients of other servers.
+    fn ask_others(&self, event: &Event) -> Option<Request> {
+        let (servers, (list, attachments)) = self.others().zip(event.encoded.list())?;
+        let timeout = self.flags.timeout;
+        // These servers wait for their clients, and say then who has answered.
+        let patience = timeout.map(|timeout| timeout.saturating_add(servers.request_timeout()));
+        let millis = timeout.map(|timeout| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX));
+        let body = |number| Body::Ask(number, self.recipients(), self.flags.manner(), millis);
+        Some(servers.ask(patience, body, iter::once(list.as_bytes()).chain(attachments)))
+    }
+
+    /// The ids of the sockets of this server that are meant at this moment, in no order (`allSockets`).
     pub fn ids(&self) -> Vec<SocketId> {
         self.hub.peers(&self.target).iter().map(|peer| peer.id().clone()).collect()
     }
 
-    /// All rooms of the namespace, whoever is meant, with how many are in each, in no order; without those of single
-    /// sockets (`adapter.rooms`).
+    /// All rooms of the namespace, whoever is meant, with how many of this server are in each, in no order; without
+    /// those of single sockets (`adapter.rooms`).
     pub fn rooms(&self) -> Vec<(Room, usize)> {
         self.hub.rooms()
     }
 
-    /// What the rooms that are meant keep, or, if none was named, the namespace: oldest first, each once. It is empty
-    /// without a [`room_history`](crate::Namespace::room_history); `except` is of no matter.
+    /// What the rooms that are meant keep on this server, or, if none was named, the namespace: oldest first, each
+    /// once. It is empty without a [`room_history`](crate::Namespace::room_history); `except` is of no matter.
     pub fn history(&self) -> Vec<HistoryEntry> {
         self.hub.history(&self.target.rooms)
     }
 
-    /// Forgets what [`history`](Self::history) gives.
+    /// Forgets what [`history`](Self::history) gives, on this server.
     pub fn clear_history(&self) {
         self.hub.clear_history(&self.target.rooms);
     }
 
-    /// Who is in the rooms that are meant, by the names of users, of rooms that have a
+    /// Who of this server is in the rooms that are meant, by the names of users, of rooms that have a
     /// [`presence`](crate::Namespace::presence); who left within its grace is still there, with a count of 0. Of a user
     /// in several of them, the last one named counts. `except` is of no matter.
     pub fn presence(&self) -> BTreeMap<String, PresentUser> {
         self.target.rooms.iter().flat_map(|room| self.hub.members(room.as_str())).collect()
     }
 
-    /// Lets all who are meant join a room (`socketsJoin`). Returns how many are in it by that; the others may not, for
-    /// the reasons of [`JoinError`](crate::JoinError).
+    /// Lets all who are meant join a room (`socketsJoin`). Returns how many of this server are in it by that; the
+    /// others may not, for the reasons of [`JoinError`](crate::JoinError).
     pub fn sockets_join(&self, room: impl Into<Room>) -> usize {
         let room = [room.into()];
+        self.tell(|recipients| Body::Join(recipients, room.to_vec()));
         let peers = self.hub.peers(&self.target);
         peers.iter().filter(|peer| self.hub.join(peer, &room, false, &[]).is_ok()).count()
     }
@@ -191,6 +251,7 @@ impl Broadcast {
     /// Lets all who are meant leave a room (`socketsLeave`).
     pub fn sockets_leave(&self, room: impl AsRef<str>) {
         let room = room.as_ref();
+        self.tell(|recipients| Body::Leave(recipients, vec![room.into()]));
         for peer in self.hub.peers(&self.target) {
             self.hub.leave(&peer, |joined| joined.as_str() == room);
         }
@@ -200,11 +261,19 @@ impl Broadcast {
     /// their clients do not come back by themselves (`disconnectSockets`). With `close` their connections end behind
     /// that, and with these the other namespaces of each, to which clients do come back.
     pub fn disconnect_sockets(&self, close: bool) {
+        self.tell(|recipients| Body::Disconnect(recipients, close));
         for peer in self.hub.peers(&self.target) {
             self.hub.remove(&peer, DisconnectReason::ServerNamespaceDisconnect, true);
             if close {
                 peer.engine.close();
             }
+        }
+    }
+
+    /// Tells other servers what to do with those who are meant.
+    fn tell(&self, body: impl FnOnce(Recipients) -> Body) {
+        if let Some(servers) = self.others() {
+            servers.tell(&body(self.recipients()), []);
         }
     }
 }

@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     args::{self, Args},
+    cluster_message::Relayed,
     decoder::Incoming,
     error::EmitError,
     hub::Hub,
@@ -36,8 +37,23 @@ impl Hub {
         } else {
             None
         };
-        let is_named = self.keeper.is_some() || self.throttled.is_some();
-        Ok(Event { name: is_named.then(|| name.into()), unkept: false, encoded, received })
+        Ok(Event { name: self.is_named().then(|| name.into()), unkept: false, encoded, received })
+    }
+
+    /// The event that another server has written, for clients of this one.
+    pub(crate) fn relayed(&self, relayed: &Relayed, ack: Option<u64>) -> Result<Event, EmitError> {
+        let Relayed { name, list, attachments } = relayed;
+        let encoded = self.parser.relayed(&self.path, list, attachments, ack)?;
+        let received = self.observer.hears_outgoing().then(|| {
+            let args = args::of_event(list, attachments.clone());
+            Arc::new(Incoming { name: name.clone(), args, ack })
+        });
+        Ok(Event { name: self.is_named().then(|| (**name).into()), unkept: false, encoded, received })
+    }
+
+    /// Whether events are looked for by their names.
+    fn is_named(&self) -> bool {
+        self.keeper.is_some() || self.throttled.is_some()
     }
 
     /// Sends to each peer that is meant, once; what is volatile only to those who are ready for it.

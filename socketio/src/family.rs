@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::{broadcast::Broadcast, error::EmitError, namespaces::Namespaces, rooms::Room, target::Target};
+use crate::{
+    broadcast::Broadcast, error::EmitError, flags::Flags, namespaces::Namespaces, rooms::Room, target::Target,
+};
 
 /// The sockets that are meant in the namespaces of a family (the reference's parent namespace): all, or those in some
 /// rooms, less those excepted.
@@ -40,6 +42,6 @@ impl Family {
     /// [`EmitError`]; nobody gets anything then.
     pub fn emit<T: Serialize + ?Sized>(&self, event: &str, args: &T) -> Result<usize, EmitError> {
         let hubs = self.namespaces.hubs(&self.pattern).into_iter();
-        hubs.map(|hub| Broadcast { target: self.target.clone(), ..Broadcast::new(hub) }.emit(event, args)).sum()
+        hubs.map(|hub| Broadcast::of(&hub, self.target.clone(), Flags::default()).emit(event, args)).sum()
     }
 }

@@ -4,13 +4,15 @@
 
 use std::time::Duration;
 
-use crate::target::Event;
+use crate::{cluster_message::Manner, target::Event};
 
 /// How an event is sent.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Flags {
     /// Dropped for those who cannot take it at once.
     pub(crate) volatile: bool,
+    /// Only for sockets of this server.
+    pub(crate) local: bool,
     /// Kept by no room.
     pub(crate) unkept: bool,
     /// Never compressed, whatever the engine's options say.
@@ -20,6 +22,22 @@ pub(crate) struct Flags {
 }
 
 impl Flags {
+    /// Those of what is only for this server.
+    pub(crate) const LOCAL: Self =
+        Self { volatile: false, local: true, unkept: false, uncompressed: false, timeout: None };
+
+    /// Those that hold on every server.
+    pub(crate) fn manner(self) -> Manner {
+        let Self { volatile, unkept, uncompressed, .. } = self;
+        Manner { volatile, unkept, uncompressed }
+    }
+
+    /// Those of what another server emits.
+    pub(crate) fn of_another(manner: Manner, timeout: Option<Duration>) -> Self {
+        let Manner { volatile, unkept, uncompressed } = manner;
+        Self { volatile, local: true, unkept, uncompressed, timeout }
+    }
+
     /// The event as these flags want it.
     pub(crate) fn apply(self, event: Event) -> Event {
         let event = Event { unkept: self.unkept, ..event };

@@ -2,6 +2,8 @@
 //! What it is not: a pattern of namespaces (`pattern`), which names what it matches.
 //! Who calls it: rules for rooms (`room_rules`), with names that applications emit to; applications, with their own.
 
+use std::fmt;
+
 /// Names that are meant: one name, or all that a text with `*`, for any characters or none, matches as a whole.
 ///
 /// ```
@@ -45,6 +47,14 @@ impl Glob {
             rest = &rest[at + piece.len()..];
         }
         rest.ends_with(&**last)
+    }
+}
+
+/// The text that it was made of.
+impl fmt::Display for Glob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.prefix)?;
+        self.pieces.iter().try_for_each(|piece| write!(f, "*{piece}"))
     }
 }
 
@@ -95,6 +105,7 @@ mod tests {
         ];
         for (glob, name, expected) in rows {
             assert_eq!(Glob::new(glob).matches(name), expected, "{glob} {name}");
+            assert_eq!(Glob::new(glob).to_string(), glob);
         }
     }
 }

@@ -29,6 +29,7 @@ use crate::{
     presence::{Members, Present},
     recovery::{Greeting, Recoverable, Released},
     rooms::{Room, Rooms},
+    servers::Servers,
     stats::Counts,
     throttle::Throttled,
 };
@@ -55,6 +56,7 @@ pub(crate) struct Terms {
     /// How long a broadcast may wait for more; a namespace may have its own.
     pub(crate) flush_delay: Duration,
     pub(crate) counts: Arc<Counts>,
+    pub(crate) servers: Arc<Servers>,
 }
 
 /// What a namespace has if its application wants it.
@@ -78,6 +80,8 @@ pub(crate) struct Hub {
     pub(crate) parser: Parser,
     /// Told of what is counted.
     pub(crate) counts: Arc<Counts>,
+    /// The others of the cluster, if there is one.
+    pub(crate) servers: Arc<Servers>,
     /// What the application gave to the namespace.
     pub(crate) state: Values,
     /// Those that were let in.
@@ -109,7 +113,7 @@ impl Hub {
     pub(crate) fn new(
         path: String,
         params: Box<str>,
-        Terms { limits, parser, flush_delay, counts }: Terms,
+        Terms { limits, parser, flush_delay, counts, servers }: Terms,
         Extras { state, on_room, recovery, keeper, throttled, present }: Extras,
         observer: Box<dyn Observer>,
     ) -> Self {
@@ -119,6 +123,7 @@ impl Hub {
             limits,
             parser,
             counts,
+            servers,
             state,
             peers: DashSet::new(),
             rooms: Rooms::default(),
@@ -350,8 +355,9 @@ impl Hub {
         if name.len() > self.limits.max_room_name {
             return Err(JoinError::NameTooLong);
         }
-        // One that is away may come back.
-        let is_socket = || self.peers.contains(name) || recovery.is_some_and(|recovery| recovery.knows(name));
+        // One that is away may come back, and one may be on another server.
+        let is_away = || recovery.is_some_and(|recovery| recovery.knows(name));
+        let is_socket = || self.peers.contains(name) || is_away() || self.servers.have_socket(name);
         if !forced && name != peer.id().as_str() && is_socket() {
             return Err(JoinError::OtherSocket);
         }

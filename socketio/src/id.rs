@@ -11,14 +11,17 @@ use std::{
 };
 
 use engineio::Sid;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::cluster::ServerId;
 
 /// Characters of an id, or of the sid that one is made from.
 const LENGTH: usize = 20;
 
 /// The id of a socket in its namespace. Clones share the text.
 ///
-/// 20 characters of the URL-safe base64 alphabet, 120 random bits.
+/// 20 characters of the URL-safe base64 alphabet, 120 random bits. In a cluster the first six are those of the server's
+/// [name](crate::ServerId).
 ///
 /// # Clients of revision 3
 /// They are not told an id but make it up: it is their Engine.IO sid in `/`, and `<namespace>#<sid>` elsewhere. With
@@ -31,6 +34,12 @@ impl SocketId {
     /// That of a client which is told it.
     pub(crate) fn draw() -> Self {
         Self(Sid::draw().as_str().into())
+    }
+
+    /// The same on a server of a cluster, whose others know by it where the socket is.
+    pub(crate) fn draw_on(server: &ServerId) -> Self {
+        let mark = server.mark();
+        Self([mark, &Sid::draw().as_str()[mark.len()..]].concat().into())
     }
 
     /// That of a client of revision 3, by the client's own rule.
@@ -71,6 +80,13 @@ impl fmt::Display for SocketId {
 impl fmt::Debug for SocketId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "SocketId({self})")
+    }
+}
+
+/// Of what another server of a cluster says.
+impl<'de> Deserialize<'de> for SocketId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(|id| Self(id.into()))
     }
 }
 

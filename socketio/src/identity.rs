@@ -27,6 +27,7 @@ impl Hub {
             }
             let id = match peer.revision() {
                 Revision::V3 => SocketId::derive(peer.engine.sid(), &self.path),
+                Revision::V4 if self.servers.have_cluster() => SocketId::draw_on(&self.servers.id),
                 Revision::V4 => SocketId::draw(),
             };
             peer.identify(id, false);

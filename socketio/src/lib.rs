@@ -121,6 +121,10 @@
 //! of the process: an accept loop that waits for its connections should have it run when its shutdown begins. There are
 //! programs for this in `examples/`.
 //!
+//! # On several servers
+//! With [`SocketIo::join_cluster`] what one server emits reaches the clients of all, by whatever carries messages
+//! between them: see there what is shared, and what is each server's own.
+//!
 //! # Testing
 //! With the feature `testing` there is a client for the tests of applications, in the same process and without a port:
 //! see the module `testing`. It needs that feature in `[dev-dependencies]` only.
@@ -142,6 +146,7 @@
 //! | `DEBUG` | `event dropped`: more came than [`Limits::event_rate`] lets | `namespace`, `event` |
 //! | `WARN` | `handler failed` | `namespace`, `event`, `error` in the words of the application |
 //! | `ERROR` | `handler panicked` | `namespace`, `event` |
+//! | `WARN` | `handler of a server's event failed` | `event`, `error` in the words of the application |
 //!
 //! What an application does outside of handlers, such as disconnecting a socket, is told in its own span.
 
@@ -151,9 +156,12 @@ mod args;
 mod attendance;
 mod audience;
 mod broadcast;
+mod calls;
 mod changes;
 mod children;
 mod client;
+mod cluster;
+mod cluster_message;
 mod corks;
 mod custom_parser;
 mod data;
@@ -175,6 +183,7 @@ mod hooks;
 mod hub;
 mod id;
 mod identity;
+mod inbox;
 mod lanes;
 mod ledger;
 mod limits;
@@ -202,6 +211,8 @@ mod pid;
 mod presence;
 mod probation;
 mod recovery;
+mod remote;
+mod replies;
 mod retries;
 mod room_history;
 mod room_rules;
@@ -210,6 +221,7 @@ mod root;
 mod running;
 mod served;
 mod server;
+mod servers;
 mod shape;
 mod socket;
 mod state;
@@ -219,6 +231,7 @@ mod tasks;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod throttle;
+mod timer;
 #[cfg(feature = "tower")]
 mod tower;
 mod trace;
@@ -233,6 +246,9 @@ pub use engineio::{self, CloseReason, Handshake, Revision, Sent, Stats, Transpor
 pub use answer::{Answer, Answers, Incomplete};
 pub use args::{Args, FromArgs};
 pub use broadcast::Broadcast;
+pub use calls::{ClusterOptions, ServerReply};
+pub use cluster::{Carrier, ClusterTimes, ServerId};
+pub use cluster_message::ClusterError;
 pub use custom_parser::{CustomParser, Messages};
 pub use decoder::{Body, Decode, Decoder, Incoming, Packet};
 pub use encoded::EncodedEvent;
@@ -256,6 +272,8 @@ pub use packet::{OutgoingPacket, PacketType, RESERVED_EVENTS};
 pub use parser::Parser;
 pub use presence::{Presence, PresentUser};
 pub use recovery::{Recovery, RecoveryMode};
+pub use remote::RemoteSocket;
+pub use replies::{Partial, Replies, ReplyError};
 pub use retries::Retries;
 pub use room_history::{HistoryMode, RoomHistory};
 pub use rooms::{Room, RoomChange};

@@ -65,7 +65,7 @@ pub(crate) fn write<T: Serialize + ?Sized, A>(
 
 /// Whether no data look like a placeholder: beside binary, clients would take them for one. The arguments begin at
 /// `start` of their list.
-fn are_all_ours(list: &str, start: usize, attachments: usize) -> bool {
+pub(crate) fn are_all_ours(list: &str, start: usize, attachments: usize) -> bool {
     // As it is written, unless JSON that came with an escape in the key is handed on.
     let args = &list[start..];
     if args.matches(PLACEHOLDER).count() == attachments && !args.contains("\\u") {

@@ -8,7 +8,7 @@ use engineio::Revision;
 use futures_util::FutureExt;
 
 use crate::{
-    children::Children,
+    children::{Children, Entered},
     delivery::Settings,
     error::ConnectError,
     hub::Hub,
@@ -111,6 +111,32 @@ impl Namespaces {
         fixed.or_else(|| Some(self.children.get(name)?.served))
     }
 
+    /// The same, to emit in it. In a cluster one of a family, which may be on another server, is made if it is not
+    /// there; `None` also if it would be one too many.
+    pub(crate) fn get_or_enter(&self, name: &str) -> Option<Found> {
+        let found = self.get(name).map(|served| Found { served, stay: None });
+        if found.is_some() && self.fixed.contains_key(name) || !self.settings.terms.servers.have_cluster() {
+            return found;
+        }
+        let mut families = self.families.iter().enumerate();
+        let (at, params) = families.find_map(|(at, family)| Some((at, family.pattern.read(name)?)))?;
+        let entered = self.enter(name, at, params)?;
+        Some(Found { served: entered.value.served, stay: Some(Box::new(entered.stay)) })
+    }
+
+    /// Enters a namespace of a family, which is made if it is not there; `None` if it would be one too many.
+    fn enter(&self, name: &str, family: usize, params: Box<str>) -> Option<Entered<Child>> {
+        let make = || {
+            let (handlers, settings) = (self.families[family].handlers.clone(), self.settings.clone());
+            Child { served: Served::new(name.to_owned(), params, handlers, settings), family }
+        };
+        let entered = self.children.enter(name, make)?;
+        if entered.is_new {
+            self.settings.hooks.new_namespace(name);
+        }
+        Some(entered)
+    }
+
     /// The names of all that are there now, in order.
     pub(crate) fn names(&self) -> Vec<String> {
         let children = self.children.all();
@@ -159,16 +185,9 @@ impl Namespaces {
             if !is_let_in(family.only_if.as_ref(), &name, &auth).await {
                 continue;
             }
-            let make = || {
-                let (handlers, settings) = (family.handlers.clone(), self.settings.clone());
-                Child { served: Served::new(name.to_string(), params, handlers, settings), family: at }
-            };
-            let entered = self.children.enter(&name, make).ok_or(Missing::TooMany)?;
+            let entered = self.enter(&name, at, params).ok_or(Missing::TooMany)?;
             // Another family may have been faster.
             if entered.value.family == at {
-                if entered.is_new {
-                    self.settings.hooks.new_namespace(&name);
-                }
                 return Ok(Found { served: entered.value.served, stay: Some(Box::new(entered.stay)) });
             }
         }

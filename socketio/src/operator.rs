@@ -62,7 +62,7 @@ impl SocketOperator<'_> {
     /// Everybody in the namespace but this socket, with these flags.
     pub fn broadcast(self) -> Broadcast {
         let target = Target { except: vec![self.peer.id().clone().into()], ..Target::default() };
-        Broadcast { hub: self.hub.clone(), target, flags: self.flags }
+        Broadcast::of(self.hub, target, self.flags)
     }
 
     /// Emits as [`Socket::emit`](crate::Socket::emit) does, and says whether it was queued or, being

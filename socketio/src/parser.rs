@@ -96,25 +96,47 @@ impl Parser {
         ack: Option<u64>,
     ) -> Result<Encoded, EmitError> {
         let kind = if name.is_some() { PacketType::Event } else { PacketType::Ack };
-        let is_recoverable = kind == PacketType::Event && ack.is_none();
         if let Self::Default = self {
             let (list, rest) = list::write(name, args, Frame::binary)?;
-            let first = packet::with_parts((kind, rest.len()), namespace, ack, &list, Frame::text);
-            let (first, offset) = match is_recoverable {
-                true => (first.droppable(), Offset::Spliced),
-                false => (first, Offset::None),
-            };
-            return Ok(Encoded { first, rest, offset });
+            return Ok(Encoded::default((kind, namespace, ack), &list, rest));
         }
         let (payload, attachments) = list::write(name, args, Bytes::copy_from_slice)?;
-        let packet = OutgoingPacket { kind, namespace, ack, payload: &payload, attachments: &attachments };
+        self.write((kind, namespace, ack), &payload, attachments)
+    }
+
+    /// An event with this list, its name first, which another server has written.
+    pub(crate) fn relayed(
+        &self,
+        namespace: &str,
+        list: &str,
+        attachments: &[Bytes],
+        ack: Option<u64>,
+    ) -> Result<Encoded, EmitError> {
+        let header = (PacketType::Event, namespace, ack);
+        match self {
+            Self::Default => {
+                let rest = attachments.iter().map(|data| Frame::binary(data)).collect();
+                Ok(Encoded::default(header, list, rest))
+            }
+            _ => self.write(header, list, attachments.to_vec()),
+        }
+    }
+
+    /// By another parser than the default one.
+    fn write(
+        &self,
+        (kind, namespace, ack): (PacketType, &str, Option<u64>),
+        payload: &str,
+        attachments: Vec<Bytes>,
+    ) -> Result<Encoded, EmitError> {
+        let packet = OutgoingPacket { kind, namespace, ack, payload, attachments: &attachments };
         if let Self::Custom(parser) = self
             && !parser.supports(&packet)
         {
             return Err(EmitError::Unsupported);
         }
         let (first, rest) = self.frames(&packet);
-        if !is_recoverable {
+        if !is_recoverable(kind, ack) {
             return Ok(Encoded { first, rest, offset: Offset::None });
         }
         let event = Event { parser: self.clone(), namespace: namespace.into(), payload: payload.into(), attachments };
@@ -165,6 +187,11 @@ impl Parser {
     }
 }
 
+/// Whether a client that comes back is sent it again.
+fn is_recoverable(kind: PacketType, ack: Option<u64>) -> bool {
+    kind == PacketType::Event && ack.is_none()
+}
+
 /// An event without a name, as JSON.
 const NAMELESS: &str = "[\"\"]";
 
@@ -213,6 +240,15 @@ impl Event {
 }
 
 impl Encoded {
+    /// A list by the default parser.
+    fn default((kind, namespace, ack): (PacketType, &str, Option<u64>), list: &str, rest: Vec<Frame>) -> Self {
+        let first = packet::with_parts((kind, rest.len()), namespace, ack, list, Frame::text);
+        match is_recoverable(kind, ack) {
+            true => Self { first: first.droppable(), rest, offset: Offset::Spliced },
+            false => Self { first, rest, offset: Offset::None },
+        }
+    }
+
     /// Whether it is an event that asks for no answer: one that a client which comes back is sent again.
     pub(crate) fn is_recoverable(&self) -> bool {
         !matches!(self.offset, Offset::None)
@@ -243,7 +279,8 @@ impl Encoded {
     pub(crate) fn with_short_end(&self, max: usize) -> Self {
         let follower = match &self.offset {
             Offset::Spliced if ends_long(self.text(), max) => {
-                let namespace = self.header().find('/').map(|at| &self.header()[at..]);
+                let header = header(self.text());
+                let namespace = header.find('/').map(|at| &header[at..]);
                 Some((Frame::text(&["2", namespace.unwrap_or_default(), NAMELESS]), Vec::new()))
             }
             Offset::Rewritten(event) if ends_long(&event.payload, max) => {
@@ -263,13 +300,19 @@ impl Encoded {
 
     /// The arguments of an event that asks for no answer and has no offset yet; of others none.
     pub(crate) fn args(&self) -> Args {
+        let Some((list, attachments)) = self.list() else { return Args::default() };
+        args::of_event(list, attachments.into_iter().map(Bytes::copy_from_slice).collect())
+    }
+
+    /// The list of such an event, its name first, and what placeholders in it stand for.
+    pub(crate) fn list(&self) -> Option<(&str, Vec<&[u8]>)> {
         match &self.offset {
-            Offset::None => Args::default(),
+            Offset::None => None,
             Offset::Spliced => {
-                let list = &self.text()[self.header().len()..];
-                args::of_event(list, self.rest.iter().map(|frame| Bytes::copy_from_slice(message(frame))).collect())
+                let text = self.text();
+                Some((&text[header(text).len()..], self.rest.iter().map(message).collect()))
             }
-            Offset::Rewritten(event) => args::of_event(&event.payload, event.attachments.clone()),
+            Offset::Rewritten(event) => Some((&event.payload, event.attachments.iter().map(|data| &**data).collect())),
         }
     }
 
@@ -277,15 +320,6 @@ impl Encoded {
     fn text(&self) -> &str {
         // Behind the `4` of a message.
         str::from_utf8(&message(&self.first)[1..]).expect("a text frame is UTF-8")
-    }
-
-    /// What comes before the list in an event of the default parser that asks for no answer.
-    fn header(&self) -> &str {
-        let text = self.text();
-        let number = |character: char| character.is_ascii_digit() || character == '-';
-        let namespace = text.trim_start_matches(number);
-        let length = if namespace.starts_with('/') { namespace.find(',').map_or(0, |comma| comma + 1) } else { 0 };
-        &text[..text.len() - namespace.len() + length]
     }
 
     /// Bytes that it takes to keep it.
@@ -299,6 +333,14 @@ impl Encoded {
         let rest = self.rest.into_iter().map(Frame::uncompressed).collect();
         Self { first: self.first.uncompressed(), rest, ..self }
     }
+}
+
+/// What comes before the list in an event of the default parser that asks for no answer.
+fn header(text: &str) -> &str {
+    let number = |character: char| character.is_ascii_digit() || character == '-';
+    let namespace = text.trim_start_matches(number);
+    let length = if namespace.starts_with('/') { namespace.find(',').map_or(0, |comma| comma + 1) } else { 0 };
+    &text[..text.len() - namespace.len() + length]
 }
 
 /// What a frame holds behind its header (RFC 6455, section 5.2).

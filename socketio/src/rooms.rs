@@ -5,7 +5,7 @@
 use std::{borrow::Borrow, collections::HashSet, fmt, sync::Arc};
 
 use dashmap::{DashMap, Entry};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::id::{ById, Identified, SocketId};
 
@@ -35,6 +35,12 @@ impl Borrow<str> for Room {
 impl fmt::Display for Room {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Room {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self::from)
     }
 }
 
@@ -140,6 +146,11 @@ impl<M: Identified> Rooms<M> {
         let Some(members) = self.members.get(room) else { return };
         let members = members.iter().map(|ById(member)| member);
         members.filter(|member| except.is_empty() || !except.contains(member.id())).for_each(each);
+    }
+
+    /// Whether anybody is in a room.
+    pub(crate) fn contains(&self, room: &str) -> bool {
+        self.members.contains_key(room)
     }
 
     /// The ids of all members of a room.

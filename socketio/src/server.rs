@@ -26,7 +26,7 @@ use crate::{
     ledger::Ledger,
     limits::Limits,
     namespace::{Namespace, with_slash},
-    namespaces::Namespaces,
+    namespaces::{Found, Namespaces},
     parser::Parser,
     pid::MAX_CLAIM,
     recovery::Recovery,
@@ -104,8 +104,8 @@ impl Default for Config {
 pub struct SocketIo {
     service: Service,
     engine: Engine,
-    namespaces: Arc<Namespaces>,
-    connections: Arc<Tasks>,
+    pub(crate) namespaces: Arc<Namespaces>,
+    pub(crate) connections: Arc<Tasks>,
     handlers: Arc<Tasks>,
     close_timeout: Duration,
 }
@@ -127,6 +127,7 @@ impl SocketIo {
             parser: config.parser,
             flush_delay: config.flush_delay,
             counts: Arc::default(),
+            servers: Arc::default(),
         };
         // From a ping that is answered to the end of a session that answers the next one no more. An answer may take
         // twice its time, if another packet comes meanwhile.
@@ -178,10 +179,11 @@ impl SocketIo {
     }
 
     /// Everybody in a namespace, to emit to, by its name with `/` in front or without; `None` when there is no such
-    /// namespace. One that a pattern led to is there while somebody is in it.
+    /// namespace. One that a pattern led to is there while somebody is in it; in a [cluster](Self::join_cluster), where
+    /// that may be on another server, it comes with this if it has to, and stays for as long as this is kept.
     pub fn of(&self, namespace: &str) -> Option<Broadcast> {
-        let served = self.namespaces.get(&with_slash(namespace))?;
-        Some(Broadcast::new(served.hub().clone()))
+        let Found { served, stay } = self.namespaces.get_or_enter(&with_slash(namespace))?;
+        Some(Broadcast::staying(served.hub().clone(), stay))
     }
 
     /// The names of all namespaces that are there now, in order: the fixed ones, and those of families while somebody
@@ -191,7 +193,8 @@ impl SocketIo {
     }
 
     /// Everybody in all namespaces of a family, to emit to (what `io.of(/regex/)` returns in the reference): those that
-    /// its pattern led to, and fixed ones whose name matches. `None` when no family was given with this pattern.
+    /// its pattern led to, and fixed ones whose name matches. `None` when no family was given with this pattern. In a
+    /// cluster these are the namespaces of this server, and in them the clients of all.
     ///
     /// ```
     /// # use socketio::{Config, Namespace, SocketIo};
@@ -281,7 +284,7 @@ impl SocketIo {
     /// 2. Handlers that still wait run to their end, and what was emitted and answered leaves; for half of
     ///    [`close_timeout`](Config::close_timeout) at most, what then still waits for a client is dropped.
     /// 3. Connections are closed, and disconnect handlers run to their end. What takes longer than the rest of that
-    ///    time is not waited for, and goes on by itself.
+    ///    time is not waited for, and goes on by itself. Then it [leaves its cluster](Self::leave_cluster).
     ///
     /// Sockets leave as [`CloseReason::Shutdown`](engineio::CloseReason::Shutdown), without DISCONNECT packets, so that
     /// clients come back to the next server; whoever awaits an answer of theirs has
@@ -291,10 +294,13 @@ impl SocketIo {
     /// A handler must not await it, because it would wait for itself.
     pub async fn close(&self) {
         self.close_over(Duration::ZERO).await;
+        self.leave_cluster();
     }
 
     /// The same, but the third step closes connections one after the other, evenly over this time, so that clients do
     /// not all come to the next server at once. It is a part of `close_timeout`, so half of that is too long for it.
+    /// Behind it the server is still one of its cluster, for what is to be told of the clients that left, until it
+    /// [leaves](Self::leave_cluster).
     pub async fn close_over(&self, time: Duration) {
         self.handlers.close();
         let drained = async {

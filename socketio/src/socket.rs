@@ -275,7 +275,8 @@ impl Socket {
 
     /// Says who this socket is, for [rooms that tell who is in them](crate::Namespace::presence): a user, whose name
     /// all members see, with anything else that they may know. It counts for rooms that the socket joins from now on,
-    /// and stays when the client is [recovered](Self::recovered).
+    /// and stays when the client is [recovered](Self::recovered). Other servers of a cluster are
+    /// [told](crate::RemoteSocket::user) it, too.
     pub fn identify(&self, user: impl Into<String>, info: impl Into<serde_json::Value>) {
         self.set(Identification { user: user.into(), info: info.into() });
     }
@@ -314,7 +315,8 @@ impl Socket {
 
 /// Here and not beside `Broadcast`, which is in a lower layer and knows no `Socket`.
 impl Broadcast {
-    /// The sockets that are meant at this moment, in no order (`fetchSockets`): their ids, handshakes, rooms and data.
+    /// The sockets of this server that are meant at this moment, in no order: their ids, handshakes, rooms and data.
+    /// Those of a whole cluster can be [fetched](Self::fetch_sockets).
     pub fn sockets(&self) -> Vec<Socket> {
         let peers = self.hub.peers(&self.target);
         peers.into_iter().map(|peer| Socket { hub: self.hub.clone(), peer }).collect()

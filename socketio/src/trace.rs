@@ -129,6 +129,11 @@ pub(crate) fn handler_panicked(namespace: &str, event: Option<&str>) {
     tell!(ERROR, "handler panicked", namespace = namespace, event = event);
 }
 
+/// A handler of an event of another server failed.
+pub(crate) fn call_failed(event: &str, error: &dyn std::error::Error) {
+    tell!(WARN, "handler of a server's event failed", event = event, error = error.to_string());
+}
+
 /// The id, unless it is made of the sid.
 fn public(id: &SocketId, revision: Revision) -> Option<&str> {
     (revision == Revision::V4).then(|| id.as_str())

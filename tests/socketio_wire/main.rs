@@ -7,6 +7,8 @@ mod admission;
 mod binary;
 mod buffer;
 mod closing;
+mod cluster;
+mod cluster_faults;
 mod connect;
 mod data;
 mod delays;

@@ -55,11 +55,10 @@ const ABUSE: [(&str, u32); 13] = [
 ];
 
 /// Rows that cannot concern this server, and why.
-const NOT_HERE: [(&str, &str); 11] = [
+const NOT_HERE: [(&str, &str); 10] = [
     ("AT-05", "there is no attaching: options are given once"),
     ("T14", "WebTransport is not spoken"),
     ("T19", "no row has this number"),
-    ("T32", "there is no cluster, so nothing arrives from other nodes"),
     ("T41", "no token is read; the application's filter decides"),
     ("NS-19", "no row has this number"),
     ("NS-29", "patterns of families keep no state between two names"),

@@ -1,0 +1,297 @@
+//! What it is: a server as one of a cluster: how it joins, and what is done with the messages of the others.
+//! What it is not: what is told to the others; handles do that, by `servers`.
+//! Who calls it: applications, with what their carrier brings.
+
+use std::{
+    iter,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, Weak},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use serde::Serialize;
+use tokio::runtime::Handle;
+
+use crate::{
+    answer,
+    args::{Args, FromArgs},
+    broadcast::Broadcast,
+    calls::ClusterOptions,
+    cluster::{Carrier, ServerId},
+    cluster_message::{self, Answer, Body, ClusterError, Manner, Message, Recipients},
+    decoder::Incoming,
+    error::EmitError,
+    flags::Flags,
+    handler::{self, Ended},
+    list,
+    replies::Replies,
+    server::SocketIo,
+    servers::{Heard, Servers},
+    target::Target,
+    tasks::Tasks,
+};
+
+impl SocketIo {
+    /// Makes this server one of a cluster: from now on what it emits reaches the clients of all its servers, and so on
+    /// with joining and leaving rooms and disconnecting by a [`Broadcast`], unless that is
+    /// [`local`](Broadcast::local). All servers should have the same namespaces and options.
+    ///
+    /// The application brings the carrier of messages, and hands on to [`receive`](Self::receive) what comes by it:
+    ///
+    /// ```no_run
+    /// # struct Bus;
+    /// # impl Bus {
+    /// #     fn publish(&self, _: bytes::Bytes) {}
+    /// #     async fn next(&mut self) -> bytes::Bytes { bytes::Bytes::new() }
+    /// # }
+    /// # async fn join(io: socketio::SocketIo, sender: Bus, mut receiver: Bus) {
+    /// io.join_cluster(move |message| sender.publish(message), socketio::ClusterOptions::default());
+    /// loop {
+    ///     if let Err(error) = io.receive(receiver.next().await) {
+    ///         eprintln!("a message of the cluster is left: {error}");
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// Each server has its own history of rooms, presence, throttles and sessions of clients that may come back: a
+    /// client is recovered by the server that it was on, and rooms keep what was emitted since that server is there.
+    /// Requests of a client that polls all have to come to one server, as ever. Servers learn of each other when they
+    /// join; what is asked of all is asked of those that are known then. Join before clients come: of these a server
+    /// knows by their ids to which one they belong, so that nobody can join a room of that name.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime, and when it is one of a cluster already.
+    pub fn join_cluster(&self, carrier: impl Carrier, options: ClusterOptions) {
+        let runtime = Handle::current();
+        // Whoever brings messages may be a thread without a runtime.
+        self.tasks().run_here();
+        let ClusterOptions { times, handlers } = options;
+        let is_first = self.servers().join(Box::new(carrier), times, handlers);
+        assert!(is_first, "the server is one of a cluster already");
+        runtime.spawn(beat(Arc::downgrade(self.servers()), times.checked().heartbeat_interval));
+        self.greet_cluster();
+    }
+
+    /// Says to all servers of the cluster that this one is there, and has them say so: for a carrier that could not do
+    /// that when the server joined, or that was away. Else it takes them a
+    /// [`heartbeat_interval`](crate::ClusterTimes::heartbeat_interval).
+    pub fn greet_cluster(&self) {
+        self.servers().tell(&Body::Hello, []);
+    }
+
+    /// Leaves the cluster for good: the others wait for this server no longer, and nothing is told to them or heard of
+    /// them. [`close`](Self::close) does it in the end.
+    pub fn leave_cluster(&self) {
+        self.servers().leave();
+    }
+
+    /// The name of this server in its cluster, and elsewhere.
+    pub fn server_id(&self) -> &ServerId {
+        &self.servers().id
+    }
+
+    /// The other servers of the cluster that are known to be there, in order.
+    pub fn other_servers(&self) -> Vec<ServerId> {
+        self.servers().there()
+    }
+
+    /// Whether this is the id of a socket of another server of the cluster, that is there, was or will be: nobody
+    /// [joins](crate::Socket::join) a room of that name. Ids tell by their first letters, but for those of clients of
+    /// revision 3.
+    pub fn is_elsewhere(&self, id: &str) -> bool {
+        self.servers().have_socket(id)
+    }
+
+    /// Does what a message wants that came from another server of the cluster. It waits for nothing. Messages of this
+    /// server that come back do nothing, nor do any before it joins and once it is [closed](Self::close).
+    ///
+    /// # Errors
+    /// [`ClusterError`]; nothing was done then.
+    pub fn receive(&self, message: Bytes) -> Result<(), ClusterError> {
+        let servers = self.servers();
+        if servers.joined().is_none() {
+            return Ok(());
+        }
+        let Message { from, body, parts } = cluster_message::read(message)?;
+        if from == servers.id {
+            return Ok(());
+        }
+        if !servers.note(&from, now()) {
+            return Err(ClusterError::TooManyServers);
+        }
+        let _runtime = self.tasks().enter();
+        match body {
+            Body::Hello => servers.send(&from, &Body::Here, []),
+            Body::Here => {}
+            Body::Bye => servers.lose(&from),
+            Body::Emit(recipients, manner) => self.emit_here(recipients, manner, parts)?,
+            Body::Ask(request, recipients, manner, millis) => {
+                let flags = Flags::of_another(manner, millis.map(Duration::from_millis));
+                self.ask_here(&from, request, (recipients, flags), parts)?;
+            }
+            Body::Join(recipients, rooms) => {
+                let Some(meant) = self.here(recipients, Flags::LOCAL) else { return Ok(()) };
+                for room in rooms {
+                    meant.sockets_join(room);
+                }
+            }
+            Body::Leave(recipients, rooms) => {
+                let Some(meant) = self.here(recipients, Flags::LOCAL) else { return Ok(()) };
+                rooms.iter().for_each(|room| meant.sockets_leave(room));
+            }
+            Body::Disconnect(recipients, close) => {
+                if let Some(meant) = self.here(recipients, Flags::LOCAL) {
+                    meant.disconnect_sockets(close);
+                }
+            }
+            Body::Fetch(request, recipients) => {
+                let meant = self.here(recipients, Flags::LOCAL);
+                let sockets = meant.map(|meant| meant.described()).unwrap_or_default();
+                servers.send(&from, &Body::Answer(from.clone(), request, Answer::Sockets(sockets)), []);
+            }
+            Body::Call(request) => self.call_here(from, request, parts)?,
+            Body::Forget(request) => servers.forget(&from, request),
+            Body::Answer(to, request, answer) => {
+                if to == servers.id {
+                    servers.answer(request, Heard { from, answer, parts });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Who is meant here, if there is such a namespace.
+    fn here(&self, Recipients { namespace, rooms, except }: Recipients, flags: Flags) -> Option<Broadcast> {
+        let served = self.namespaces.get(&namespace)?;
+        Some(Broadcast::of(served.hub(), Target { rooms, except }, flags))
+    }
+
+    fn emit_here(&self, recipients: Recipients, manner: Manner, parts: Vec<Bytes>) -> Result<(), ClusterError> {
+        let meant = self.here(recipients, Flags::of_another(manner, None));
+        // Most of what comes to a large cluster is for clients of others.
+        if let Some(meant) = meant.filter(|meant| meant.hub.may_mean(&meant.target)) {
+            let event = meant.hub.relayed(&cluster_message::event(parts)?, None);
+            // The parser of this server may have no way to write it.
+            meant.deliver(event.map_err(|_| ClusterError::Malformed)?);
+        }
+        Ok(())
+    }
+
+    /// Asks clients for another server, and tells it once what came of it.
+    fn ask_here(
+        &self,
+        from: &ServerId,
+        request: u64,
+        (recipients, flags): (Recipients, Flags),
+        parts: Vec<Bytes>,
+    ) -> Result<(), ClusterError> {
+        let (servers, to) = (self.servers().clone(), from.clone());
+        let tell = move |(answer, parts): (Answer, Vec<Bytes>)| {
+            servers.note_asked(&to, request);
+            let body = Body::Answer(to.clone(), request, answer);
+            servers.send(&to, &body, parts.iter().map(|part| &**part));
+        };
+        let meant = self.here(recipients, flags).filter(|meant| meant.hub.may_mean(&meant.target));
+        let Some(meant) = meant else {
+            tell(answer::told(Ok(Vec::new())));
+            return Ok(());
+        };
+        let id = meant.hub.next_ack();
+        let event = meant.hub.relayed(&cluster_message::event(parts)?, Some(id));
+        let answers = meant.ask::<Args>(id, event.map_err(|_| ClusterError::Malformed)?, None);
+        // Whoever closes waits for it.
+        let task = self.connections.begin();
+        self.servers().note_asking(from, request, || {
+            let asking = tokio::spawn(async move {
+                tell(answer::told(answers.await));
+                drop(task);
+            });
+            asking.abort_handle()
+        });
+        Ok(())
+    }
+
+    /// Does what another server wants, and tells it what came of it, if it asks.
+    fn call_here(&self, from: ServerId, request: Option<u64>, mut parts: Vec<Bytes>) -> Result<(), ClusterError> {
+        let attachments = parts.split_off(parts.len().min(1));
+        let Incoming { name, args, .. } = cluster_message::call(parts.pop(), attachments)?;
+        let (servers, to) = (self.servers().clone(), from.clone());
+        let answer = move |answer: Answer, parts: Vec<Bytes>| {
+            if let Some(request) = request {
+                servers.send(&to, &Body::Answer(to.clone(), request, answer), parts.iter().map(|part| &**part));
+            }
+        };
+        let joined = self.servers().joined();
+        let Some(handler) = joined.as_ref().and_then(|joined| joined.handlers.get(&*name)) else {
+            answer(Answer::NoHandler, Vec::new());
+            return Ok(());
+        };
+        handler::start(self.tasks(), || Ok(handler(from, args))).then(move |ended| match ended {
+            Ended::Returned(Some((list, attachments))) => {
+                answer(Answer::Reply, iter::once(list.into()).chain(attachments).collect());
+            }
+            Ended::Returned(None) | Ended::Rejected(_) | Ended::Panicked(_) => answer(Answer::Failed, Vec::new()),
+        });
+        Ok(())
+    }
+
+    /// Emits an event to the other servers of the cluster (`serverSideEmit`, here of no namespace), for the handlers
+    /// that they have by [`ClusterOptions::on`]; to none without a cluster. Arguments are those of
+    /// [`Socket::emit`](crate::Socket::emit).
+    ///
+    /// # Errors
+    /// [`EmitError`]; nobody gets anything then.
+    pub fn server_side_emit<T: Serialize + ?Sized>(&self, event: &str, args: &T) -> Result<(), EmitError> {
+        let (list, attachments) = list::write(Some(event), args, Bytes::copy_from_slice)?;
+        self.servers().tell(&Body::Call(None), parts(&list, &attachments));
+        Ok(())
+    }
+
+    /// The same, and asks each for what its handler returns (`serverSideEmitWithAck`), read as `R` by the rules of
+    /// [`Args::read`](crate::Args::read).
+    ///
+    /// # Errors
+    /// [`EmitError`]; nobody gets anything then. Awaited, [`Partial`](crate::Partial), when a server went away, has no
+    /// such handler or one that fails, answers something else, or nothing within
+    /// [`request_timeout`](crate::ClusterTimes::request_timeout).
+    pub fn server_side_emit_with_ack<R: FromArgs>(
+        &self,
+        event: &str,
+        args: &(impl Serialize + ?Sized),
+    ) -> Result<Replies<R>, EmitError> {
+        let (list, attachments) = list::write(Some(event), args, Bytes::copy_from_slice)?;
+        let servers = self.servers();
+        let body = |number| Body::Call(Some(number));
+        Ok(Replies::new(servers.ask(Some(servers.request_timeout()), body, parts(&list, &attachments))))
+    }
+
+    fn tasks(&self) -> &Tasks {
+        &self.namespaces.settings.tasks
+    }
+
+    fn servers(&self) -> &Arc<Servers> {
+        &self.namespaces.settings.terms.servers
+    }
+}
+
+/// The parts of a message behind its envelope.
+fn parts<'a>(list: &'a str, attachments: &'a [Bytes]) -> impl Iterator<Item = &'a [u8]> {
+    iter::once(list.as_bytes()).chain(attachments.iter().map(|data| &**data))
+}
+
+/// The time by the clock of timers, which a test may have stopped.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+/// Says again and again that the server is there, for as long as it is one of a cluster.
+async fn beat(servers: Weak<Servers>, interval: Duration) {
+    loop {
+        tokio::time::sleep(interval).await;
+        let Some(servers) = servers.upgrade().filter(|servers| servers.joined().is_some()) else { return };
+        // A carrier that fails once may do better the next time.
+        let _failed = catch_unwind(AssertUnwindSafe(|| servers.beat(now())));
+    }
+}

@@ -1,0 +1,517 @@
+//! What it is: the other servers of a cluster: who is there, what they are told, and what they were asked.
+//! What it is not: the carrier of messages (`cluster`), nor what is done with those that come (`inbox`).
+//! Who calls it: handles, to tell and to ask others; `inbox`, with what comes and whenever a heartbeat is due.
+//!
+//! ```text
+//! this server:      alone -- join --> one of a cluster -- leave --> alone, for good
+//! another server:   unknown -- any message of it --> there -- silence --> silent -- any message --> there
+//!                                                      |         Bye, at any time --> left
+//! a request of ours: asked of all who are there; each answers once, or goes; until all have, or the time is over
+//! ```
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    fmt,
+    ops::Bound,
+    pin::Pin,
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::{Context, Poll, Waker},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use tokio::task::AbortHandle;
+
+use crate::{
+    args::Args,
+    cluster::{Carrier, ClusterTimes, ServerId},
+    cluster_message::{self, Answer, Body},
+    timer::Timer,
+};
+
+/// Most servers that are known at a time. Whoever can write to the carrier could make up more.
+const MAX_SERVERS: usize = 10_000;
+
+/// The other servers, as one of them knows them.
+pub(crate) struct Servers {
+    pub(crate) id: ServerId,
+    /// Set once it joins, and empty again once it leaves. Read for a few steps.
+    joined: OnceLock<RwLock<Option<Arc<Joined>>>>,
+    /// Taken for a few steps, and no other lock behind it but that of the requests.
+    seen: Mutex<BTreeMap<ServerId, Standing>>,
+    /// What is being asked, by its number. Taken for a few steps, behind `seen`.
+    requests: Mutex<HashMap<u64, Asked>>,
+    next_request: AtomicU64,
+    /// What clients of this server are being asked for others, by who asks and the number of the request. Taken for a
+    /// few steps, and no other lock behind it.
+    asking: Mutex<BTreeMap<(ServerId, u64), AbortHandle>>,
+}
+
+/// What another server may have this one do: called with the name of that and what it says, it gives the list of its
+/// answer and the attachments, or `None` when it fails.
+pub(crate) type Handler =
+    Arc<dyn Fn(ServerId, Args) -> Pin<Box<dyn Future<Output = Option<List>> + Send>> + Send + Sync>;
+
+/// The text of a list, and what placeholders in it stand for.
+pub(crate) type List = (String, Vec<Bytes>);
+
+/// What there is while it is one of a cluster.
+pub(crate) struct Joined {
+    carrier: Box<dyn Carrier>,
+    pub(crate) times: ClusterTimes,
+    /// What others may have it do, by the names of events.
+    pub(crate) handlers: HashMap<String, Handler>,
+}
+
+/// What is known of another server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// It was heard at this time.
+    There(Instant),
+    /// It was not heard for too long, and may be again.
+    Silent,
+    /// It has said goodbye: its process ends.
+    Left,
+}
+
+impl Standing {
+    fn is_there(self) -> bool {
+        matches!(self, Self::There(_))
+    }
+}
+
+/// What was asked, and what came of it.
+#[derive(Debug, Default)]
+struct Asked {
+    /// Who has yet to answer.
+    waiting: BTreeSet<ServerId>,
+    /// Who has answered.
+    answered: BTreeSet<ServerId>,
+    /// Answers that nobody has taken yet.
+    heard: VecDeque<Heard>,
+    /// Who went away without one.
+    lost: BTreeSet<ServerId>,
+    waker: Option<Waker>,
+}
+
+/// An answer of another server, and what follows it.
+#[derive(Debug)]
+pub(crate) struct Heard {
+    pub(crate) from: ServerId,
+    pub(crate) answer: Answer,
+    pub(crate) parts: Vec<Bytes>,
+}
+
+/// Who gave no answer.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Missing {
+    pub(crate) late: Vec<ServerId>,
+    pub(crate) lost: Vec<ServerId>,
+}
+
+impl Default for Servers {
+    fn default() -> Self {
+        Self {
+            id: ServerId::draw(),
+            joined: OnceLock::new(),
+            seen: Mutex::default(),
+            requests: Mutex::default(),
+            next_request: AtomicU64::new(0),
+            asking: Mutex::default(),
+        }
+    }
+}
+
+impl Servers {
+    /// This server is one of a cluster from now on. Says whether it was none before.
+    pub(crate) fn join(
+        &self,
+        carrier: Box<dyn Carrier>,
+        times: ClusterTimes,
+        handlers: HashMap<String, Handler>,
+    ) -> bool {
+        let joined = Joined { carrier, times: times.checked(), handlers };
+        self.joined.set(RwLock::new(Some(Arc::new(joined)))).is_ok()
+    }
+
+    /// How long answers of other servers are waited for.
+    pub(crate) fn request_timeout(&self) -> Duration {
+        self.joined().map_or(Duration::ZERO, |joined| joined.times.request_timeout)
+    }
+
+    /// Whether it is, or was, one of a cluster.
+    pub(crate) fn have_cluster(&self) -> bool {
+        self.joined.get().is_some()
+    }
+
+    pub(crate) fn joined(&self) -> Option<Arc<Joined>> {
+        self.joined.get()?.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// This server leaves its cluster for good.
+    pub(crate) fn leave(&self) {
+        let joined = self.joined.get().map(|joined| joined.write().unwrap_or_else(PoisonError::into_inner).take());
+        let Some(Some(joined)) = joined else { return };
+        joined.carrier.publish(cluster_message::write(&self.id, &Body::Bye, []));
+        let seen = std::mem::take(&mut *self.seen());
+        seen.keys().for_each(|server| self.lose(server));
+    }
+
+    /// Tells all others.
+    pub(crate) fn tell<'a>(&self, body: &Body, parts: impl IntoIterator<Item = &'a [u8]>) {
+        if let Some(joined) = self.joined() {
+            joined.carrier.publish(cluster_message::write(&self.id, body, parts));
+        }
+    }
+
+    /// Tells one of them.
+    pub(crate) fn send<'a>(&self, to: &ServerId, body: &Body, parts: impl IntoIterator<Item = &'a [u8]>) {
+        if let Some(joined) = self.joined() {
+            joined.carrier.send(to, cluster_message::write(&self.id, body, parts));
+        }
+    }
+
+    /// Asks all who are there, with what `body` makes of the number of the request. All may answer until `timeout`.
+    pub(crate) fn ask<'a>(
+        self: &Arc<Self>,
+        timeout: Option<Duration>,
+        body: impl FnOnce(u64) -> Body,
+        parts: impl IntoIterator<Item = &'a [u8]>,
+    ) -> Request {
+        let number = self.next_request.fetch_add(1, Ordering::Relaxed);
+        {
+            let seen = self.seen();
+            let there = seen.iter().filter(|(_, standing)| standing.is_there());
+            let waiting = there.map(|(server, _)| server.clone()).collect();
+            self.requests().insert(number, Asked { waiting, ..Asked::default() });
+        }
+        // Also when nobody is known: one that has come a moment ago should do what it is told.
+        self.tell(&body(number), parts);
+        Request { servers: self.clone(), number, timer: Timer::new(timeout) }
+    }
+
+    /// A server says something. Says whether it may: there is room for it, and this one has not left.
+    pub(crate) fn note(&self, server: &ServerId, now: Instant) -> bool {
+        if self.joined().is_none() {
+            return false;
+        }
+        let mut seen = self.seen();
+        match seen.get_mut(server) {
+            // What was under way when it left.
+            Some(Standing::Left) => {}
+            Some(standing) => *standing = Standing::There(now),
+            None => {
+                if seen.len() >= MAX_SERVERS {
+                    let gone = seen.iter().find(|(_, standing)| !standing.is_there()).map(|(gone, _)| gone.clone());
+                    let Some(gone) = gone else { return false };
+                    seen.remove(&gone);
+                }
+                seen.insert(server.clone(), Standing::There(now));
+            }
+        }
+        true
+    }
+
+    /// A server has left.
+    pub(crate) fn lose(&self, server: &ServerId) {
+        if let Some(standing) = self.seen().get_mut(server) {
+            *standing = Standing::Left;
+        }
+        self.give_up(server);
+    }
+
+    /// Says that this one is there, and gives up those that have said nothing for too long.
+    pub(crate) fn beat(&self, now: Instant) {
+        let Some(joined) = self.joined() else { return };
+        self.tell(&Body::Here, []);
+        let timeout = joined.times.heartbeat_timeout;
+        let mut silent = Vec::new();
+        for (server, standing) in self.seen().iter_mut() {
+            if let Standing::There(heard) = *standing
+                && now.saturating_duration_since(heard) >= timeout
+            {
+                *standing = Standing::Silent;
+                silent.push(server.clone());
+            }
+        }
+        silent.iter().for_each(|server| self.give_up(server));
+    }
+
+    /// Nobody waits for a server that has gone, and nobody asks for it.
+    fn give_up(&self, server: &ServerId) {
+        let mut wakers = Vec::new();
+        for asked in self.requests().values_mut() {
+            if asked.waiting.remove(server) {
+                asked.lost.insert(server.clone());
+                wakers.extend(asked.waker.take());
+            }
+        }
+        wakers.into_iter().for_each(Waker::wake);
+        let mut asking = self.asking();
+        let of_it: Vec<_> = asking.keys().filter(|(from, _)| from == server).cloned().collect();
+        let ended: Vec<_> = of_it.iter().filter_map(|key| asking.remove(key)).collect();
+        drop(asking);
+        ended.iter().for_each(AbortHandle::abort);
+    }
+
+    /// A server answers. One that has answered before is not heard; one that was not known when the request was made
+    /// is.
+    pub(crate) fn answer(&self, request: u64, heard: Heard) {
+        let waker = {
+            let mut requests = self.requests();
+            let Some(asked) = requests.get_mut(&request) else { return };
+            if !asked.answered.insert(heard.from.clone()) {
+                return;
+            }
+            asked.waiting.remove(&heard.from);
+            asked.lost.remove(&heard.from);
+            asked.heard.push_back(heard);
+            asked.waker.take()
+        };
+        // Not under the lock: it may be the last one that knows of a task, and end it.
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Asks clients for another server, in a task that `start` starts and that has ended with `note_asked`.
+    pub(crate) fn note_asking(&self, from: &ServerId, request: u64, start: impl FnOnce() -> AbortHandle) {
+        // The task ends behind this.
+        let mut asking = self.asking();
+        let before = asking.insert((from.clone(), request), start());
+        drop(asking);
+        if let Some(before) = before {
+            before.abort();
+        }
+    }
+
+    /// Clients have answered to another server.
+    pub(crate) fn note_asked(&self, from: &ServerId, request: u64) {
+        self.asking().remove(&(from.clone(), request));
+    }
+
+    /// Another server no longer waits for them.
+    pub(crate) fn forget(&self, from: &ServerId, request: u64) {
+        let asking = self.asking().remove(&(from.clone(), request));
+        if let Some(asking) = asking {
+            asking.abort();
+        }
+    }
+
+    /// Those who are there, in order.
+    pub(crate) fn there(&self) -> Vec<ServerId> {
+        let seen = self.seen();
+        seen.iter().filter(|(_, standing)| standing.is_there()).map(|(server, _)| server.clone()).collect()
+    }
+
+    /// Whether this is the id of a socket of one of them, that is there, was or will be.
+    pub(crate) fn have_socket(&self, id: &str) -> bool {
+        let Some(mark) = ServerId::mark_of(id).filter(|_| self.have_cluster()) else { return false };
+        let seen = self.seen();
+        let mut behind = seen.range::<str, _>((Bound::Included(mark), Bound::Unbounded));
+        behind.next().is_some_and(|(server, _)| server.mark() == mark)
+    }
+
+    fn seen(&self) -> MutexGuard<'_, BTreeMap<ServerId, Standing>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn requests(&self) -> MutexGuard<'_, HashMap<u64, Asked>> {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn asking(&self) -> MutexGuard<'_, BTreeMap<(ServerId, u64), AbortHandle>> {
+        self.asking.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Servers {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
+/// What other servers were asked. Dropped, nobody waits for them any more, and they are told so.
+pub(crate) struct Request {
+    servers: Arc<Servers>,
+    number: u64,
+    timer: Timer,
+}
+
+impl Request {
+    /// The next answer that comes; `None` when none will: all have answered or gone, or the time is over.
+    pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Heard>> {
+        let waker = cx.waker().clone();
+        let _before = {
+            let mut requests = self.servers.requests();
+            let asked = requests.get_mut(&self.number).expect("it is there until this is dropped");
+            if let Some(heard) = asked.heard.pop_front() {
+                return Poll::Ready(Some(heard));
+            }
+            if asked.waiting.is_empty() {
+                return Poll::Ready(None);
+            }
+            // Dropped behind the lock, as it may end a task.
+            asked.waker.replace(waker)
+        };
+        if self.timer.is_over(cx) { Poll::Ready(None) } else { Poll::Pending }
+    }
+
+    /// The same, to be awaited.
+    pub(crate) async fn next(&mut self) -> Option<Heard> {
+        std::future::poll_fn(|cx| self.poll_next(cx)).await
+    }
+
+    /// Who gave no answer, in order.
+    pub(crate) fn missing(&self) -> Missing {
+        let requests = self.servers.requests();
+        let Some(asked) = requests.get(&self.number) else { return Missing::default() };
+        let [late, lost] = [&asked.waiting, &asked.lost].map(|servers| servers.iter().cloned().collect());
+        Missing { late, lost }
+    }
+}
+
+impl Drop for Request {
+    fn drop(&mut self) {
+        // Dropped behind the lock, as its waker may end a task.
+        let asked = self.servers.requests().remove(&self.number);
+        if asked.is_some_and(|asked| !asked.waiting.is_empty()) {
+            self.servers.tell(&Body::Forget(self.number), []);
+        }
+    }
+}
+
+impl fmt::Debug for Servers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Servers").field("id", &self.id).field("there", &self.there()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::SocketId;
+
+    const TIMES: ClusterTimes = ClusterTimes {
+        heartbeat_interval: Duration::from_secs(5),
+        heartbeat_timeout: Duration::from_secs(10),
+        request_timeout: Duration::from_secs(5),
+    };
+
+    /// A server of a cluster, and what it has published.
+    fn joined() -> (Arc<Servers>, Arc<Mutex<Vec<Bytes>>>) {
+        let (servers, published) = (Arc::new(Servers::default()), Arc::<Mutex<Vec<Bytes>>>::default());
+        let sink = published.clone();
+        let publish = move |message| sink.lock().expect("not poisoned").push(message);
+        assert!(servers.join(Box::new(publish), TIMES, HashMap::new()));
+        (servers, published)
+    }
+
+    fn others(count: usize) -> Vec<ServerId> {
+        let mut others: Vec<_> = (0..count).map(|_| ServerId::draw()).collect();
+        others.sort();
+        others
+    }
+
+    fn next(request: &mut Request) -> Poll<Option<ServerId>> {
+        request.poll_next(&mut Context::from_waker(Waker::noop())).map(|heard| heard.map(|heard| heard.from))
+    }
+
+    fn reply(from: &ServerId) -> Heard {
+        Heard { from: from.clone(), answer: Answer::Reply, parts: Vec::new() }
+    }
+
+    #[test]
+    fn who_is_silent_is_not_there() {
+        let (servers, published) = joined();
+        let (others, start) = (others(2), Instant::now());
+        assert!(others.iter().all(|other| servers.note(other, start)));
+        let second = |count: u64| start + Duration::from_secs(count);
+        for (at, heard, there) in
+            [(5, None, &others[..]), (9, Some(&others[1]), &others), (10, None, &others[1..]), (19, None, &[])]
+        {
+            if let Some(server) = heard {
+                assert!(servers.note(server, second(at)));
+            }
+            servers.beat(second(at));
+            assert_eq!(servers.there(), there, "after {at} s");
+        }
+        let published = published.lock().expect("not poisoned");
+        let said: Vec<_> = published.iter().map(|message| cluster_message::read(message.clone())).collect();
+        let here = || cluster_message::Message { from: servers.id.clone(), body: Body::Here, parts: Vec::new() };
+        assert_eq!(said, [Ok(here()), Ok(here()), Ok(here()), Ok(here())]);
+    }
+
+    #[test]
+    fn each_server_that_was_asked_is_heard_once() {
+        let (servers, _published) = joined();
+        let (others, now) = (others(3), Instant::now());
+        assert!(others[..2].iter().all(|other| servers.note(other, now)));
+        let mut request = servers.ask(None, |number| Body::Call(Some(number)), []);
+        assert_eq!(next(&mut request), Poll::Pending);
+        servers.answer(request.number, reply(&others[1]));
+        servers.answer(request.number, reply(&others[1]));
+        servers.answer(request.number + 1, reply(&others[0]));
+        assert_eq!(next(&mut request), Poll::Ready(Some(others[1].clone())));
+        assert_eq!(next(&mut request), Poll::Pending);
+        servers.answer(request.number, reply(&others[2]));
+        assert_eq!(next(&mut request), Poll::Ready(Some(others[2].clone())), "it has come meanwhile");
+        assert_eq!(next(&mut request), Poll::Pending);
+        assert_eq!(request.missing(), Missing { late: vec![others[0].clone()], lost: Vec::new() });
+        servers.lose(&others[0]);
+        assert_eq!(next(&mut request), Poll::Ready(None));
+        assert_eq!(request.missing(), Missing { late: Vec::new(), lost: vec![others[0].clone()] });
+        drop(request);
+        assert!(servers.requests().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_is_waited_for_longer_than_was_asked_for() {
+        let (servers, _published) = joined();
+        let other = ServerId::draw();
+        assert!(servers.note(&other, Instant::now()));
+        let (start, time) = (tokio::time::Instant::now(), Duration::from_secs(3));
+        let mut request = servers.ask(Some(time), |number| Body::Call(Some(number)), []);
+        assert!(request.next().await.is_none());
+        assert_eq!((start.elapsed(), request.missing().late), (time, vec![other]));
+    }
+
+    #[test]
+    fn sockets_of_others_are_known_by_their_ids() {
+        let (servers, _published) = joined();
+        let (others, now) = (others(50), Instant::now());
+        assert!(others[1..].iter().all(|other| servers.note(other, now)));
+        servers.lose(&others[1]);
+        let id = |server: &ServerId| SocketId::draw_on(server).to_string();
+        assert!(others[1..].iter().all(|other| servers.have_socket(&id(other))));
+        assert!(!servers.have_socket(&id(&others[0])));
+        assert!(!servers.have_socket(&id(&servers.id)), "that is looked for among those that are there");
+        assert!(!servers.have_socket(&id(&others[2])[1..]));
+        assert!(!servers.have_socket(&format!("{}#äöü and so on", others[2].mark())));
+    }
+
+    #[test]
+    fn who_has_left_says_nothing() {
+        let (servers, published) = joined();
+        servers.leave();
+        servers.beat(Instant::now());
+        servers.leave();
+        let published = published.lock().expect("not poisoned");
+        assert_eq!(published.len(), 1);
+        assert_eq!(cluster_message::read(published[0].clone()).expect("ours").body, Body::Bye);
+    }
+
+    #[test]
+    fn so_many_servers_are_known_at_most() {
+        let ((servers, _published), now) = (joined(), Instant::now());
+        let others = others(MAX_SERVERS + 1);
+        assert!(others[..MAX_SERVERS].iter().all(|other| servers.note(other, now)));
+        assert!(!servers.note(&others[MAX_SERVERS], now));
+        assert!(servers.note(&others[0], now));
+        servers.lose(&others[1]);
+        assert!(servers.note(&others[MAX_SERVERS], now), "in place of one that has left");
+    }
+}
