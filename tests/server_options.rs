@@ -86,6 +86,8 @@ const OPTIONS: &[Spoken] = &[
     ("redis.node_key", "app", ""),
     ("redis.max_message", "1MiB", "0"),
     ("redis.required", "false", "no"),
+    ("cluster.enabled", "false", "no"),
+    ("cluster.channel", "other", ""),
     ("recovery.mode", "buffer", "on"),
     ("recovery.window", "1h", "a"),
     ("recovery.max_bytes", "1GiB", "a"),

@@ -80,7 +80,11 @@ impl Admin {
             path if self.is_page(path) => admin_page::answer(),
             "/healthz" => text(StatusCode::OK, "ok\n"),
             _ => match &self.metrics {
-                Some(metrics) => text(StatusCode::OK, metrics.text(|| self.api.sockets.io().stats())),
+                Some(metrics) => {
+                    let io = self.api.sockets.io();
+                    metrics.cluster_servers.set(io.other_servers().len() as i64);
+                    text(StatusCode::OK, metrics.text(|| io.stats()))
+                }
                 None => text(StatusCode::NOT_FOUND, "metrics.enabled is false.\n"),
             },
         })

@@ -70,6 +70,9 @@ fn server(config: &Config, clients: &[Bound], operators: &[Bound], files: u64) -
     if let Some(redis) = &redis {
         line("redis on", &redis.to_string());
     }
+    if config.cluster.enabled {
+        line("cluster on", &config.cluster.channel);
+    }
     for warning in warnings(config, redis.as_ref(), files) {
         line("warning:", warning);
     }

@@ -5,6 +5,7 @@
 mod batch;
 mod body;
 mod call;
+mod elsewhere;
 mod error;
 mod history;
 mod kept;
@@ -29,6 +30,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{
     Method, Request, Response,
@@ -47,7 +49,7 @@ use crate::{
 };
 use route::{Answered, Call, Handler, Query, Route, on};
 
-pub(crate) use {error::ApiError, kept::Kept};
+pub(crate) use {elsewhere::options, error::ApiError, kept::Kept};
 
 /// What all paths of it begin with, found or not.
 const PREFIX: &str = "/api/";
@@ -89,9 +91,9 @@ static ROUTES: [Route; 23] = [
     on(Method::GET, "/api/v1/presence/{room}", READ, MEMBERS, Handler::Show(presence::show)),
     on(Method::GET, "/api/v1/users/{user}", READ, MEMBERS, Handler::Show(users::show)),
     on(Method::GET, "/api/v1/sockets", READ, SOCKETS, Handler::Show(sockets::list)),
-    on(Method::GET, "/api/v1/sockets/{sid}", READ, &[], Handler::Show(sockets::show)),
-    on(Method::PATCH, "/api/v1/sockets/{sid}", MANAGE, &[], Handler::Take(sockets::change)),
-    on(Method::DELETE, "/api/v1/sockets/{sid}", MANAGE, &["transport"], Handler::Show(sockets::disconnect)),
+    on(Method::GET, "/api/v1/sockets/{sid}", READ, &[], Handler::Socket(sockets::show)),
+    on(Method::PATCH, "/api/v1/sockets/{sid}", MANAGE, &[], Handler::Socket(sockets::change)),
+    on(Method::DELETE, "/api/v1/sockets/{sid}", MANAGE, &["transport"], Handler::Socket(sockets::disconnect)),
     on(Method::GET, "/api/v1/tail", READ, TAIL, Handler::Own(tail::answer)),
     on(Method::POST, "/api/v1/tokens", MANAGE, &[], Handler::Take(tokens::sign)),
     on(Method::GET, "/api/openapi.json", &[], &[], Handler::Show(describe)),
@@ -187,6 +189,18 @@ impl Api {
             Handler::Take(take) => {
                 let body = body::read(call.headers, body, self.bounds.max_body).await?;
                 take(&call, &body).map(whole)
+            }
+            Handler::Socket(act) => {
+                let body = match route.method {
+                    Method::PATCH => body::read(call.headers, body, self.bounds.max_body).await?,
+                    _ => Bytes::new(),
+                };
+                match act(&call, &body) {
+                    Err(error) if error.is_unknown_socket() && self.sockets.have_cluster() => {
+                        elsewhere::ask(&call, parts.uri.query(), &body).await.map(whole)
+                    }
+                    answered => answered.map(whole),
+                }
             }
             Handler::Own(answer) => answer(call, body).await,
         }

@@ -10,15 +10,28 @@ use std::{
 };
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
-use socketio::{AckError, Answer, Args, EmitError, SocketId};
+use socketio::{AckError, Answer, Answers, Args, EmitError, Incomplete, ServerId, Socket, SocketId};
 
-use crate::{emitted::Emitted, metrics::Metrics, op::Emit, perform::PerformError, sockets::Sockets};
+use crate::{
+    emitted::{Emitted, Source},
+    metrics::Metrics,
+    op::Emit,
+    perform::PerformError,
+    sockets::{Reach, Sockets},
+};
 
 /// The answers that are due. Dropped, it leaves nothing behind.
 pub(crate) struct Questions {
     due: FuturesUnordered<Question>,
     unasked: Vec<SocketId>,
+    /// Those of others in a cluster, with those here that are asked together with them: they come all at once.
+    elsewhere: Option<Answers<Args>>,
+    heard: Vec<Heard>,
+    unheard: Vec<ServerId>,
 }
+
+/// An answer, or why there is none.
+type Heard = (SocketId, Result<Args, AckError>);
 
 /// One of them.
 struct Question {
@@ -29,7 +42,7 @@ struct Question {
 }
 
 impl Future for Question {
-    type Output = (SocketId, Result<Args, AckError>);
+    type Output = Heard;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         Pin::new(&mut self.answer).poll(cx).map(|answer| {
@@ -43,7 +56,8 @@ impl Future for Question {
 
 impl Sockets {
     /// Emits to all who are meant, and asks each for an answer within this time. One who was not ready for a volatile
-    /// event, owes too many answers or has just gone is not asked.
+    /// event, owes too many answers or has just gone is not asked. In a cluster clients of all servers are, unless each
+    /// of these hears of it by itself.
     ///
     /// # Errors
     /// [`PerformError`]; nobody was asked then.
@@ -52,10 +66,24 @@ impl Sockets {
         namespace: &str,
         emit: &Emit,
         timeout: Duration,
-        source: &str,
+        source: Source,
     ) -> Result<Questions, PerformError> {
         let (due, mut unasked) = (FuturesUnordered::new(), Vec::new());
-        for socket in self.select(namespace, &emit.to, &emit.except)? {
+        let who = (&emit.to, &emit.except);
+        let mut sockets = self.select(namespace, who.0, who.1)?;
+        let mut recipients = 0;
+        let mut elsewhere = None;
+        if self.have_cluster() && source.is_heard_once() {
+            let named = self.named(namespace, who.0);
+            if let Some(others) = self.others(namespace, who, &named, (emit.manner, Reach::Everywhere))? {
+                let asked = others.timeout(timeout).emit_with_ack(&emit.event, &emit.args);
+                elsewhere = Some(asked.map_err(PerformError::Emit)?);
+                let selected = sockets.len();
+                sockets.retain(|socket: &Socket| named.contains_key(socket.id().as_str()));
+                recipients = selected - sockets.len();
+            }
+        }
+        for socket in sockets {
             let operator = socket.compress(!emit.manner.uncompressed).timeout(timeout);
             let operator = if emit.manner.volatile { operator.volatile() } else { operator };
             match operator.emit_with_ack(&emit.event, &emit.args) {
@@ -70,14 +98,15 @@ impl Sockets {
                 Err(error) => return Err(PerformError::Emit(error)),
             }
         }
+        recipients += due.len();
         let Emit { event, args, to, except, .. } = emit;
-        self.note_emitted(namespace, &Emitted { source, event, args, to, except, recipients: due.len() });
-        Ok(Questions { due, unasked })
+        self.note_emitted(namespace, &Emitted { source, event, args, to, except, recipients });
+        Ok(Questions { due, unasked, elsewhere, heard: Vec::new(), unheard: Vec::new() })
     }
 }
 
 impl Questions {
-    /// How many answers are still due.
+    /// How many answers of single sockets are still due.
     pub(crate) fn len(&self) -> usize {
         self.due.len()
     }
@@ -89,6 +118,25 @@ impl Questions {
 
     /// The next one that comes, or why one will not come; `None` when none is due any more.
     pub(crate) async fn next(&mut self) -> Option<(SocketId, Result<Args, AckError>)> {
-        self.due.next().await
+        if let Some(heard) = self.due.next().await {
+            return Some(heard);
+        }
+        if let Some(elsewhere) = self.elsewhere.take() {
+            let (answers, missing) = match elsewhere.await {
+                Ok(answers) => (answers, Vec::new()),
+                Err(Incomplete { answers, missing, servers }) => {
+                    self.unheard = servers.into_iter().map(|(server, _)| server).collect();
+                    (answers, missing)
+                }
+            };
+            self.heard.extend(answers.into_iter().map(|(sid, answer)| (sid, Ok(answer))));
+            self.heard.extend(missing.into_iter().map(|(sid, why)| (sid, Err(why))));
+        }
+        self.heard.pop()
+    }
+
+    /// Servers of the cluster that did not say whom they asked; known when none is due any more.
+    pub(crate) fn unheard(&mut self) -> Vec<ServerId> {
+        std::mem::take(&mut self.unheard)
     }
 }

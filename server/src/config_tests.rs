@@ -169,6 +169,15 @@ fn mistakes_are_told_with_their_place() {
         ("[redis]\nurl = 'redis'", ":2: redis.url must be \"\", or a URL such as"),
         ("[redis]\nrequired = true", "redis.required: there is no redis.url"),
         ("[redis]\nurl = 'redis://'\nnode_key = ''\npython = false", "redis.url: nothing is listened to"),
+        ("[cluster]\nenabled = true", "cluster.enabled: servers reach each other by Redis, and there is no redis.url"),
+        (
+            "[redis]\nurl = 'redis://'\n[cluster]\nenabled = true\nchannel = ''",
+            "cluster.channel: it must be a name, and none of redis.python_channels",
+        ),
+        (
+            "[redis]\nurl = 'redis://'\n[cluster]\nenabled = true\nchannel = 'socketio'",
+            "cluster.channel: it must be a name, and none of redis.python_channels",
+        ),
     ];
     for (index, (text, message)) in rows.into_iter().enumerate() {
         let error = with_file(&format!("mistake-{index}"), text, &[]).expect_err(text).to_string();

@@ -105,6 +105,20 @@ impl Grant {
         self.is_good(|key| key.allow.contains(&scope))
     }
 
+    /// What somebody may do whom another server lets do it in these namespaces, or in all.
+    pub(crate) fn within(namespaces: Option<Vec<String>>) -> Self {
+        namespaces
+            .map_or(Self::Everything, |namespaces| Self::Key([ApiKey { namespaces, ..ApiKey::default() }].into(), 0))
+    }
+
+    /// The namespaces that it is good for; `None` is all.
+    pub(crate) fn namespaces(&self) -> Option<Vec<String>> {
+        match self {
+            Self::Everything => None,
+            Self::Nothing | Self::Key(..) => Some(self.key().map(|key| key.namespaces.clone()).unwrap_or_default()),
+        }
+    }
+
     /// Whether it is good for this namespace; `*` is all.
     pub(crate) fn is_for(&self, namespace: &str) -> bool {
         self.is_good(|key| key.namespaces.iter().any(|name| name == "*" || name == namespace))

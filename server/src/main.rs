@@ -9,6 +9,7 @@ mod ask;
 mod auth;
 mod backend;
 mod bundle;
+mod cluster;
 mod command;
 mod config;
 mod connect_rate;
@@ -52,6 +53,7 @@ mod tunnel;
 mod upload;
 mod upstream;
 mod users;
+mod wire;
 
 use std::{error::Error, io, process::ExitCode};
 

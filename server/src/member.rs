@@ -11,6 +11,7 @@ use std::{
 };
 
 use engineio::Revision;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
 use socketio::{JoinError, Room, Socket};
 
@@ -43,7 +44,7 @@ struct State {
 }
 
 /// Why the user or the session of a socket cannot be set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum MemberError {
     /// The name of the user is empty, too long, or has control characters.
     User,

@@ -61,6 +61,8 @@ pub(crate) struct Metrics {
     redis_connected: IntGaugeVec,
     redis_messages: IntCounterVec,
     redis_rejected: IntCounterVec,
+    /// Asked for when figures are shown.
+    pub(crate) cluster_servers: IntGauge,
     /// Held while figures are gathered: they have been brought up to date, and by nobody else meanwhile.
     of_server: Mutex<OfServer>,
     /// Names of events that have a label of their own.
@@ -141,6 +143,7 @@ impl Metrics {
             redis_connected: gauges("redis_connected", "Whether a connection to Redis is there.", &["role"]),
             redis_messages: counters("redis_messages_total", "Messages that came by Redis.", &["kind"]),
             redis_rejected: counters("redis_rejected_total", "Those left out, and answers not published.", &["reason"]),
+            cluster_servers: registry.gauge("cluster_servers", "Other servers of the cluster that are there."),
             of_server: Mutex::new(OfServer {
                 send_queue: registry.gauge("send_queue_bytes", "Bytes that wait for clients now."),
                 history: registry.gauge("history_bytes", "Bytes that rooms keep now."),

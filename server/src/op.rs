@@ -1,12 +1,12 @@
 //! What it is: the one grammar of what applications have the server do: emit, join, leave and so on, as JSON.
-//! What it is not: the doing (`perform`).
+//! What it is not: the doing (`perform`). Servers of a cluster tell each other of ops as they are (`cluster`).
 //! Who calls it: `api` and whatever else brings such JSON; other forms are made into the same ops.
 
 use std::{fmt, time::Duration};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use serde::{Deserialize, Deserializer, de};
+use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::{Value, value::RawValue};
 use socketio::{Args, Glob, Limits, RESERVED_EVENTS};
 
@@ -14,19 +14,20 @@ use crate::{
     config,
     member::MAX_SESSION,
     sockets::{Audience, Manner},
+    wire,
 };
 
 const NOBODY: &str = "it names nobody; left out, it means everybody, but only of an emit";
 
 /// What is to be done.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Op {
     pub(crate) namespace: String,
     pub(crate) action: Action,
 }
 
 /// The kinds of it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Action {
     Emit(Emit),
     /// Lets all who are meant join rooms, and leave others in the same step.
@@ -34,12 +35,14 @@ pub(crate) enum Action {
         target: Audience,
         except: Audience,
         rooms: Vec<String>,
+        #[serde(with = "wire::glob")]
         leave: Option<Glob>,
     },
     /// Lets them leave rooms, which may be globs.
     Leave {
         target: Audience,
         except: Audience,
+        #[serde(with = "wire::globs")]
         rooms: Vec<Glob>,
     },
     /// Lets all members leave a room.
@@ -65,9 +68,10 @@ pub(crate) enum Action {
 }
 
 /// An event, and to whom.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Emit {
     pub(crate) event: String,
+    #[serde(with = "wire::args")]
     pub(crate) args: Args,
     pub(crate) to: Audience,
     pub(crate) except: Audience,
@@ -77,7 +81,7 @@ pub(crate) struct Emit {
 }
 
 /// What an application keeps with a socket: any JSON.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Session(pub(crate) Box<RawValue>);
 
 impl PartialEq for Session {

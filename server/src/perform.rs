@@ -1,16 +1,16 @@
-//! What it is: ops carried out.
-//! What it is not: the judge of who may have them carried out (`keyring`).
-//! Who calls it: `api` and whatever else brings ops.
+//! What it is: ops carried out for the clients of this server.
+//! What it is not: the judge of who may have them carried out (`keyring`), nor for those of other servers (`cluster`).
+//! Who calls it: `cluster`, with what is this server's part.
 
 use std::{cell::Cell, fmt};
 
 use socketio::{EmitError, Glob, JoinError, Room, Socket};
 
 use crate::{
-    emitted::Emitted,
+    emitted::{Emitted, Source},
     member::{self, Member, MemberError},
     op::{Action, Emit, Op},
-    sockets::{Audience, SendError, Sockets, UnknownNamespace},
+    sockets::{Audience, Reach, SendError, Sockets, UnknownNamespace},
 };
 
 /// What came of an op.
@@ -30,6 +30,8 @@ pub(crate) enum PerformError {
     UnknownSocket,
     /// Of those who were to answer there is none.
     Nobody,
+    /// No server that has answered has it, and not all have.
+    Unheard,
     /// No socket can join a room of this name.
     RoomName,
     Emit(EmitError),
@@ -42,6 +44,7 @@ impl fmt::Display for PerformError {
             Self::UnknownNamespace => f.write_str("there is no such namespace"),
             Self::UnknownSocket => f.write_str("there is no such socket"),
             Self::Nobody => f.write_str("nobody is there to answer"),
+            Self::Unheard => f.write_str("a server of the cluster, which may have the socket, gave no answer"),
             Self::RoomName => f.write_str("the name of a room is too long"),
             Self::Emit(error) => error.fmt(f),
             Self::Member(MemberError::User) => f.write_str("the name of the user is not possible"),
@@ -66,14 +69,14 @@ impl From<MemberError> for PerformError {
 }
 
 impl Sockets {
-    /// Carries out one op. `source` is for the figures.
+    /// Carries out one op for clients of this server, and an emit for those of others as far as it reaches.
     ///
     /// # Errors
     /// [`PerformError`]; nothing was done then.
-    pub(crate) fn perform(&self, op: &Op, source: &str) -> Result<Done, PerformError> {
+    pub(crate) fn perform_here(&self, op: &Op, source: Source, reach: Reach) -> Result<Done, PerformError> {
         let namespace = &*op.namespace;
         match &op.action {
-            Action::Emit(emit) => self.perform_emit(namespace, emit, source),
+            Action::Emit(emit) => self.perform_emit(namespace, emit, source, reach),
             Action::Join { target, except, rooms, leave } => {
                 let is_too_long = Cell::new(false);
                 let joined = self.each(namespace, (target, except), |socket| {
@@ -117,9 +120,9 @@ impl Sockets {
         }
     }
 
-    fn perform_emit(&self, namespace: &str, emit: &Emit, source: &str) -> Result<Done, PerformError> {
-        let who = (&emit.to, &emit.except);
-        let sent = self.emit(namespace, who, (&emit.event, &emit.args), emit.manner).map_err(|error| match error {
+    fn perform_emit(&self, namespace: &str, emit: &Emit, source: Source, reach: Reach) -> Result<Done, PerformError> {
+        let (who, what) = ((&emit.to, &emit.except), (&*emit.event, &emit.args));
+        let sent = self.emit(namespace, who, what, (emit.manner, reach)).map_err(|error| match error {
             SendError::UnknownNamespace => PerformError::UnknownNamespace,
             SendError::Emit(error) => PerformError::Emit(error),
         })?;
@@ -139,7 +142,7 @@ impl Sockets {
         Ok(Done::Changed(sockets.iter().filter(|socket| change(socket)).count()))
     }
 
-    fn one(&self, namespace: &str, sid: &str) -> Result<Socket, PerformError> {
+    pub(crate) fn one(&self, namespace: &str, sid: &str) -> Result<Socket, PerformError> {
         let found = self.get(sid).filter(|socket| socket.namespace_name() == namespace);
         found.ok_or(PerformError::UnknownSocket)
     }

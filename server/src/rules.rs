@@ -14,14 +14,11 @@ use socketio::{Ack, Args, EmitError, Glob, JoinError, Room, Socket};
 use crate::{
     auth::Pass,
     config::{self, AuthMode, Check, Config, Content, Slot},
-    emitted::Emitted,
+    emitted::{Emitted, Source},
     member::{self, Member},
     slots::{Unfilled, Values},
     sockets::{Audience, Sockets},
 };
-
-/// What emits of rules count as.
-const SOURCE: &str = "rule";
 
 /// What is emitted to a whole namespace goes by this name, so it is none of a room.
 const EVERYBODY: &str = "@all";
@@ -249,7 +246,7 @@ impl Prepared {
     fn check(&self, Happened { socket, event, .. }: &Happened<'_>, sockets: &Sockets) -> Result<(), RuleError> {
         let id = socket.id();
         // The room of another socket is for what is meant for that one alone.
-        let is_taken = |room: &String| room == EVERYBODY || (room != id.as_str() && sockets.get(room).is_some());
+        let is_taken = |room: &String| room == EVERYBODY || (room != id.as_str() && sockets.is_socket(room));
         if self.join.iter().chain(&self.relay).any(is_taken) {
             return Err(RuleError::Room);
         }
@@ -295,7 +292,7 @@ impl Prepared {
                 (None, _) => socket.emit(&reply.event, &()),
             };
             sent.map_err(|_| RuleError::Gone)?;
-            sockets.metrics.emitted(SOURCE, 1);
+            sockets.metrics.emitted(Source::Rule.name(), 1);
         }
         let unanswered = match &self.ack {
             Some(data) => ack.send(&(data,)).map(|()| None).map_err(|_| RuleError::Gone)?,
@@ -304,10 +301,11 @@ impl Prepared {
         if let Some(room) = self.relay {
             match socket.to(room.as_str()).emit(event, args) {
                 Ok(recipients) => {
-                    sockets.metrics.emitted(SOURCE, recipients);
+                    sockets.metrics.emitted(Source::Rule.name(), recipients);
                     sockets.tail.tell(|| {
                         let (to, except) = (&Audience::room(room), &Audience::sid(socket.id().as_str()));
-                        Emitted { source: SOURCE, event, args, to, except, recipients }.line(socket.namespace_name())
+                        Emitted { source: Source::Rule, event, args, to, except, recipients }
+                            .line(socket.namespace_name())
                     });
                 }
                 Err(EmitError::ReservedEvent) => return Err(RuleError::Forbidden),

@@ -19,7 +19,7 @@ use tracing::{info, warn};
 use crate::{
     admin::Admin,
     announce::{self, Printer},
-    api::{Api, Bounds, Kept},
+    api::{self, Api, Bounds, Kept},
     auth::{KeyError, Tokens},
     backend::{BackendError, Backends},
     bundle::{Bundle, BundleError},
@@ -95,7 +95,7 @@ pub(crate) async fn serve(settled: Settled, flags: Flags) -> Result<(), ServeErr
     let tokens = Tokens::load(&config.auth.jwt).map_err(ServeError::Keys)?;
     let rulebook = Rulebook::new(config);
     let metrics = Arc::new(Metrics::new(&config.metrics.event_labels));
-    let sockets = Arc::new(Sockets::new(&config.namespaces(), metrics.clone()));
+    let sockets = Arc::new(Sockets::new(&config.namespaces(), config.cluster.enabled, metrics.clone()));
     let backends = Backends::new(config, &sockets).map_err(ServeError::Backend)?;
     let spaces = match is_playground {
         true => vec![playground::namespace(&sockets)],
@@ -118,9 +118,11 @@ pub(crate) async fn serve(settled: Settled, flags: Flags) -> Result<(), ServeErr
         closing: stop.accepting.subscribe(),
         since: Instant::now(),
     };
+    let api = Arc::new(api);
+    let redis = Redis::start(config, &sockets, api::options(&api));
     let admin = Admin {
-        redis: Redis::start(config, &sockets),
-        api: Arc::new(api),
+        redis: redis.clone(),
+        api,
         metrics: config.metrics.enabled.then(|| metrics.clone()),
         prefix: config.admin.prefix.0.as_str().into(),
         has_page: config.ui.enabled && !is_playground,
@@ -185,16 +187,25 @@ pub(crate) async fn serve(settled: Settled, flags: Flags) -> Result<(), ServeErr
         metrics.draining.set(1);
         supervisor::stopping();
         info!(connections = io.clients_count(), "closing");
+        let leave_cluster = async || {
+            io.leave_cluster();
+            if let Some(redis) = &redis {
+                redis.flushed().await;
+            }
+        };
         let closed = async {
             stop.accepting.send_replace(true);
             backends.close();
             io.close_over(spread(io.clients_count(), drain.rate, drain.timeout)).await;
             backends.flushed().await;
+            // What backends had to say of clients that left was for those of other servers, too.
+            leave_cluster().await;
             stop.answering.send_replace(true);
             std::future::pending::<()>().await;
         };
         if tokio::time::timeout(drain.timeout, closed).await.is_err() {
             warn!(connections = io.clients_count(), disconnect_hooks = backends.unflushed(), "cut off");
+            leave_cluster().await;
         }
     };
     tokio::select! {

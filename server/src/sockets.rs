@@ -8,6 +8,7 @@ use std::{
 };
 
 use dashmap::{DashMap, Entry};
+use serde::{Deserialize, Serialize};
 use socketio::{Args, Broadcast, EmitError, Sent, Socket, SocketId, SocketIo};
 
 use crate::{config, member, member::Member, metrics::Metrics, tail::Tail, users::Users};
@@ -19,6 +20,8 @@ pub(crate) struct Sockets {
     by_id: DashMap<SocketId, Socket>,
     /// Names, or globs, of namespaces that clients may join.
     namespaces: Vec<socketio::Glob>,
+    /// Whether there may be other servers that have clients, too.
+    has_cluster: bool,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) users: Users,
     /// Hears what is emitted, and who comes and goes.
@@ -26,7 +29,7 @@ pub(crate) struct Sockets {
 }
 
 /// Who is meant in a namespace; everybody, if nobody is named.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Audience {
     /// Names of rooms; that of a socket's own is its id.
     pub(crate) rooms: Vec<String>,
@@ -36,7 +39,8 @@ pub(crate) struct Audience {
 }
 
 /// How an event is sent.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Manner {
     /// Dropped for those who cannot take it at once.
     pub(crate) volatile: bool,
@@ -44,6 +48,15 @@ pub(crate) struct Manner {
     pub(crate) unkept: bool,
     /// Never compressed, whatever the engine's options say.
     pub(crate) uncompressed: bool,
+}
+
+/// Whose clients get it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// Those of this server.
+    Here,
+    /// Those of all servers of the cluster.
+    Everywhere,
 }
 
 /// There is no such namespace.
@@ -87,10 +100,10 @@ impl Audience {
 }
 
 impl Sockets {
-    pub(crate) fn new(namespaces: &[config::Namespace], metrics: Arc<Metrics>) -> Self {
+    pub(crate) fn new(namespaces: &[config::Namespace], has_cluster: bool, metrics: Arc<Metrics>) -> Self {
         let globs = namespaces.iter().map(|namespace| socketio::Glob::new(&namespace.name.0)).collect();
         let (users, tail) = (Users::new(metrics.users.clone()), Tail::default());
-        Self { io: OnceLock::new(), by_id: DashMap::new(), namespaces: globs, metrics, users, tail }
+        Self { io: OnceLock::new(), by_id: DashMap::new(), namespaces: globs, has_cluster, metrics, users, tail }
     }
 
     /// The server is there; from now on clients may come.
@@ -100,6 +113,11 @@ impl Sockets {
 
     pub(crate) fn io(&self) -> &SocketIo {
         self.io.get().expect("opened before anybody comes")
+    }
+
+    /// Whether this server is one of a cluster.
+    pub(crate) fn have_cluster(&self) -> bool {
+        self.has_cluster
     }
 
     /// A client asks to join.
@@ -130,6 +148,11 @@ impl Sockets {
         self.by_id.get(id).map(|socket| socket.clone())
     }
 
+    /// Whether a name is the id of a socket, here or on another server.
+    pub(crate) fn is_socket(&self, name: &str) -> bool {
+        self.by_id.contains_key(name) || self.io().is_elsewhere(name)
+    }
+
     /// Calls `each` with all of them, in no order. A lock of the table is held meanwhile.
     pub(crate) fn for_each(&self, mut each: impl FnMut(&Socket)) {
         self.by_id.iter().for_each(|socket| each(socket.value()));
@@ -146,20 +169,25 @@ impl Sockets {
     }
 
     /// Those of a namespace that are named by their ids. They may be about to be let in.
-    fn named(&self, namespace: &str, audience: &Audience) -> HashMap<SocketId, Socket> {
+    pub(crate) fn named(&self, namespace: &str, audience: &Audience) -> HashMap<SocketId, Socket> {
         let found = audience.sids.iter().chain(&audience.rooms).filter_map(|id| self.get(id));
         found.filter(|socket| socket.namespace_name() == namespace).map(|socket| (socket.id(), socket)).collect()
     }
 
-    /// Everybody who is named otherwise than by id, if anybody is.
+    /// Everybody who is named otherwise than by the id of a socket of this server, if anybody is.
     fn broadcast(
         &self,
         namespace: &str,
         to: &Audience,
         named: &HashMap<SocketId, Socket>,
+        reach: Reach,
     ) -> Result<Option<Broadcast>, UnknownNamespace> {
         let Some(mut broadcast) = self.of(namespace)? else { return Ok(None) };
-        let mut rooms = to.rooms.iter().filter(|room| !named.contains_key(room.as_str())).peekable();
+        if reach == Reach::Here {
+            broadcast = broadcast.local();
+        }
+        let sids = to.sids.iter().filter(|_| reach == Reach::Everywhere);
+        let mut rooms = to.rooms.iter().chain(sids).filter(|room| !named.contains_key(room.as_str())).peekable();
         if rooms.peek().is_none() && to.users.is_empty() && !to.is_everybody() {
             return Ok(None);
         }
@@ -180,7 +208,7 @@ impl Sockets {
         except: &Audience,
     ) -> Result<Vec<Socket>, UnknownNamespace> {
         let mut named = self.named(namespace, to);
-        let others = self.broadcast(namespace, to, &named)?.map(|broadcast| broadcast.sockets());
+        let others = self.broadcast(namespace, to, &named, Reach::Here)?.map(|broadcast| broadcast.sockets());
         named.extend(others.into_iter().flatten().map(|socket| (socket.id(), socket)));
         let mut sockets: Vec<_> = named.into_values().collect();
         if !except.is_everybody() {
@@ -189,31 +217,18 @@ impl Sockets {
         Ok(sockets)
     }
 
-    /// Emits to all who are meant, and returns to how many. One that is about to be let in gets it then.
-    pub(crate) fn emit(
+    /// The same less those who are `named` or excepted, and in the manner in which they are emitted to.
+    pub(crate) fn others(
         &self,
         namespace: &str,
         (to, except): (&Audience, &Audience),
-        (event, args): (&str, &Args),
-        manner: Manner,
-    ) -> Result<usize, SendError> {
-        let named = self.named(namespace, to);
-        let broadcast = self.broadcast(namespace, to, &named).map_err(|_| SendError::UnknownNamespace)?;
-        let mut sent = 0;
-        for socket in named.values().filter(|socket| except.is_everybody() || !except.names(socket)) {
-            let operator = socket.compress(!manner.uncompressed);
-            let operator = if manner.volatile { operator.volatile() } else { operator };
-            match operator.emit(event, args) {
-                Ok(outcome) => sent += usize::from(outcome == Sent::Queued),
-                // It has just gone.
-                Err(EmitError::Disconnected) => {}
-                Err(error) => return Err(SendError::Emit(error)),
-            }
-        }
-        let Some(broadcast) = broadcast else { return Ok(sent) };
+        named: &HashMap<SocketId, Socket>,
+        (manner, reach): (Manner, Reach),
+    ) -> Result<Option<Broadcast>, UnknownNamespace> {
+        let Some(broadcast) = self.broadcast(namespace, to, named, reach)? else { return Ok(None) };
         let mut broadcast = broadcast.compress(!manner.uncompressed);
-        for id in named.into_keys() {
-            broadcast = broadcast.except(id);
+        for id in named.keys() {
+            broadcast = broadcast.except(id.clone());
         }
         for room in except.rooms.iter().chain(&except.sids) {
             broadcast = broadcast.except(room);
@@ -227,6 +242,32 @@ impl Sockets {
         if manner.unkept {
             broadcast = broadcast.unkept();
         }
-        Ok(sent + broadcast.emit(event, args).map_err(SendError::Emit)?)
+        Ok(Some(broadcast))
+    }
+
+    /// Emits to all who are meant, and returns to how many of this server. One that is about to be let in gets it then.
+    pub(crate) fn emit(
+        &self,
+        namespace: &str,
+        who: (&Audience, &Audience),
+        (event, args): (&str, &Args),
+        (manner, reach): (Manner, Reach),
+    ) -> Result<usize, SendError> {
+        let (to, except) = who;
+        let named = self.named(namespace, to);
+        let others = self.others(namespace, who, &named, (manner, reach)).map_err(|_| SendError::UnknownNamespace)?;
+        let mut sent = 0;
+        for socket in named.values().filter(|socket| except.is_everybody() || !except.names(socket)) {
+            let operator = socket.compress(!manner.uncompressed);
+            let operator = if manner.volatile { operator.volatile() } else { operator };
+            match operator.emit(event, args) {
+                Ok(outcome) => sent += usize::from(outcome == Sent::Queued),
+                // It has just gone.
+                Err(EmitError::Disconnected) => {}
+                Err(error) => return Err(SendError::Emit(error)),
+            }
+        }
+        let others = others.map(|others| others.emit(event, args)).transpose().map_err(SendError::Emit)?;
+        Ok(sent + others.unwrap_or_default())
     }
 }

@@ -8,7 +8,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use hyper::body::Incoming;
 use serde::Serialize;
 use serde_json::value::RawValue;
-use socketio::{Args, SocketId};
+use socketio::{Args, ServerId, SocketId};
 
 use super::{
     Api, ApiError, body, kept, ops,
@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     config::Scope,
+    emitted::Source,
     keyring::Grant,
     op::{Action, Emit, Op},
     perform::PerformError,
@@ -33,6 +34,9 @@ struct Responses {
     responses: Vec<Given>,
     /// Who has not answered in time, has left, owed too many answers already, or answered when there was no more room.
     missing: Vec<SocketId>,
+    /// Servers of the cluster that did not say whom they asked.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    missing_servers: Vec<ServerId>,
 }
 
 #[derive(Serialize)]
@@ -68,11 +72,8 @@ async fn wait(
     timeout: Duration,
 ) -> Result<Vec<u8>, ApiError> {
     ops::check(&grant, Scope::Emit, &namespace)?;
-    let mut questions = api.sockets.ask(&namespace, &emit, timeout, ops::SOURCE).map_err(ApiError::Perform)?;
+    let mut questions = api.sockets.ask(&namespace, &emit, timeout, Source::Api).map_err(ApiError::Perform)?;
     let mut all = Responses { missing: questions.unasked(), ..Responses::default() };
-    if questions.len() + all.missing.len() == 0 {
-        return Err(ApiError::Perform(PerformError::Nobody));
-    }
     let mut bytes = 0;
     while let Some((sid, answer)) = questions.next().await {
         let answer = answer.ok().map(|args| given(sid.clone(), &args));
@@ -83,6 +84,10 @@ async fn wait(
             }
             None => all.missing.push(sid),
         }
+    }
+    all.missing_servers = questions.unheard();
+    if all.responses.is_empty() && all.missing.is_empty() && all.missing_servers.is_empty() {
+        return Err(ApiError::Perform(PerformError::Nobody));
     }
     Ok(serde_json::to_vec(&all).expect("texts and JSON"))
 }

@@ -65,6 +65,11 @@ impl ApiError {
         Self::Op(OpError::field(field, message))
     }
 
+    /// Whether there is no such socket here.
+    pub(super) fn is_unknown_socket(&self) -> bool {
+        matches!(self, Self::Perform(PerformError::UnknownSocket))
+    }
+
     fn status(&self) -> StatusCode {
         self.parts().0
     }
@@ -132,7 +137,9 @@ impl ApiError {
                 (header::ALLOW, HeaderValue::from_str(allowed).expect("names of methods are header text"))
             }
             Self::Unauthorized => (header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
-            Self::Closing | Self::TooManyWatchers => (header::RETRY_AFTER, HeaderValue::from_static("1")),
+            Self::Closing | Self::TooManyWatchers | Self::Perform(PerformError::Unheard) => {
+                (header::RETRY_AFTER, HeaderValue::from_static("1"))
+            }
             _ => return answer,
         };
         answer.headers_mut().insert(header.0, header.1);
@@ -153,6 +160,7 @@ fn of_op(error: &PerformError) -> (StatusCode, &'static str, Option<&str>) {
         }
         PerformError::Emit(EmitError::ReservedEvent) => (StatusCode::BAD_REQUEST, "reserved_event", Some("event")),
         PerformError::Emit(_) => wrong(Some("args")),
+        PerformError::Unheard => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", Some("sid")),
         PerformError::Nobody => (StatusCode::NOT_FOUND, "nobody", None),
         PerformError::RoomName => wrong(Some("rooms")),
         PerformError::Member(MemberError::Session) => wrong(Some("set")),

@@ -28,15 +28,16 @@ fn name(route: &Route) -> (String, String) {
 /// The statuses that answers of a route may have.
 fn statuses(route: &Route) -> BTreeSet<&'static str> {
     let is_read = route.method == hyper::Method::GET;
-    let has_body = !is_read && !matches!(route.handler, Handler::Show(_));
+    let has_body = !is_read && route.method != hyper::Method::DELETE;
     let is_kept = !is_read && matches!(route.handler, Handler::Op(_) | Handler::Own(_));
     let mut statuses = BTreeSet::from(["200"]);
     let mut add = |is_possible: bool, more: &[&'static str]| {
         statuses.extend(more.iter().filter(|_| is_possible));
     };
     add(!route.scopes.is_empty(), &["401", "403"]);
-    // Only so many may watch a tail.
-    add(!is_read || route.template == "/api/v1/tail", &["503"]);
+    // Only so many may watch a tail; what another server has is not to be had while that gives no answer.
+    let is_elsewhere = matches!(route.handler, Handler::Socket(_));
+    add(!is_read || is_elsewhere || route.template == "/api/v1/tail", &["503"]);
     add(has_body, &["400", "413", "415", "422"]);
     add(is_kept || route.template == "/api/v1/tokens", &["409"]);
     add(route.template.contains('{'), &["400"]);

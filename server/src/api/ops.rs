@@ -7,18 +7,17 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hyper::body::Incoming;
 use serde::Serialize;
+use socketio::ServerId;
 
 use super::{Api, ApiError, body, kept, route::Call};
 use crate::{
     answer::Answer,
     config::Scope,
+    emitted::Source,
     keyring::Grant,
     op::{Action, Op},
     perform::Done,
 };
-
-/// What emits of the API count as.
-pub(super) const SOURCE: &str = "api";
 
 /// What came of an op.
 #[derive(Serialize)]
@@ -29,6 +28,9 @@ struct Outcome<'a> {
     sockets: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     changed: Option<usize>,
+    /// Servers of the cluster that did not say what came of it there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    missing_servers: Vec<ServerId>,
 }
 
 /// `POST /api/v1/emit` and the like.
@@ -37,16 +39,18 @@ pub(super) async fn answer(call: &Call<'_>, name: &'static str, body: Incoming) 
     let op = Op::read(&body, Some(name)).map_err(ApiError::Op)?;
     let id = kept::id(call.headers, id(&op))?;
     let (api, grant) = (call.api.clone(), call.grant.clone());
-    kept::answer(call, id, &body, async move { perform(&api, &grant, &op) }).await
+    kept::answer(call, id, &body, async move { perform(&api, &grant, &op).await }).await
 }
 
 /// Carries out one of several ops; gives what came of it as JSON.
 pub(super) async fn one(api: &Arc<Api>, grant: &Grant, json: &[u8]) -> Result<Bytes, ApiError> {
     let op = Op::read(json, None).map_err(ApiError::Op)?;
-    let Some(id) = id(&op).map(str::to_owned) else { return perform(api, grant, &op).map(Bytes::from) };
+    let Some(id) = id(&op).map(str::to_owned) else {
+        return perform(api, grant, &op).await.map(Bytes::from);
+    };
     let act = {
         let (api, grant) = (api.clone(), grant.clone());
-        async move { perform(&api, &grant, &op) }
+        async move { perform(&api, &grant, &op).await }
     };
     api.kept.op(grant, &id, json, act).await
 }
@@ -64,12 +68,14 @@ pub(super) fn check(grant: &Grant, scope: Scope, namespace: &str) -> Result<(), 
 }
 
 /// Carries out an op, if the key is good for it; gives what came of it as JSON.
-pub(super) fn perform(api: &Api, grant: &Grant, op: &Op) -> Result<Vec<u8>, ApiError> {
+pub(super) async fn perform(api: &Api, grant: &Grant, op: &Op) -> Result<Vec<u8>, ApiError> {
     let scope = if matches!(op.action, Action::Emit(_)) { Scope::Emit } else { Scope::Manage };
     check(grant, scope, &op.namespace)?;
-    let (sockets, changed) = match api.sockets.perform(op, SOURCE).map_err(ApiError::Perform)? {
+    let heard = api.sockets.perform_and_hear(op, Source::Api).await.map_err(ApiError::Perform)?;
+    let (sockets, changed) = match heard.done {
         Done::Sent(sockets) => (Some(sockets), None),
         Done::Changed(sockets) => (None, Some(sockets)),
     };
-    Ok(serde_json::to_vec(&Outcome { id: id(op), sockets, changed }).expect("texts and numbers"))
+    let outcome = Outcome { id: id(op), sockets, changed, missing_servers: heard.unheard };
+    Ok(serde_json::to_vec(&outcome).expect("texts and numbers"))
 }

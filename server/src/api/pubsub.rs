@@ -21,6 +21,7 @@ use crate::{
     answer::{Answer, streamed},
     ask::Questions,
     config::Scope,
+    emitted::Source,
     keyring::Grant,
     op::{Action, Op},
     pubsub::{Callback, Message},
@@ -45,7 +46,7 @@ pub(super) fn answer(call: Call<'_>, body: Incoming) -> Answering<'_> {
 
 async fn act(api: Arc<Api>, grant: Grant, message: Message) -> Result<Vec<u8>, ApiError> {
     match message {
-        Message::Do(op) => ops::perform(&api, &grant, &op).map(|_done| b"{}".to_vec()),
+        Message::Do(op) => ops::perform(&api, &grant, &op).await.map(|_done| b"{}".to_vec()),
         Message::Nothing => Ok(b"{}".to_vec()),
         Message::Ask(op, callback) => Ok(heard(ask(&api, &grant, &op)?, &callback).await),
     }
@@ -55,7 +56,7 @@ async fn act(api: Arc<Api>, grant: Grant, message: Message) -> Result<Vec<u8>, A
 fn ask(api: &Api, grant: &Grant, op: &Op) -> Result<Option<Questions>, ApiError> {
     ops::check(grant, Scope::Emit, &op.namespace)?;
     let Action::Emit(emit) = &op.action else { return Ok(None) };
-    api.sockets.ask(&op.namespace, emit, LONGEST, ops::SOURCE).map(Some).map_err(ApiError::Perform)
+    api.sockets.ask(&op.namespace, emit, LONGEST, Source::Api).map(Some).map_err(ApiError::Perform)
 }
 
 /// The answer whose head says that the clients were asked, and whose body comes when one of them has answered.

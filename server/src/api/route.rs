@@ -40,6 +40,8 @@ pub(super) enum Handler {
     Show(fn(&Call<'_>) -> Answered),
     /// The whole body is wanted, and the answer is there at once.
     Take(fn(&Call<'_>, &[u8]) -> Answered),
+    /// The same, of one socket, which another server of the cluster may have; there is a body only where it is changed.
+    Socket(fn(&Call<'_>, &[u8]) -> Answered),
     /// The body is read in its own way, or the answer takes its time.
     Own(for<'a> fn(Call<'a>, Incoming) -> Answering<'a>),
 }

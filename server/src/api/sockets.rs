@@ -1,5 +1,5 @@
 //! What it is: sockets: a list of them, and one, which may be changed and disconnected.
-//! What it is not: ops, which mean many at a time (`ops`).
+//! What it is not: ops, which mean many at a time (`ops`), nor those of other servers (`elsewhere`).
 //! Who calls it: `api`.
 
 use serde::{Deserialize, Serialize};
@@ -79,7 +79,7 @@ pub(super) fn list(call: &Call<'_>) -> Answered {
 }
 
 /// `GET /api/v1/sockets/{sid}`.
-pub(super) fn show(call: &Call<'_>) -> Answered {
+pub(super) fn show(call: &Call<'_>, _body: &[u8]) -> Answered {
     shown(&Portrait::whole(&named(call)?, call.api))
 }
 
@@ -114,7 +114,7 @@ fn of_member(error: MemberError, field: &str) -> ApiError {
 }
 
 /// `DELETE /api/v1/sockets/{sid}`.
-pub(super) fn disconnect(call: &Call<'_>) -> Answered {
+pub(super) fn disconnect(call: &Call<'_>, _body: &[u8]) -> Answered {
     let is_transport = match call.query.get("transport") {
         None | Some("false") => false,
         Some("true") => true,

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use serde::Serialize;
+use socketio::ServerId;
 
 use super::{
     route::{Answered, Call, shown},
@@ -30,6 +31,16 @@ struct Stats {
     deliveries: u64,
     /// Resident bytes; 0 where the system does not tell.
     memory: u64,
+    /// If it is one of a cluster.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cluster: Option<Cluster>,
+}
+
+#[derive(Serialize)]
+struct Cluster {
+    server_id: ServerId,
+    /// The others that are there.
+    servers: Vec<ServerId>,
 }
 
 /// `GET /api/v1/stats`. What namespaces have is counted in those that the key may see.
@@ -47,6 +58,7 @@ pub(super) fn show(call: &Call<'_>) -> Answered {
             }
         }
     }
+    let cluster = || Cluster { server_id: io.server_id().clone(), servers: io.other_servers() };
     shown(&Stats {
         version: env!("CARGO_PKG_VERSION"),
         uptime: seconds(call.api.since.elapsed()),
@@ -60,5 +72,6 @@ pub(super) fn show(call: &Call<'_>) -> Answered {
         emits: metrics.emits(),
         deliveries: metrics.deliveries(),
         memory: metrics.memory(),
+        cluster: call.api.sockets.have_cluster().then(cluster),
     })
 }

@@ -6,13 +6,11 @@ use socketio::Socket;
 
 use super::{answer::Answer, queue::Kind};
 use crate::{
+    emitted::Source,
     member::{Member, MemberError},
     perform::PerformError,
     sockets::Sockets,
 };
-
-/// What emits of answers count as.
-pub(crate) const SOURCE: &str = "hook";
 
 /// Does what an answer wants for this socket and others: what is kept with the socket, then the actions, in order. What
 /// cannot be done is told, and all else is done nevertheless: the socket may have gone meanwhile, or be in too many
@@ -50,7 +48,7 @@ pub(crate) fn carry_out(
 /// Does what an answer wants that is for no socket of its own.
 pub(crate) fn carry_out_actions(sockets: &Sockets, answer: &Answer, mut failed: impl FnMut(&PerformError)) {
     for action in &answer.actions {
-        if let Err(error) = sockets.perform(action, SOURCE) {
+        if let Err(error) = sockets.perform(action, Source::Hook) {
             failed(&error);
         }
     }

@@ -62,6 +62,9 @@ pub(crate) enum Conflict {
     RuleWithoutBackend(String),
     RedisNowhere,
     RedisForNothing,
+    ClusterNowhere,
+    /// Nobody could listen to it, or hear what others say there.
+    ClusterChannel,
     /// Who comes back is to have missed nothing.
     DroppedAndRecovered,
 }
@@ -110,6 +113,12 @@ impl fmt::Display for Conflict {
             Self::RedisForNothing => f.write_str(
                 "redis.url: nothing is listened to: set redis.python and redis.python_channels, or redis.node and \
                  redis.node_key",
+            ),
+            Self::ClusterNowhere => {
+                f.write_str("cluster.enabled: servers reach each other by Redis, and there is no redis.url")
+            }
+            Self::ClusterChannel => f.write_str(
+                "cluster.channel: it must be a name, and none of redis.python_channels, on which others publish",
             ),
             Self::DroppedAndRecovered => f.write_str(
                 "limits.slow_consumer: \"drop_oldest\" leaves out what recovery promises: set recovery.mode = \"off\", or \
@@ -222,7 +231,12 @@ pub(super) fn conflicts(config: &Config, is_playground: bool) -> Vec<Conflict> {
     let hears_python = redis.python && !redis.python_channels.is_empty();
     let hears_node = redis.node && !redis.node_key.is_empty();
     refuse(redis.required && redis.url.0.is_empty(), Conflict::RedisNowhere);
-    refuse(!redis.url.0.is_empty() && !hears_python && !hears_node, Conflict::RedisForNothing);
+    let cluster = &config.cluster;
+    let hears_nothing = !hears_python && !hears_node && !cluster.enabled;
+    refuse(!redis.url.0.is_empty() && hears_nothing, Conflict::RedisForNothing);
+    refuse(cluster.enabled && redis.url.0.is_empty(), Conflict::ClusterNowhere);
+    let is_taken = redis.python && redis.python_channels.contains(&cluster.channel);
+    refuse(cluster.enabled && (cluster.channel.is_empty() || is_taken), Conflict::ClusterChannel);
     of_backends(config, &mut refuse);
     let mut names = HashSet::new();
     for namespace in &namespace.0 {

@@ -45,6 +45,8 @@ section! {
         proxy: Proxy = Proxy::default(),
         /// Where applications, and other servers, publish what clients are to get.
         redis: Redis = Redis::default(),
+        /// Servers that act as one: what one of them emits reaches the clients of all.
+        cluster: Cluster = Cluster::default(),
         /// Clients that come back after their connection was lost.
         recovery: Recovery = Recovery::default(),
         /// The end of the process.
@@ -279,6 +281,16 @@ section! {
         max_message: Size = Size(16 << 20),
         /// Whether /readyz says 503 when Redis is away for more than 5 seconds.
         required: bool = false,
+    }
+}
+
+section! {
+    /// Servers that act as one.
+    Cluster {
+        /// Whether this server is one of them: it has redis.url and channel in common with the others.
+        enabled: bool = false,
+        /// Channel of their messages. Those of one server alone have ":" and its id behind it.
+        channel: String = "socketio-cluster".into(),
     }
 }
 

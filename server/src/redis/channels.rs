@@ -13,6 +13,8 @@ pub(crate) enum Source<'a> {
     NodeEvents(&'a str),
     /// Requests of the same, in this namespace.
     NodeRequests(&'a str),
+    /// Messages of other servers of the cluster.
+    Cluster,
 }
 
 /// All of them.
@@ -20,6 +22,8 @@ pub(crate) enum Source<'a> {
 pub(crate) struct Channels {
     python: Vec<String>,
     node: Option<Node>,
+    /// The channel of all servers of the cluster, and that of this one.
+    cluster: Option<[String; 2]>,
 }
 
 #[derive(Debug)]
@@ -38,13 +42,19 @@ struct Node {
 impl Channels {
     /// `namespaces` are names, or beginnings of names with a `*` behind.
     pub(crate) fn new(python: &[String], node_key: Option<&str>, namespaces: &[&str]) -> Self {
-        Self { python: python.to_vec(), node: node_key.map(|key| Node::new(key, namespaces)) }
+        Self { python: python.to_vec(), node: node_key.map(|key| Node::new(key, namespaces)), cluster: None }
+    }
+
+    /// The same with those of a cluster, if there is one.
+    pub(crate) fn with_cluster(self, cluster: Option<[String; 2]>) -> Self {
+        Self { cluster, ..self }
     }
 
     /// The channels that are subscribed by their names.
     pub(crate) fn names(&self) -> Vec<&str> {
         let of_node = self.node.iter().flat_map(|node| node.fixed.keys());
-        self.python.iter().chain(of_node).map(String::as_str).collect()
+        let of_cluster = self.cluster.iter().flatten();
+        self.python.iter().chain(of_node).chain(of_cluster).map(String::as_str).collect()
     }
 
     /// Those that are subscribed by patterns.
@@ -56,6 +66,9 @@ impl Channels {
     pub(crate) fn source<'a>(&'a self, channel: &'a str, by_pattern: bool) -> Option<Source<'a>> {
         if !by_pattern && self.python.iter().any(|name| name == channel) {
             return Some(Source::Python);
+        }
+        if !by_pattern && self.cluster.iter().flatten().any(|name| name == channel) {
+            return Some(Source::Cluster);
         }
         let node = self.node.as_ref()?;
         if let Some(namespace) = node.fixed.get(channel) {
@@ -128,7 +141,8 @@ mod tests {
 
     #[test]
     fn channels_say_what_comes_on_them() {
-        let channels = Channels::new(&["socketio".into()], Some("socket.io"), &["*"]);
+        let of_cluster = ["c".into(), "c:me".into()];
+        let channels = Channels::new(&["socketio".into()], Some("socket.io"), &["*"]).with_cluster(Some(of_cluster));
         let events = Source::NodeEvents("socket.io#");
         for (channel, by_pattern, source) in [
             ("socketio", false, Some(Source::Python)),
@@ -139,6 +153,10 @@ mod tests {
             ("socket.io-request#/chat#", true, Some(Source::NodeRequests("/chat"))),
             ("socket.io-request#/chat", true, None),
             ("other", true, None),
+            ("c", false, Some(Source::Cluster)),
+            ("c:me", false, Some(Source::Cluster)),
+            ("c:other", false, None),
+            ("c", true, None),
         ] {
             assert_eq!(channels.source(channel, by_pattern), source, "{channel}");
         }

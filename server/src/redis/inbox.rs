@@ -5,6 +5,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use socketio::ClusterError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::debug;
 
@@ -17,6 +18,7 @@ use super::{
 };
 use crate::{
     ask::Questions,
+    emitted::Source as From,
     member,
     metrics::Metrics,
     op::{Action, Op},
@@ -24,10 +26,6 @@ use crate::{
     pubsub::Message,
     sockets::{Audience, Sockets},
 };
-
-/// What emits count as.
-const PYTHON: &str = "redis_python";
-const NODE: &str = "redis_node";
 
 /// How long answers of clients are waited for, if nothing else is said, and at most.
 const ANSWER: Duration = Duration::from_secs(60);
@@ -77,7 +75,7 @@ impl Inbox {
                 let place = &channel[beginning.len()..];
                 let is_in = |namespace: &str| place.strip_prefix(namespace).is_some_and(|rest| rest.starts_with('#'));
                 match node::emitted(&Bytes::copy_from_slice(message), is_in) {
-                    Ok(op) => self.perform(channel, &op, NODE),
+                    Ok(op) => self.perform(channel, &op, From::Node),
                     Err(error) => self.refuse(channel, error),
                 }
             }
@@ -85,14 +83,28 @@ impl Inbox {
                 Ok(request) => self.answer(channel, namespace, &channels.answers(namespace), request),
                 Err(error) => self.refuse(channel, error),
             },
+            Source::Cluster => self.of_cluster(channel, message),
+        }
+    }
+
+    /// It is listened to: whoever was not heard meanwhile may say so again.
+    pub(crate) fn greet(&self) {
+        self.sockets.io().greet_cluster();
+    }
+
+    fn of_cluster(&self, channel: &str, message: &[u8]) {
+        self.metrics.redis_message("cluster");
+        if let Err(error) = self.sockets.io().receive(Bytes::copy_from_slice(message)) {
+            let reason = if error == ClusterError::Version { "other_version" } else { "malformed" };
+            self.complaints.note(reason, channel, error);
         }
     }
 
     fn python(&self, channel: &str, message: &[u8]) {
         match Message::read(message) {
-            Ok(Message::Do(op)) => self.perform(channel, &op, PYTHON),
+            Ok(Message::Do(op)) => self.perform(channel, &op, From::Python),
             Ok(Message::Ask(op, callback)) => {
-                let Some((questions, permit)) = self.ask(channel, &op, ANSWER, PYTHON) else { return };
+                let Some((questions, permit)) = self.ask(channel, &op, ANSWER, From::Python) else { return };
                 let (publisher, complaints, channel) =
                     (self.publisher.clone(), self.complaints.clone(), channel.to_owned());
                 tokio::spawn(async move {
@@ -121,7 +133,7 @@ impl Inbox {
         }
     }
 
-    fn perform(&self, channel: &str, op: &Op, source: &str) {
+    fn perform(&self, channel: &str, op: &Op, source: From) {
         self.metrics.redis_message(match op.action {
             Action::Emit(_) => "emit",
             Action::Join { .. } => "join",
@@ -149,7 +161,7 @@ impl Inbox {
         channel: &str,
         op: &Op,
         timeout: Duration,
-        source: &str,
+        source: From,
     ) -> Option<(Questions, OwnedSemaphorePermit)> {
         self.metrics.redis_message("ask");
         let Action::Emit(emit) = &op.action else { return None };
@@ -170,10 +182,10 @@ impl Inbox {
     fn answer(&self, channel: &str, namespace: &str, answers: &str, Request { id, asked }: Request) {
         let everybody = || self.sockets.of(namespace).ok().flatten();
         match asked {
-            Asked::Do(op) => self.perform(channel, &op, NODE),
+            Asked::Do(op) => self.perform(channel, &op, From::Node),
             Asked::DoFor(sid, op) => {
                 let is_here = self.sockets.get(&sid).is_some_and(|socket| socket.namespace_name() == namespace);
-                self.perform(channel, &op, NODE);
+                self.perform(channel, &op, From::Node);
                 if is_here {
                     self.publisher.publish(answers, reply::done(&id));
                 }
@@ -206,7 +218,7 @@ impl Inbox {
             }
             Asked::Emit(op, timeout) => {
                 let timeout = timeout.map_or(ANSWER, |timeout| timeout.min(LONGEST_ANSWER));
-                let Some((questions, permit)) = self.ask(channel, &op, timeout, NODE) else { return };
+                let Some((questions, permit)) = self.ask(channel, &op, timeout, From::Node) else { return };
                 self.publisher.publish(answers, reply::client_count(&id, questions.len()));
                 let (publisher, answers) = (self.publisher.clone(), answers.to_owned());
                 tokio::spawn(async move {

@@ -84,6 +84,7 @@ impl Listener {
             let absence = match timeout(PATIENCE, self.subscribe()).await {
                 Ok(Ok(subscribed)) => {
                     self.standing.note_there();
+                    self.inbox.greet();
                     backoff.reset();
                     self.receive(subscribed).await
                 }

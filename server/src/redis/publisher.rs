@@ -1,9 +1,11 @@
-//! What it is: what is published by this server: answers to others, each sent as soon as Redis takes it, or dropped.
+//! What it is: what is published by this server: answers to others, and what it tells those of its cluster, each sent
+//! as soon as Redis takes it, or dropped.
 //! What it is not: a queue for when Redis is away; what cannot be published then is late for whoever waits for it.
-//! Who calls it: `inbox`.
+//! Who calls it: `inbox` and `carrier`; `redis`, when the server ends.
 
 use std::{sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use redis::{AsyncConnectionConfig, aio::MultiplexedConnection};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
@@ -26,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const PING: Duration = Duration::from_secs(15);
 
 /// Messages, and bytes of them, that may wait for Redis to take them.
-const MAX_WAITING: usize = 4096;
+const MAX_WAITING: usize = 1 << 16;
 const MAX_WAITING_BYTES: usize = 64 << 20;
 
 /// Messages that are sent together.
@@ -42,26 +44,39 @@ pub(crate) struct Publisher {
 
 struct Publication {
     channel: String,
-    body: Vec<u8>,
+    body: Bytes,
     _room: OwnedSemaphorePermit,
 }
 
 impl Publisher {
-    /// One with a connection of its own, in a task of its own.
-    pub(crate) fn start(address: Address, standing: Standing, complaints: Complaints) -> Self {
+    /// One with a connection of its own, in a task of its own, which calls `on_there` whenever that is there again.
+    pub(crate) fn start(
+        address: Address,
+        standing: Standing,
+        complaints: Complaints,
+        on_there: impl Fn() + Send + Sync + 'static,
+    ) -> Self {
         let (sender, queue) = mpsc::channel(MAX_WAITING);
-        tokio::spawn(Connection { address, standing, complaints: complaints.clone(), queue }.run());
+        let on_there = Box::new(on_there);
+        tokio::spawn(Connection { address, standing, complaints: complaints.clone(), on_there, queue }.run());
         Self { queue: sender, room: Arc::new(Semaphore::new(MAX_WAITING_BYTES)), complaints }
     }
 
     /// Publishes a message soon, or not at all.
-    pub(crate) fn publish(&self, channel: &str, body: Vec<u8>) {
+    pub(crate) fn publish(&self, channel: &str, body: impl Into<Bytes>) {
+        let body = body.into();
         let permits = u32::try_from(body.len()).unwrap_or(u32::MAX);
         let room = self.room.clone().try_acquire_many_owned(permits).ok();
         let publication = room.map(|room| Publication { channel: channel.to_owned(), body, _room: room });
         if publication.is_none_or(|publication| self.queue.try_send(publication).is_err()) {
-            self.complaints.note("unpublished", channel, "more answers wait for Redis than there is room for");
+            self.complaints.note("unpublished", channel, "more messages wait for Redis than there is room for");
         }
+    }
+
+    /// Waits until nothing is waiting any more.
+    pub(crate) async fn flushed(&self) {
+        // All room is there once Redis has taken what was in it, or it was dropped.
+        let _all = self.room.acquire_many(MAX_WAITING_BYTES as u32).await;
     }
 }
 
@@ -70,6 +85,7 @@ struct Connection {
     address: Address,
     standing: Standing,
     complaints: Complaints,
+    on_there: Box<dyn Fn() + Send + Sync>,
     queue: mpsc::Receiver<Publication>,
 }
 
@@ -80,6 +96,7 @@ impl Connection {
             let absence = match timeout(PATIENCE, connect(&self.address)).await {
                 Ok(Ok((connection, mut driver))) => {
                     self.standing.note_there();
+                    (self.on_there)();
                     backoff.reset();
                     tokio::select! {
                         absence = self.publish(connection) => absence,
@@ -105,7 +122,7 @@ impl Connection {
                         return Absence::Lost("the server ends".into());
                     }
                     for Publication { channel, body, .. } in &batch {
-                        commands.publish(channel, body).ignore();
+                        commands.publish(channel, &body[..]).ignore();
                     }
                 }
                 () = sleep(PING) => {
