@@ -431,6 +431,38 @@ async fn what_others_publish_is_delivered_once() {
     }
 }
 
+#[tokio::test]
+async fn what_servers_of_other_kinds_are_told_does_not_come_back() {
+    let redis = Redis::start(&[]).await;
+    let config = |name: &str| {
+        let file = format!("{}/cluster-told-{name}.toml", env!("CARGO_TARGET_TMPDIR"));
+        let publish = "python_publish = true\nnode_publish = true";
+        (file, format!("[redis]\nurl = '{}'\n{publish}\n[cluster]\nenabled = true\n", redis.url()))
+    };
+    let ((file_a, text_a), (file_b, text_b)) = (config("a"), config("b"));
+    let (a, b) =
+        (Process::configured(BINARY, &file_a, &text_a).await, Process::configured(BINARY, &file_b, &text_b).await);
+    knows(&a, 1).await;
+    let ((mut here, _), (mut there, _)) = (client(&a).await, client(&b).await);
+    let (mut python, mut node) = (redis.connect().await, redis.connect().await);
+    python.subscribe("flask-socketio").await;
+    node.subscribe("socket.io#/#").await;
+    done(&a, "emit", json!({ "event": "e", "args": [1] })).await;
+    let told: Value = serde_json::from_slice(&python.message().await).expect("JSON");
+    assert_eq!((&told["event"], &told["data"]), (&json!("e"), &json!([1])));
+    assert!(node.message().await.starts_with(b"\x93"));
+    // What was emitted by somebody else is not told again, and comes behind all that.
+    let other = r#"{"method":"emit","event":"last","data":[],"namespace":"/","host_id":"another"}"#;
+    assert!(redis.connect().await.publish("socketio", other).await >= 2);
+    for client in [&mut here, &mut there] {
+        assert_eq!(client.text().await, r#"42["e",1]"#);
+        assert_eq!(client.text().await, r#"42["last"]"#);
+    }
+    done(&b, "emit", json!({ "event": "e", "args": [2] })).await;
+    let told: Value = serde_json::from_slice(&python.message().await).expect("JSON");
+    assert_eq!(told["data"], json!([2]));
+}
+
 /// Waits until both connections to Redis are there.
 async fn connected(server: &Process) {
     for role in ["listener", "publisher"] {

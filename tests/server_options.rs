@@ -84,6 +84,8 @@ const OPTIONS: &[Spoken] = &[
     ("redis.python_channels", "[\"a\",\"b\"]", "[1]"),
     ("redis.node", "false", "no"),
     ("redis.node_key", "app", ""),
+    ("redis.python_publish", "false", "no"),
+    ("redis.node_publish", "false", "no"),
     ("redis.max_message", "1MiB", "0"),
     ("redis.required", "false", "no"),
     ("cluster.enabled", "false", "no"),

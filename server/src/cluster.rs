@@ -55,6 +55,12 @@ impl Sockets {
     /// [`PerformError`]; nothing was done then.
     pub(crate) fn perform(&self, op: &Op, source: Source) -> Result<Done, PerformError> {
         let (done, is_for_others) = self.part(op, source);
+        if let (Action::Emit(emit), Some(emitter)) = (&op.action, self.emitter())
+            && source.is_heard_once()
+            && done.is_ok()
+        {
+            emitter.publish(&op.namespace, emit);
+        }
         if is_for_others {
             self.io().server_side_emit(OP, &(written(op),)).map_err(PerformError::Emit)?;
         }

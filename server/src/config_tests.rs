@@ -168,6 +168,15 @@ fn mistakes_are_told_with_their_place() {
         ("[auth.jwt]\nmax_ttl = '500ms'", "auth.jwt.max_ttl: it must be more than 0"),
         ("[redis]\nurl = 'redis'", ":2: redis.url must be \"\", or a URL such as"),
         ("[redis]\nrequired = true", "redis.required: there is no redis.url"),
+        ("[redis]\nnode_publish = true", "redis.node_publish: there is no redis.url"),
+        (
+            "[redis]\nurl = 'redis://'\npython_publish = true\npython_channels = []",
+            "redis.python_publish: there must be a name to publish by",
+        ),
+        (
+            "[redis]\nurl = 'redis://'\nnode_publish = true\nnode_key = ''",
+            "redis.node_publish: there must be a name to publish by",
+        ),
         ("[redis]\nurl = 'redis://'\nnode_key = ''\npython = false", "redis.url: nothing is listened to"),
         ("[cluster]\nenabled = true", "cluster.enabled: servers reach each other by Redis, and there is no redis.url"),
         (

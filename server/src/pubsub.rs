@@ -96,8 +96,8 @@ struct Fields<'a> {
 }
 
 impl Message {
-    /// Reads a message.
-    pub(crate) fn read(bytes: &[u8]) -> Result<Self, PubSubError> {
+    /// Reads a message; nothing is wanted by one of a server of which `is_own` says that it is of this kind.
+    pub(crate) fn read(bytes: &[u8], is_own: impl Fn(&str) -> bool) -> Result<Self, PubSubError> {
         if bytes.first() == Some(&PICKLE) {
             return Err(PubSubError::Pickle);
         }
@@ -105,6 +105,9 @@ impl Message {
             true => PubSubError::Form,
             false => PubSubError::Syntax,
         })?;
+        if fields.host_id.as_ref().and_then(Value::as_str).is_some_and(is_own) {
+            return Ok(Self::Nothing);
+        }
         let namespace = fields.namespace.clone().unwrap_or_else(|| "/".into());
         let action = match fields.method.as_deref() {
             Some("emit") => return fields.emit(namespace),

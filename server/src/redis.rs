@@ -8,6 +8,7 @@ mod backoff;
 mod carrier;
 mod channels;
 mod complaints;
+mod emitter;
 mod gate;
 mod inbox;
 mod listener;
@@ -27,6 +28,8 @@ pub(crate) use address::Address;
 use carrier::RedisCarrier;
 use channels::Channels;
 use complaints::Complaints;
+pub(crate) use emitter::Emitter;
+use emitter::Name;
 use inbox::Inbox;
 use listener::Listener;
 use publisher::Publisher;
@@ -72,12 +75,23 @@ impl Redis {
         if let Some(carrier) = carrier {
             sockets.io().join_cluster(carrier, options);
         }
+        let name = Name::new(sockets.io().server_id(), config.cluster.enabled.then_some(&*config.cluster.channel));
+        if let Some(emitter) = Emitter::new(redis, publisher.clone(), complaints.clone(), name.clone()) {
+            sockets.publish_by(emitter);
+        }
         let standing = Arc::new(standing("listener", true));
         let listener = Listener {
             address: address.clone(),
             channels: Channels::new(python, node_key, &namespaces).with_cluster(of_cluster),
             max_bytes: max_message.saturating_mul(MUCH),
-            inbox: Inbox::new(sockets.clone(), publisher.clone(), complaints, max_message, &config.server.path[0].0),
+            inbox: Inbox::new(
+                sockets.clone(),
+                publisher.clone(),
+                complaints,
+                name,
+                max_message,
+                &config.server.path[0].0,
+            ),
             standing: standing.clone(),
         };
         tokio::spawn(listener.run());

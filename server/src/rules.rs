@@ -16,6 +16,7 @@ use crate::{
     config::{self, AuthMode, Check, Config, Content, Slot},
     emitted::{Emitted, Source},
     member::{self, Member},
+    op::Emit,
     slots::{Unfilled, Values},
     sockets::{Audience, Sockets},
 };
@@ -302,9 +303,15 @@ impl Prepared {
             match socket.to(room.as_str()).emit(event, args) {
                 Ok(recipients) => {
                     sockets.metrics.emitted(Source::Rule.name(), recipients);
+                    let (to, except) = (Audience::room(room), Audience::sid(socket.id().as_str()));
+                    if let Some(emitter) = sockets.emitter() {
+                        let (to, except) = (to.clone(), except.clone());
+                        let emit =
+                            Emit { event: (*event).to_owned(), args: args.clone(), to, except, ..Emit::default() };
+                        emitter.publish(socket.namespace_name(), &emit);
+                    }
                     sockets.tail.tell(|| {
-                        let (to, except) = (&Audience::room(room), &Audience::sid(socket.id().as_str()));
-                        Emitted { source: Source::Rule, event, args, to, except, recipients }
+                        Emitted { source: Source::Rule, event, args, to: &to, except: &except, recipients }
                             .line(socket.namespace_name())
                     });
                 }

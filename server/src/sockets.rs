@@ -11,7 +11,7 @@ use dashmap::{DashMap, Entry};
 use serde::{Deserialize, Serialize};
 use socketio::{Args, Broadcast, EmitError, Sent, Socket, SocketId, SocketIo};
 
-use crate::{config, member, member::Member, metrics::Metrics, tail::Tail, users::Users};
+use crate::{config, member, member::Member, metrics::Metrics, redis::Emitter, tail::Tail, users::Users};
 
 /// All sockets. An application may aim at one as soon as it has heard of it, which is before its client is let in.
 pub(crate) struct Sockets {
@@ -22,6 +22,8 @@ pub(crate) struct Sockets {
     namespaces: Vec<socketio::Glob>,
     /// Whether there may be other servers that have clients, too.
     has_cluster: bool,
+    /// Set once, where servers of other kinds are told what is emitted.
+    emitter: OnceLock<Emitter>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) users: Users,
     /// Hears what is emitted, and who comes and goes.
@@ -103,7 +105,16 @@ impl Sockets {
     pub(crate) fn new(namespaces: &[config::Namespace], has_cluster: bool, metrics: Arc<Metrics>) -> Self {
         let globs = namespaces.iter().map(|namespace| socketio::Glob::new(&namespace.name.0)).collect();
         let (users, tail) = (Users::new(metrics.users.clone()), Tail::default());
-        Self { io: OnceLock::new(), by_id: DashMap::new(), namespaces: globs, has_cluster, metrics, users, tail }
+        Self {
+            io: OnceLock::new(),
+            by_id: DashMap::new(),
+            namespaces: globs,
+            has_cluster,
+            emitter: OnceLock::new(),
+            metrics,
+            users,
+            tail,
+        }
     }
 
     /// The server is there; from now on clients may come.
@@ -118,6 +129,16 @@ impl Sockets {
     /// Whether this server is one of a cluster.
     pub(crate) fn have_cluster(&self) -> bool {
         self.has_cluster
+    }
+
+    /// From now on servers of other kinds are told what this one emits.
+    pub(crate) fn publish_by(&self, emitter: Emitter) {
+        assert!(self.emitter.set(emitter).is_ok(), "there is one Redis");
+    }
+
+    /// What tells servers of other kinds what is emitted, if anything does.
+    pub(crate) fn emitter(&self) -> Option<&Emitter> {
+        self.emitter.get()
     }
 
     /// A client asks to join.

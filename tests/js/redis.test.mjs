@@ -19,7 +19,14 @@ after(async () => {
 })
 
 const path = await startRedis()
-const server = await startServer(path, '--set', 'namespace=[{},{"name":"/chat"}]')
+const said = { on: 'say', relay: { room: '{0.room}' } }
+const server = await startServer(
+  path,
+  '--set',
+  `namespace=${JSON.stringify([{ rule: [said] }, { name: '/chat' }])}`,
+  '--set',
+  'redis.node_publish=true',
+)
 const publish = redis()
 const emitter = new Emitter(publish)
 
@@ -27,11 +34,14 @@ const emitter = new Emitter(publish)
 const io = new Server(createServer().listen(0, '127.0.0.1'), {
   adapter: createAdapter(publish, redis(), { requestsTimeout: 20_000 }),
 })
+io.of('/chat')
 await once(io.httpServer, 'listening')
 const node = { origin: `http://127.0.0.1:${io.httpServer.address().port}` }
 // Subscribed, as is the binary: from now on all hear of each other.
-while ((await publish.pubsub('NUMSUB', 'socket.io-request#/#'))[1] < 2) {
-  await new Promise((resolve) => setTimeout(resolve, 20))
+for (const namespace of ['/', '/chat']) {
+  while ((await publish.pubsub('NUMSUB', `socket.io-request#${namespace}#`))[1] < 2) {
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
 }
 
 function redis() {
@@ -153,4 +163,58 @@ test('clients answer a server in Node', async (t) => {
   const heard = await settled(io.to('asked').timeout(5_000).emitWithAck('question', 1), 'answers')
   const sorted = (list) => list.map((each) => JSON.stringify(each)).sort()
   assert.deepEqual(sorted(heard), sorted(answers))
+})
+
+/** Has the binary do something, by its API. */
+async function call(op, body) {
+  const answer = await fetch(`${server.api}/${op}`, { method: 'POST', body: JSON.stringify(body) })
+  assert.equal(answer.status, 200, await answer.text())
+}
+
+test('what the binary emits reaches clients of a server in Node, each once', async (t) => {
+  const [ours, theirs] = [await connect(t, server, websocket), await connect(t, node, websocket)]
+  const [other, inChat] = [await connect(t, node, polling), await connect(t, node, websocket, { namespace: '/chat' })]
+  for (const socket of [ours, theirs]) {
+    emitter.in(socket.id).socketsJoin(['both', `only-${socket.id}`])
+  }
+  await fence(ours, theirs, other)
+  const heard = [ours, theirs, other].map((socket) => record(socket, 'e'))
+  const chat = record(inChat, 'e')
+  await call('emit', { event: 'e', args: [1, 'é', { a: [null, 1.5] }] })
+  await call('emit', { event: 'e', room: 'both', args: [2] })
+  await call('emit', { event: 'e', to: { rooms: ['both', `only-${theirs.id}`] }, args: [3] })
+  await call('emit', { event: 'e', except: { sids: [theirs.id] }, args: [4] })
+  await call('emit', { event: 'e', room: 'both', except: { rooms: [`only-${ours.id}`] }, args: [5] })
+  await call('emit', { event: 'e', to: { sids: [theirs.id] }, args: [6] })
+  const placeholder = { _placeholder: true, num: 0 }
+  await call('emit', { event: 'e', room: 'both', args: [7, { file: placeholder }], attachments: ['AQI='] })
+  await call('emit', { event: 'e', to: { users: ['ann'] }, args: [8] })
+  await call('emit', { event: 'e', namespace: '/chat', args: [9] })
+  await call('emit', { event: 'e', args: [10] })
+  await fence(ours, theirs, other)
+  const all = [1, 'é', { a: [null, 1.5] }]
+  const file = [7, { file: Buffer.from([1, 2]) }]
+  assert.deepEqual(heard, [
+    [all, [2], [3], [4], file, [10]],
+    [all, [2], [3], [5], [6], file, [10]],
+    [all, [4], [10]],
+  ])
+  assert.deepEqual(chat, [[9]])
+})
+
+test('what a client of the binary says by a rule reaches those of a server in Node', async (t) => {
+  const sockets = [
+    await connect(t, server, websocket),
+    await connect(t, server, websocket),
+    await connect(t, node, websocket),
+  ]
+  for (const socket of sockets) {
+    emitter.in(socket.id).socketsJoin('talk')
+  }
+  await fence(...sockets)
+  const heard = sockets.map((socket) => record(socket, 'say'))
+  sockets[0].emit('say', { room: 'talk', text: 'hi' })
+  await once(sockets[1], 'say')
+  await fence(...sockets)
+  assert.deepEqual(heard, [[], [[{ room: 'talk', text: 'hi' }]], [[{ room: 'talk', text: 'hi' }]]])
 })

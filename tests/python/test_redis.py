@@ -1,5 +1,6 @@
 """What python-socketio and Flask-SocketIO publish in Redis reaches clients of the binary."""
 
+import json
 import logging
 import re
 import socket
@@ -7,12 +8,14 @@ import subprocess
 import textwrap
 import threading
 import time
+import urllib.request
 from queue import Queue
 
 import flask_socketio
 import pytest
 import socketio
 from conftest import REPOSITORY, Client
+from werkzeug.serving import make_server
 
 SERVER = REPOSITORY / "target/debug/socketio-server"
 # A version that publishes pickles.
@@ -47,8 +50,9 @@ def logged(log, words):
 
 @pytest.fixture(scope="module")
 def binary(redis):
-    """A server that listens to it, as its origin and the queue of the lines of its log."""
-    command = [str(SERVER), "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--redis", redis]
+    """A server that listens to it, as its origin, the queue of the lines of its log, and the URL of its API."""
+    ports = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]
+    command = [str(SERVER), *ports, "--redis", redis, "--set", "redis.python_publish=true"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     said = ""
     while "open files" not in said:
@@ -59,7 +63,7 @@ def binary(redis):
     log = Queue()
     threading.Thread(target=lambda: [log.put(line) for line in process.stderr], daemon=True).start()
     logged(log, "Redis is there")
-    yield origin, log
+    yield origin, log, re.search(r"admin on (http://\S+)", said)[1] + "/api/v1"
     process.kill()
     process.wait()
 
@@ -141,3 +145,47 @@ def test_pickles_of_version_5_13_are_refused(redis, binary, client):
     socketio.RedisManager(redis, write_only=True).emit("e", "read")
     assert heard.get(timeout=PATIENCE) == ("read",)
     assert "upgrade python-socketio to 5.14 or later" in logged(binary[1], "pickle")
+
+
+@pytest.fixture
+def beside(redis):
+    """A server of python-socketio on the same Redis, with clients of its own, and a client that is on it."""
+    server = socketio.Server(client_manager=socketio.RedisManager(redis), async_mode="threading")
+    http = make_server("127.0.0.1", 0, socketio.WSGIApp(server), threaded=True)
+    threading.Thread(target=http.serve_forever, daemon=True).start()
+    client = Client()
+    client.connect(f"http://127.0.0.1:{http.port}", transports=["polling"])
+    yield server, client
+    client.disconnect()
+    http.shutdown()
+
+
+def test_what_the_binary_emits_reaches_clients_of_a_server_in_python(redis, binary, client, beside):
+    server, other = beside
+    queues = [client.queue("e"), other.queue("e")]
+    subscribed = other.queue("subscribed")
+    # The thread that listens may not have subscribed yet.
+    deadline = time.monotonic() + PATIENCE
+    while subscribed.empty() and time.monotonic() < deadline:
+        socketio.RedisManager(redis, write_only=True).emit("subscribed", None)
+        time.sleep(0.1)
+    server.enter_room(client.get_sid(), "both")
+    server.enter_room(other.get_sid(), "both")
+    both, sids = {"room": "both"}, {"to": {"sids": [other.get_sid()]}}
+    placeholder = {"file": {"_placeholder": True, "num": 0}}
+    for emit in [
+        {"args": ["x", {"a": [None]}]},
+        {**both, "args": [placeholder], "attachments": ["AQI="]},
+        {**sids, "args": [2]},
+        {**both, "except": {"sids": [other.get_sid()]}, "args": [3]},
+        {**both, "except": {"rooms": ["nobody"]}, "args": [4]},
+        {"to": {"users": ["ann"]}, "args": [5]},
+        {**both, "args": []},
+    ]:
+        request = urllib.request.Request(binary[2] + "/emit", json.dumps({"event": "e", **emit}).encode())
+        assert urllib.request.urlopen(request, timeout=PATIENCE).status == 200
+    first = [("x", {"a": [None]}), ({"file": b"\x01\x02"},)]
+    assert [queues[0].get(timeout=PATIENCE) for _ in range(5)] == [*first, (3,), (4,), ()]
+    # It cannot be told whom to leave out by rooms.
+    assert [queues[1].get(timeout=PATIENCE) for _ in range(4)] == [*first, (2,), ()]
+    assert "leaves no rooms out" in logged(binary[1], "unpublished")

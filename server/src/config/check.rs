@@ -60,7 +60,8 @@ pub(crate) enum Conflict {
     Leeway,
     /// A rule that asks or tells an application, where there is none.
     RuleWithoutBackend(String),
-    RedisNowhere,
+    RedisNowhere(&'static str),
+    PublishedNowhere(&'static str),
     RedisForNothing,
     ClusterNowhere,
     /// Nobody could listen to it, or hear what others say there.
@@ -109,7 +110,8 @@ impl fmt::Display for Conflict {
                 write!(f, "room[{index}].namespace: \"{glob}\" means no namespace that clients may join")
             }
             Self::PresenceOfAll(index) => write!(f, "room[{index}]: \"@all\" is no room that somebody could be in"),
-            Self::RedisNowhere => f.write_str("redis.required: there is no redis.url"),
+            Self::RedisNowhere(key) => write!(f, "redis.{key}: there is no redis.url"),
+            Self::PublishedNowhere(key) => write!(f, "redis.{key}: there must be a name to publish by"),
             Self::RedisForNothing => f.write_str(
                 "redis.url: nothing is listened to: set redis.python and redis.python_channels, or redis.node and \
                  redis.node_key",
@@ -230,7 +232,14 @@ pub(super) fn conflicts(config: &Config, is_playground: bool) -> Vec<Conflict> {
     let redis = &config.redis;
     let hears_python = redis.python && !redis.python_channels.is_empty();
     let hears_node = redis.node && !redis.node_key.is_empty();
-    refuse(redis.required && redis.url.0.is_empty(), Conflict::RedisNowhere);
+    let (publishes_python, publishes_node) = (redis.python_publish, redis.node_publish);
+    let wants = [("required", redis.required), ("python_publish", publishes_python), ("node_publish", publishes_node)];
+    for (key, _) in wants.iter().filter(|(_, wanted)| *wanted && redis.url.0.is_empty()) {
+        refuse(true, Conflict::RedisNowhere(key));
+    }
+    let is_nameless = publishes_python && redis.python_channels.is_empty();
+    refuse(is_nameless, Conflict::PublishedNowhere("python_publish"));
+    refuse(publishes_node && redis.node_key.is_empty(), Conflict::PublishedNowhere("node_publish"));
     let cluster = &config.cluster;
     let hears_nothing = !hears_python && !hears_node && !cluster.enabled;
     refuse(!redis.url.0.is_empty() && hears_nothing, Conflict::RedisForNothing);

@@ -277,6 +277,11 @@ section! {
         node: bool = true,
         /// What their channels begin with (key).
         node_key: String = "socket.io".into(),
+        /// Whether servers with python-socketio are told what this one emits by itself: for the API, backends and
+        /// rules.
+        python_publish: bool = false,
+        /// The same for servers with @socket.io/redis-adapter.
+        node_publish: bool = false,
         /// Size of a message; what is larger is left out.
         max_message: Size = Size(16 << 20),
         /// Whether /readyz says 503 when Redis is away for more than 5 seconds.

@@ -92,16 +92,24 @@ struct Fields {
     packet: Option<Packet>,
 }
 
-/// Reads what is emitted in a namespace: `[uid, packet, opts]`. The namespace is said again in the packet; where
-/// `is_in` says that it is another one than that of the channel, the message is none of ours.
-pub(crate) fn emitted(message: &Bytes, is_in: impl Fn(&str) -> bool) -> Result<Op, NodeError> {
+/// Reads what is emitted in a namespace: `[uid, packet, opts]`; `None` of what `is_own` says that we have emitted it.
+/// The namespace is said again in the packet; where `is_in` says that it is another one than that of the channel, the
+/// message is not for it.
+pub(crate) fn emitted(
+    message: &Bytes,
+    is_own: impl Fn(&str) -> bool,
+    is_in: impl Fn(&str) -> bool,
+) -> Result<Option<Op>, NodeError> {
     let (json, attachments) = text(message)?;
-    let (_uid, packet, opts): (Value, Packet, Opts) = read(&json)?;
+    let (uid, packet, opts): (Value, Packet, Opts) = read(&json)?;
+    if uid.as_str().is_some_and(is_own) {
+        return Ok(None);
+    }
     let namespace = packet.nsp.clone().unwrap_or_else(|| "/".into());
     if !is_in(&namespace) {
         return Err(NodeError::OtherNamespace);
     }
-    emit(namespace, packet, opts, attachments)
+    emit(namespace, packet, opts, attachments).map(Some)
 }
 
 /// Reads a request in a namespace.

@@ -6,6 +6,11 @@ use serde_json::json;
 
 use super::*;
 
+/// What somebody else has emitted.
+fn foreign(message: &Bytes, is_in: impl Fn(&str) -> bool) -> Result<Op, NodeError> {
+    super::emitted(message, |_| false, is_in).map(|op| op.expect("it is not our own"))
+}
+
 fn bytes(hex: &str) -> Bytes {
     let digits: Vec<u8> = hex.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
     let byte = |pair: &[u8]| u8::from_str_radix(str::from_utf8(pair).expect("ASCII"), 16).expect("hex");
@@ -15,7 +20,7 @@ fn bytes(hex: &str) -> Bytes {
 /// An event in `/`, by the hex of its data and options.
 fn event(data: &str, opts: &str) -> Result<Op, NodeError> {
     let packet = format!("83 a474797065 02 a464617461 {data} a36e7370 a12f");
-    emitted(&bytes(&format!("93 a7656d6974746572 {packet} {opts}")), |namespace| namespace == "/")
+    foreign(&bytes(&format!("93 a7656d6974746572 {packet} {opts}")), |namespace| namespace == "/")
 }
 
 fn asked(json: &str) -> Result<Asked, NodeError> {
@@ -59,10 +64,10 @@ fn the_namespace_is_that_of_the_packet() {
     let message = |nsp: &str| bytes(&format!("93 a0 {nsp} 80"));
     let chat = message("83 a474797065 02 a464617461 91a165 a36e7370 a52f63686174");
     let namespace = |op: Op| op.namespace;
-    assert_eq!(emitted(&chat, |namespace| namespace == "/chat").map(namespace).as_deref(), Ok("/chat"));
-    assert_eq!(emitted(&chat, |namespace| namespace == "/").map(namespace), Err(NodeError::OtherNamespace));
+    assert_eq!(foreign(&chat, |namespace| namespace == "/chat").map(namespace).as_deref(), Ok("/chat"));
+    assert_eq!(foreign(&chat, |namespace| namespace == "/").map(namespace), Err(NodeError::OtherNamespace));
     let none = message("82 a474797065 02 a464617461 91a165");
-    assert_eq!(emitted(&none, |namespace| namespace == "/").map(namespace).as_deref(), Ok("/"));
+    assert_eq!(foreign(&none, |namespace| namespace == "/").map(namespace).as_deref(), Ok("/"));
 }
 
 #[test]
@@ -133,7 +138,7 @@ fn what_is_wrong_is_told() {
     for hex in
         ["", "c1", "80", "90", "93 01 02 03", "92 a0 80", "93a0 c0 80", "93 a0 82 a474797065 02 a464617461 91a165"]
     {
-        assert_eq!(emitted(&bytes(hex), |_| true), Err(NodeError::Malformed), "{hex}");
+        assert_eq!(foreign(&bytes(hex), |_| true), Err(NodeError::Malformed), "{hex}");
     }
     for (data, opts) in [
         ("90", "80"),

@@ -23,15 +23,16 @@ export async function startRedis() {
   return path
 }
 
-/** Starts the binary beside it, with what else there is to say; returns its origin. */
+/** Starts the binary beside it, with what else there is to say; returns its origin, and that of its API. */
 export async function startServer(path, ...options) {
   const ports = ['--listen', '127.0.0.1:0', '--admin-listen', '127.0.0.1:0']
   const child = start(binary, [...ports, '--redis', `unix://${path}`, ...options])
-  const [listening] = await Promise.all([
+  const [listening, admin] = await Promise.all([
     line(child, [child.stdout], /listening on (http:\S+)/),
+    line(child, [child.stdout], /admin on (http:\S+)/),
     line(child, [child.stderr], /Redis is there/),
   ])
-  return { origin: listening[1] }
+  return { origin: listening[1], api: `${admin[1]}/api/v1` }
 }
 
 function start(command, args) {
