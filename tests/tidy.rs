@@ -48,7 +48,7 @@ const SOCKETIO: &str = "\
         lanes + event extract handler, hooks + extract, namespace + event extract handler lanes, \
         delivery + event extract handler hooks lanes namespace, served + delivery event handler hooks lanes namespace
     connections: namespaces, family + namespaces, probation, client + namespaces probation, \
-        server + client family namespaces, inbox + server, root + server, tower + server, loopback, testing + loopback server";
+        server + client family namespaces, inbox + server, other_servers + inbox server, root + server, tower + server, loopback, testing + loopback server";
 
 /// Layers, from the lowest, that take bytes and time as arguments and give values back.
 const WITHOUT_IO: [(&str, &str, usize); 2] = [("engineio/src", ENGINEIO, 3), ("socketio/src", SOCKETIO, 2)];

@@ -153,14 +153,20 @@ impl From<Missing> for AckError {
     }
 }
 
-/// What a server tells another one of the answers of its clients, and the lists behind it.
-pub(crate) fn told(outcome: Result<Vec<(SocketId, Args)>, Incomplete<Args>>) -> (Told, Vec<Bytes>) {
+/// What a server tells another one of the answers of its clients, with the lists behind it: message by message, in each
+/// about so many bytes.
+pub(crate) fn told(outcome: Result<Vec<(SocketId, Args)>, Incomplete<Args>>, size: usize) -> Vec<(Told, Vec<Bytes>)> {
     let (heard, missing) = match outcome {
         Ok(heard) => (heard, Vec::new()),
         Err(Incomplete { answers, missing, .. }) => (answers, missing),
     };
-    let (mut answers, mut parts) = (Vec::new(), Vec::new());
+    let (mut all, mut answers, mut parts, mut bytes) = (Vec::new(), Vec::new(), Vec::<Bytes>::new(), 0);
     for (id, args) in heard {
+        if bytes > 0 && bytes + args.size() > size {
+            all.push((Told::Acks(mem::take(&mut answers), Vec::new()), mem::take(&mut parts)));
+            bytes = 0;
+        }
+        bytes += args.size();
         answers.push((id, args.attachments().len()));
         parts.push(args.to_json().into());
         parts.extend(args.attachments().iter().cloned());
@@ -171,7 +177,8 @@ pub(crate) fn told(outcome: Result<Vec<(SocketId, Args)>, Incomplete<Args>>) -> 
         // Lists are read by whoever asked.
         AckError::Timeout | AckError::Decode(_) => Missing::Timeout,
     };
-    (Told::Acks(answers, missing.into_iter().map(|(id, error)| (id, why(error))).collect()), parts)
+    all.push((Told::Acks(answers, missing.into_iter().map(|(id, error)| (id, why(error))).collect()), parts));
+    all
 }
 
 impl<R: FromArgs> Future for Answers<R> {

@@ -12,11 +12,11 @@ use crate::{
     cluster_message::{Body, Recipients},
     encoded::EncodedEvent,
     error::{AckError, DisconnectReason, EmitError},
-    flags::Flags,
+    flags::{Flags, Reach},
     histories::HistoryEntry,
     hub::Hub,
     id::SocketId,
-    peer::Stay,
+    peer::{Peer, Stay},
     presence::PresentUser,
     rooms::Room,
     servers::{Request, Servers},
@@ -65,7 +65,12 @@ impl Broadcast {
 
     /// Only sockets of this server, not those of others of its [cluster](crate::SocketIo::join_cluster) (`local`).
     pub fn local(self) -> Self {
-        Self { flags: Flags { local: true, ..self.flags }, ..self }
+        Self { flags: Flags { reach: Reach::Here, ..self.flags }, ..self }
+    }
+
+    /// Only sockets of other servers of the cluster: for who deals with those of this server one by one.
+    pub fn elsewhere(self) -> Self {
+        Self { flags: Flags { reach: Reach::Elsewhere, ..self.flags }, ..self }
     }
 
     /// Drops the event for each client that cannot take it at once, see
@@ -103,7 +108,8 @@ impl Broadcast {
     /// Emits an event here, and has other servers do the same.
     pub(crate) fn deliver(&self, event: Event) -> usize {
         let event = self.flags.apply(event);
-        let sent = self.hub.deliver(&self.target, &event, self.flags.volatile);
+        let is_for_here = self.flags.reach != Reach::Elsewhere;
+        let sent = if is_for_here { self.hub.deliver(&self.target, &event, self.flags.volatile) } else { 0 };
         if let Some(servers) = self.others()
             && let Some((list, attachments)) = event.encoded.list()
         {
@@ -113,9 +119,14 @@ impl Broadcast {
         sent
     }
 
+    /// The sockets of this server that are meant.
+    pub(crate) fn peers(&self) -> Vec<Arc<Peer>> {
+        if self.flags.reach == Reach::Elsewhere { Vec::new() } else { self.hub.peers(&self.target) }
+    }
+
     /// The other servers of the cluster, if there is one and they are meant, too.
     pub(crate) fn others(&self) -> Option<&Arc<Servers>> {
-        Some(&self.hub.servers).filter(|servers| !self.flags.local && servers.have_cluster())
+        Some(&self.hub.servers).filter(|servers| self.flags.reach != Reach::Here && servers.have_cluster())
     }
 
     pub(crate) fn recipients(&self) -> Recipients {
@@ -188,7 +199,7 @@ impl Broadcast {
         let event = self.flags.apply(event);
         let mut answers = Answers::new(self.flags.timeout, elsewhere);
         // Not asked under a lock of the hub's tables, which comes behind a peer's.
-        for peer in self.hub.peers(&self.target) {
+        for peer in self.peers() {
             match self.hub.ask(&peer, id, &event, self.flags.volatile) {
                 Ok(Some(receiver)) => answers.expect(Due::new(peer, id, receiver)),
                 Err(EmitError::TooManyAcks) => answers.miss(peer.id().clone(), AckError::TooManyAcks),
@@ -207,12 +218,12 @@ impl Broadcast {
         let patience = timeout.map(|timeout| timeout.saturating_add(servers.request_timeout()));
         let millis = timeout.map(|timeout| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX));
         let body = |number| Body::Ask(number, self.recipients(), self.flags.manner(), millis);
-        Some(servers.ask(patience, body, iter::once(list.as_bytes()).chain(attachments)))
+        Some(servers.ask(None, patience, body, iter::once(list.as_bytes()).chain(attachments)))
     }
 
     /// The ids of the sockets of this server that are meant at this moment, in no order (`allSockets`).
     pub fn ids(&self) -> Vec<SocketId> {
-        self.hub.peers(&self.target).iter().map(|peer| peer.id().clone()).collect()
+        self.peers().iter().map(|peer| peer.id().clone()).collect()
     }
 
     /// All rooms of the namespace, whoever is meant, with how many of this server are in each, in no order; without
@@ -244,7 +255,7 @@ impl Broadcast {
     pub fn sockets_join(&self, room: impl Into<Room>) -> usize {
         let room = [room.into()];
         self.tell(|recipients| Body::Join(recipients, room.to_vec()));
-        let peers = self.hub.peers(&self.target);
+        let peers = self.peers();
         peers.iter().filter(|peer| self.hub.join(peer, &room, false, &[]).is_ok()).count()
     }
 
@@ -252,7 +263,7 @@ impl Broadcast {
     pub fn sockets_leave(&self, room: impl AsRef<str>) {
         let room = room.as_ref();
         self.tell(|recipients| Body::Leave(recipients, vec![room.into()]));
-        for peer in self.hub.peers(&self.target) {
+        for peer in self.peers() {
             self.hub.leave(&peer, |joined| joined.as_str() == room);
         }
     }
@@ -262,7 +273,7 @@ impl Broadcast {
     /// that, and with these the other namespaces of each, to which clients do come back.
     pub fn disconnect_sockets(&self, close: bool) {
         self.tell(|recipients| Body::Disconnect(recipients, close));
-        for peer in self.hub.peers(&self.target) {
+        for peer in self.peers() {
             self.hub.remove(&peer, DisconnectReason::ServerNamespaceDisconnect, true);
             if close {
                 peer.engine.close();

@@ -29,6 +29,11 @@ pub trait Carrier: Send + Sync + 'static {
     fn send(&self, _server: &ServerId, message: Bytes) {
         self.publish(message);
     }
+
+    /// Bytes that are enough for one message: answers of many clients that are longer come in several. Default 256 KiB.
+    fn usual_size(&self) -> usize {
+        256 << 10
+    }
 }
 
 impl<F: Fn(Bytes) + Send + Sync + 'static> Carrier for F {

@@ -3,7 +3,7 @@
 //! Who calls it: `servers` writes messages, `inbox` reads them.
 //!
 //! ```text
-//! length | JSON: {"version":1,"from":"..","body":{"emit":{..}}}
+//! length | JSON: {"version":1,"from":"..","to":null,"body":{"emit":[..]}}
 //! length | the list of an event, as JSON: ["name",1,2]          where the body has one
 //! length | what a placeholder in it stands for                   each of them
 //! ```
@@ -30,6 +30,9 @@ use crate::{
 /// That of the messages of this version; a server leaves those of another one.
 const VERSION: u32 = 1;
 
+/// Sockets that are enough for one message.
+pub(crate) const PART_SOCKETS: usize = 500;
+
 /// Bytes of a length.
 const LENGTH: usize = 4;
 
@@ -37,6 +40,8 @@ const LENGTH: usize = 4;
 #[derive(Debug, PartialEq)]
 pub(crate) struct Message {
     pub(crate) from: ServerId,
+    /// Whom it is for; all, if nobody is named.
+    pub(crate) to: Option<ServerId>,
     pub(crate) body: Body,
     pub(crate) parts: Vec<Bytes>,
 }
@@ -45,6 +50,7 @@ pub(crate) struct Message {
 struct Envelope<B> {
     version: u32,
     from: ServerId,
+    to: Option<ServerId>,
     /// Not looked into before the version is known.
     body: B,
 }
@@ -73,8 +79,10 @@ pub(crate) enum Body {
     Call(Option<u64>),
     /// The answers to this request are no longer waited for.
     Forget(u64),
-    /// The answer to a request of this server.
-    Answer(ServerId, u64, Answer),
+    /// A part of an answer to a request of this server, which is too long for one message.
+    Part(u64, Answer),
+    /// The answer to a request of this server, or what is left of it behind so many parts.
+    Answer(u64, usize, Answer),
 }
 
 /// Who is meant, and in which namespace.
@@ -162,8 +170,13 @@ impl From<DecodeError> for ClusterError {
 }
 
 /// Writes a message.
-pub(crate) fn write<'a>(from: &ServerId, body: &Body, parts: impl IntoIterator<Item = &'a [u8]>) -> Bytes {
-    let envelope = Envelope { version: VERSION, from: from.clone(), body };
+pub(crate) fn write<'a>(
+    from: &ServerId,
+    to: Option<&ServerId>,
+    body: &Body,
+    parts: impl IntoIterator<Item = &'a [u8]>,
+) -> Bytes {
+    let envelope = Envelope { version: VERSION, from: from.clone(), to: to.cloned(), body };
     let mut out = vec![0; LENGTH];
     serde_json::to_writer(&mut out, &envelope).expect("names and numbers can be written as JSON");
     let envelope = length(out.len() - LENGTH);
@@ -192,13 +205,13 @@ pub(crate) fn read(mut message: Bytes) -> Result<Message, ClusterError> {
     }
     let envelope = parts.remove(0);
     let malformed = |_| ClusterError::Malformed;
-    let Envelope { version, from, body } =
+    let Envelope { version, from, to, body } =
         serde_json::from_slice::<Envelope<&RawValue>>(&envelope).map_err(malformed)?;
     if version != VERSION {
         return Err(ClusterError::Version);
     }
     let body = serde_json::from_str(body.get()).map_err(malformed)?;
-    Ok(Message { from, body, parts })
+    Ok(Message { from, to, body, parts })
 }
 
 /// Takes bytes from the beginning.

@@ -6,13 +6,25 @@ use std::time::Duration;
 
 use crate::{cluster_message::Manner, target::Event};
 
+/// Whose sockets are meant.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// Those of all servers of the cluster.
+    #[default]
+    Everywhere,
+    /// Those of this server.
+    Here,
+    /// Those of the others.
+    Elsewhere,
+}
+
 /// How an event is sent.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Flags {
     /// Dropped for those who cannot take it at once.
     pub(crate) volatile: bool,
-    /// Only for sockets of this server.
-    pub(crate) local: bool,
+    /// On which servers.
+    pub(crate) reach: Reach,
     /// Kept by no room.
     pub(crate) unkept: bool,
     /// Never compressed, whatever the engine's options say.
@@ -24,7 +36,7 @@ pub(crate) struct Flags {
 impl Flags {
     /// Those of what is only for this server.
     pub(crate) const LOCAL: Self =
-        Self { volatile: false, local: true, unkept: false, uncompressed: false, timeout: None };
+        Self { volatile: false, reach: Reach::Here, unkept: false, uncompressed: false, timeout: None };
 
     /// Those that hold on every server.
     pub(crate) fn manner(self) -> Manner {
@@ -35,7 +47,7 @@ impl Flags {
     /// Those of what another server emits.
     pub(crate) fn of_another(manner: Manner, timeout: Option<Duration>) -> Self {
         let Manner { volatile, unkept, uncompressed } = manner;
-        Self { volatile, local: true, unkept, uncompressed, timeout }
+        Self { volatile, reach: Reach::Here, unkept, uncompressed, timeout }
     }
 
     /// The event as these flags want it.

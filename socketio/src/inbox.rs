@@ -10,22 +10,18 @@ use std::{
 };
 
 use bytes::Bytes;
-use serde::Serialize;
 use tokio::runtime::Handle;
 
 use crate::{
     answer,
-    args::{Args, FromArgs},
+    args::Args,
     broadcast::Broadcast,
     calls::ClusterOptions,
     cluster::{Carrier, ServerId},
-    cluster_message::{self, Answer, Body, ClusterError, Manner, Message, Recipients},
+    cluster_message::{self, Answer, Body, ClusterError, Manner, Message, PART_SOCKETS, Recipients},
     decoder::Incoming,
-    error::EmitError,
     flags::Flags,
     handler::{self, Ended},
-    list,
-    replies::Replies,
     server::SocketIo,
     servers::{Heard, Servers},
     target::Target,
@@ -104,6 +100,12 @@ impl SocketIo {
         self.servers().have_socket(id)
     }
 
+    /// The other server of the cluster that has the socket of this id, if it has one; `None` if that server is not
+    /// there, or the id does not tell.
+    pub fn server_of(&self, id: &str) -> Option<ServerId> {
+        self.servers().server_of(id)
+    }
+
     /// Does what a message wants that came from another server of the cluster. It waits for nothing. Messages of this
     /// server that come back do nothing, nor do any before it joins and once it is [closed](Self::close).
     ///
@@ -114,8 +116,8 @@ impl SocketIo {
         if servers.joined().is_none() {
             return Ok(());
         }
-        let Message { from, body, parts } = cluster_message::read(message)?;
-        if from == servers.id {
+        let Message { from, to, body, parts } = cluster_message::read(message)?;
+        if from == servers.id || to.is_some_and(|to| to != servers.id) {
             return Ok(());
         }
         if !servers.note(&from, now()) {
@@ -149,15 +151,16 @@ impl SocketIo {
             Body::Fetch(request, recipients) => {
                 let meant = self.here(recipients, Flags::LOCAL);
                 let sockets = meant.map(|meant| meant.described()).unwrap_or_default();
-                servers.send(&from, &Body::Answer(from.clone(), request, Answer::Sockets(sockets)), []);
+                let mut parts: Vec<_> = sockets.chunks(PART_SOCKETS).map(|part| (part.to_vec(), Vec::new())).collect();
+                // Also of nobody something has to be said.
+                parts.extend(sockets.is_empty().then(Default::default));
+                let parts = parts.into_iter().map(|(sockets, parts)| (Answer::Sockets(sockets), parts));
+                answer_in_parts(servers, &from, request, parts.collect());
             }
             Body::Call(request) => self.call_here(from, request, parts)?,
             Body::Forget(request) => servers.forget(&from, request),
-            Body::Answer(to, request, answer) => {
-                if to == servers.id {
-                    servers.answer(request, Heard { from, answer, parts });
-                }
-            }
+            Body::Part(request, answer) => servers.answer_in_part(request, Heard { from, answer, parts }),
+            Body::Answer(request, before, answer) => servers.answer(request, Heard { from, answer, parts }, before),
         }
         Ok(())
     }
@@ -188,28 +191,30 @@ impl SocketIo {
         parts: Vec<Bytes>,
     ) -> Result<(), ClusterError> {
         let (servers, to) = (self.servers().clone(), from.clone());
-        let tell = move |(answer, parts): (Answer, Vec<Bytes>)| {
+        let tell = move |answers: Vec<(Answer, Vec<Bytes>)>| {
             servers.note_asked(&to, request);
-            let body = Body::Answer(to.clone(), request, answer);
-            servers.send(&to, &body, parts.iter().map(|part| &**part));
+            answer_in_parts(&servers, &to, request, answers);
         };
         let meant = self.here(recipients, flags).filter(|meant| meant.hub.may_mean(&meant.target));
         let Some(meant) = meant else {
-            tell(answer::told(Ok(Vec::new())));
+            tell(answer::told(Ok(Vec::new()), 0));
             return Ok(());
         };
         let id = meant.hub.next_ack();
         let event = meant.hub.relayed(&cluster_message::event(parts)?, Some(id));
         let answers = meant.ask::<Args>(id, event.map_err(|_| ClusterError::Malformed)?, None);
         // Whoever closes waits for it.
-        let task = self.connections.begin();
-        self.servers().note_asking(from, request, || {
+        let (task, size) = (self.connections.begin(), self.servers().usual_size());
+        let is_asking = self.servers().note_asking(from, request, || {
             let asking = tokio::spawn(async move {
-                tell(answer::told(answers.await));
+                tell(answer::told(answers.await, size));
                 drop(task);
             });
             asking.abort_handle()
         });
+        if !is_asking {
+            answer_in_parts(self.servers(), from, request, vec![(Answer::Failed, Vec::new())]);
+        }
         Ok(())
     }
 
@@ -220,7 +225,7 @@ impl SocketIo {
         let (servers, to) = (self.servers().clone(), from.clone());
         let answer = move |answer: Answer, parts: Vec<Bytes>| {
             if let Some(request) = request {
-                servers.send(&to, &Body::Answer(to.clone(), request, answer), parts.iter().map(|part| &**part));
+                answer_in_parts(&servers, &to, request, vec![(answer, parts)]);
             }
         };
         let joined = self.servers().joined();
@@ -237,48 +242,24 @@ impl SocketIo {
         Ok(())
     }
 
-    /// Emits an event to the other servers of the cluster (`serverSideEmit`, here of no namespace), for the handlers
-    /// that they have by [`ClusterOptions::on`]; to none without a cluster. Arguments are those of
-    /// [`Socket::emit`](crate::Socket::emit).
-    ///
-    /// # Errors
-    /// [`EmitError`]; nobody gets anything then.
-    pub fn server_side_emit<T: Serialize + ?Sized>(&self, event: &str, args: &T) -> Result<(), EmitError> {
-        let (list, attachments) = list::write(Some(event), args, Bytes::copy_from_slice)?;
-        self.servers().tell(&Body::Call(None), parts(&list, &attachments));
-        Ok(())
-    }
-
-    /// The same, and asks each for what its handler returns (`serverSideEmitWithAck`), read as `R` by the rules of
-    /// [`Args::read`](crate::Args::read).
-    ///
-    /// # Errors
-    /// [`EmitError`]; nobody gets anything then. Awaited, [`Partial`](crate::Partial), when a server went away, has no
-    /// such handler or one that fails, answers something else, or nothing within
-    /// [`request_timeout`](crate::ClusterTimes::request_timeout).
-    pub fn server_side_emit_with_ack<R: FromArgs>(
-        &self,
-        event: &str,
-        args: &(impl Serialize + ?Sized),
-    ) -> Result<Replies<R>, EmitError> {
-        let (list, attachments) = list::write(Some(event), args, Bytes::copy_from_slice)?;
-        let servers = self.servers();
-        let body = |number| Body::Call(Some(number));
-        Ok(Replies::new(servers.ask(Some(servers.request_timeout()), body, parts(&list, &attachments))))
-    }
-
     fn tasks(&self) -> &Tasks {
         &self.namespaces.settings.tasks
     }
 
-    fn servers(&self) -> &Arc<Servers> {
+    pub(crate) fn servers(&self) -> &Arc<Servers> {
         &self.namespaces.settings.terms.servers
     }
 }
 
-/// The parts of a message behind its envelope.
-fn parts<'a>(list: &'a str, attachments: &'a [Bytes]) -> impl Iterator<Item = &'a [u8]> {
-    iter::once(list.as_bytes()).chain(attachments.iter().map(|data| &**data))
+/// Tells another server an answer, message by message.
+fn answer_in_parts(servers: &Servers, to: &ServerId, request: u64, mut parts: Vec<(Answer, Vec<Bytes>)>) {
+    let last = parts.pop();
+    let before = parts.len();
+    let last = last.map(|(answer, parts)| (Body::Answer(request, before, answer), parts));
+    let parts = parts.into_iter().map(|(answer, parts)| (Body::Part(request, answer), parts));
+    for (body, parts) in parts.chain(last) {
+        servers.send(to, &body, parts.iter().map(|part| &**part));
+    }
 }
 
 /// The time by the clock of timers, which a test may have stopped.

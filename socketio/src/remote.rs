@@ -96,7 +96,7 @@ impl Broadcast {
     pub async fn fetch_sockets(&self) -> Result<Vec<RemoteSocket>, Partial<RemoteSocket>> {
         let asked = self.others().map(|servers| {
             let body = |number| Body::Fetch(number, self.recipients());
-            servers.ask(Some(servers.request_timeout()), body, [])
+            servers.ask(None, Some(servers.request_timeout()), body, [])
         });
         let here = self.described();
         let mut all = Partial { heard: self.remote(&self.hub.servers.id, here), missing: Vec::new() };
@@ -114,7 +114,7 @@ impl Broadcast {
 
     /// What is told of those of this server.
     pub(crate) fn described(&self) -> Vec<Described> {
-        self.hub.peers(&self.target).iter().map(|peer| describe(peer)).collect()
+        self.peers().iter().map(|peer| describe(peer)).collect()
     }
 
     fn remote(&self, server: &ServerId, sockets: Vec<Described>) -> Vec<RemoteSocket> {

@@ -42,12 +42,24 @@ pub enum ReplyError {
     Failed,
     /// Its answer is not what was asked for.
     Decode,
+    /// A part of its answer was lost.
+    Torn,
 }
 
 impl<T> Partial<T> {
     /// What came, if nobody is missing.
     pub(crate) fn complete(self) -> Result<Vec<T>, Self> {
         if self.missing.is_empty() { Ok(self.heard) } else { Err(self) }
+    }
+}
+
+/// Whatever came of it: who takes what there is needs not tell the two cases apart.
+impl<T> From<Result<Vec<T>, Self>> for Partial<T> {
+    fn from(outcome: Result<Vec<T>, Self>) -> Self {
+        match outcome {
+            Ok(heard) => Self { heard, missing: Vec::new() },
+            Err(partial) => partial,
+        }
     }
 }
 
@@ -59,6 +71,7 @@ impl fmt::Display for ReplyError {
             Self::NoHandler => "the server has no handler for that",
             Self::Failed => "the handler of the server failed",
             Self::Decode => "the answer of the server cannot be decoded",
+            Self::Torn => "a part of the answer of the server was lost",
         })
     }
 }
@@ -79,9 +92,9 @@ impl<T: fmt::Debug> error::Error for Partial<T> {
 
 /// Who gave no answer to a request, and why.
 pub(crate) fn missing(request: &Request) -> impl Iterator<Item = (ServerId, ReplyError)> {
-    let Missing { late, lost } = request.missing();
-    let lost = lost.into_iter().map(|server| (server, ReplyError::Gone));
-    late.into_iter().map(|server| (server, ReplyError::Timeout)).chain(lost)
+    let Missing { late, lost, torn } = request.missing();
+    let all = [(late, ReplyError::Timeout), (lost, ReplyError::Gone), (torn, ReplyError::Torn)];
+    all.into_iter().flat_map(|(servers, why)| servers.into_iter().map(move |server| (server, why)))
 }
 
 /// The answers of other servers, in no order: see

@@ -35,6 +35,9 @@ use crate::{
 /// Most servers that are known at a time. Whoever can write to the carrier could make up more.
 const MAX_SERVERS: usize = 10_000;
 
+/// Questions of theirs that may wait for answers of clients.
+const MAX_ASKING: usize = 10_000;
+
 /// The other servers, as one of them knows them.
 pub(crate) struct Servers {
     pub(crate) id: ServerId,
@@ -90,6 +93,10 @@ struct Asked {
     waiting: BTreeSet<ServerId>,
     /// Who has answered.
     answered: BTreeSet<ServerId>,
+    /// How many parts of an answer came of each that has not told all of it.
+    parts: BTreeMap<ServerId, usize>,
+    /// Of whose answer a part was lost.
+    torn: BTreeSet<ServerId>,
     /// Answers that nobody has taken yet.
     heard: VecDeque<Heard>,
     /// Who went away without one.
@@ -110,6 +117,7 @@ pub(crate) struct Heard {
 pub(crate) struct Missing {
     pub(crate) late: Vec<ServerId>,
     pub(crate) lost: Vec<ServerId>,
+    pub(crate) torn: Vec<ServerId>,
 }
 
 impl Default for Servers {
@@ -142,6 +150,11 @@ impl Servers {
         self.joined().map_or(Duration::ZERO, |joined| joined.times.request_timeout)
     }
 
+    /// Bytes that are enough for one message.
+    pub(crate) fn usual_size(&self) -> usize {
+        self.joined().map_or(0, |joined| joined.carrier.usual_size())
+    }
+
     /// Whether it is, or was, one of a cluster.
     pub(crate) fn have_cluster(&self) -> bool {
         self.joined.get().is_some()
@@ -155,7 +168,7 @@ impl Servers {
     pub(crate) fn leave(&self) {
         let joined = self.joined.get().map(|joined| joined.write().unwrap_or_else(PoisonError::into_inner).take());
         let Some(Some(joined)) = joined else { return };
-        joined.carrier.publish(cluster_message::write(&self.id, &Body::Bye, []));
+        joined.carrier.publish(cluster_message::write(&self.id, None, &Body::Bye, []));
         let seen = std::mem::take(&mut *self.seen());
         seen.keys().for_each(|server| self.lose(server));
     }
@@ -163,34 +176,46 @@ impl Servers {
     /// Tells all others.
     pub(crate) fn tell<'a>(&self, body: &Body, parts: impl IntoIterator<Item = &'a [u8]>) {
         if let Some(joined) = self.joined() {
-            joined.carrier.publish(cluster_message::write(&self.id, body, parts));
+            joined.carrier.publish(cluster_message::write(&self.id, None, body, parts));
         }
     }
 
     /// Tells one of them.
     pub(crate) fn send<'a>(&self, to: &ServerId, body: &Body, parts: impl IntoIterator<Item = &'a [u8]>) {
         if let Some(joined) = self.joined() {
-            joined.carrier.send(to, cluster_message::write(&self.id, body, parts));
+            joined.carrier.send(to, cluster_message::write(&self.id, Some(to), body, parts));
         }
     }
 
-    /// Asks all who are there, with what `body` makes of the number of the request. All may answer until `timeout`.
+    /// Asks these, or all who are there, with what `body` makes of the number of the request. All may answer until
+    /// `timeout`.
     pub(crate) fn ask<'a>(
         self: &Arc<Self>,
+        to: Option<&[ServerId]>,
         timeout: Option<Duration>,
         body: impl FnOnce(u64) -> Body,
         parts: impl IntoIterator<Item = &'a [u8]>,
     ) -> Request {
-        let number = self.next_request.fetch_add(1, Ordering::Relaxed);
+        let (number, timer) = (self.next_request.fetch_add(1, Ordering::Relaxed), Timer::new(timeout));
         {
             let seen = self.seen();
-            let there = seen.iter().filter(|(_, standing)| standing.is_there());
-            let waiting = there.map(|(server, _)| server.clone()).collect();
+            let is_asked = |server: &ServerId, standing: &Standing| match to {
+                Some(to) => to.contains(server),
+                None => standing.is_there(),
+            };
+            let asked = seen.iter().filter(|(server, standing)| is_asked(server, standing));
+            let waiting = asked.map(|(server, _)| server.clone()).collect();
             self.requests().insert(number, Asked { waiting, ..Asked::default() });
         }
-        // Also when nobody is known: one that has come a moment ago should do what it is told.
-        self.tell(&body(number), parts);
-        Request { servers: self.clone(), number, timer: Timer::new(timeout) }
+        let Some(joined) = self.joined() else { return Request { servers: self.clone(), number, timer } };
+        let (body, parts): (_, Vec<_>) = (body(number), parts.into_iter().collect());
+        let message = |to| cluster_message::write(&self.id, to, &body, parts.iter().copied());
+        match to {
+            Some(to) => to.iter().for_each(|server| joined.carrier.send(server, message(Some(server)))),
+            // Also when nobody is known: one that has come a moment ago should do what it is told.
+            None => joined.carrier.publish(message(None)),
+        }
+        Request { servers: self.clone(), number, timer }
     }
 
     /// A server says something. Says whether it may: there is room for it, and this one has not left.
@@ -257,18 +282,36 @@ impl Servers {
         ended.iter().for_each(AbortHandle::abort);
     }
 
-    /// A server answers. One that has answered before is not heard; one that was not known when the request was made
-    /// is.
-    pub(crate) fn answer(&self, request: u64, heard: Heard) {
+    /// A server answers, or tells the rest of its answer behind so many parts. One that has answered before is not
+    /// heard; one that was not known when the request was made is.
+    pub(crate) fn answer(&self, request: u64, heard: Heard, parts: usize) {
+        self.hear(request, |asked| {
+            if asked.answered.insert(heard.from.clone()) {
+                asked.waiting.remove(&heard.from);
+                asked.lost.remove(&heard.from);
+                if asked.parts.remove(&heard.from).unwrap_or_default() != parts {
+                    asked.torn.insert(heard.from.clone());
+                }
+                asked.heard.push_back(heard);
+            }
+        });
+    }
+
+    /// A server tells a part of its answer.
+    pub(crate) fn answer_in_part(&self, request: u64, heard: Heard) {
+        self.hear(request, |asked| {
+            if !asked.answered.contains(&heard.from) {
+                *asked.parts.entry(heard.from.clone()).or_default() += 1;
+                asked.heard.push_back(heard);
+            }
+        });
+    }
+
+    fn hear(&self, request: u64, hear: impl FnOnce(&mut Asked)) {
         let waker = {
             let mut requests = self.requests();
             let Some(asked) = requests.get_mut(&request) else { return };
-            if !asked.answered.insert(heard.from.clone()) {
-                return;
-            }
-            asked.waiting.remove(&heard.from);
-            asked.lost.remove(&heard.from);
-            asked.heard.push_back(heard);
+            hear(asked);
             asked.waker.take()
         };
         // Not under the lock: it may be the last one that knows of a task, and end it.
@@ -277,15 +320,20 @@ impl Servers {
         }
     }
 
-    /// Asks clients for another server, in a task that `start` starts and that has ended with `note_asked`.
-    pub(crate) fn note_asking(&self, from: &ServerId, request: u64, start: impl FnOnce() -> AbortHandle) {
+    /// Asks clients for another server, in a task that `start` starts and that has ended with `note_asked`. Says
+    /// whether it does: there may be too many already.
+    pub(crate) fn note_asking(&self, from: &ServerId, request: u64, start: impl FnOnce() -> AbortHandle) -> bool {
         // The task ends behind this.
         let mut asking = self.asking();
+        if asking.len() >= MAX_ASKING {
+            return false;
+        }
         let before = asking.insert((from.clone(), request), start());
         drop(asking);
         if let Some(before) = before {
             before.abort();
         }
+        true
     }
 
     /// Clients have answered to another server.
@@ -309,10 +357,19 @@ impl Servers {
 
     /// Whether this is the id of a socket of one of them, that is there, was or will be.
     pub(crate) fn have_socket(&self, id: &str) -> bool {
-        let Some(mark) = ServerId::mark_of(id).filter(|_| self.have_cluster()) else { return false };
+        self.with_socket(id).is_some()
+    }
+
+    /// The server that has the socket of this id, if it has one and is there.
+    pub(crate) fn server_of(&self, id: &str) -> Option<ServerId> {
+        self.with_socket(id).filter(|(_, standing)| standing.is_there()).map(|(server, _)| server)
+    }
+
+    fn with_socket(&self, id: &str) -> Option<(ServerId, Standing)> {
+        let mark = ServerId::mark_of(id).filter(|_| self.have_cluster())?;
         let seen = self.seen();
         let mut behind = seen.range::<str, _>((Bound::Included(mark), Bound::Unbounded));
-        behind.next().is_some_and(|(server, _)| server.mark() == mark)
+        behind.next().filter(|(server, _)| server.mark() == mark).map(|(server, standing)| (server.clone(), *standing))
     }
 
     fn seen(&self) -> MutexGuard<'_, BTreeMap<ServerId, Standing>> {
@@ -369,8 +426,9 @@ impl Request {
     pub(crate) fn missing(&self) -> Missing {
         let requests = self.servers.requests();
         let Some(asked) = requests.get(&self.number) else { return Missing::default() };
-        let [late, lost] = [&asked.waiting, &asked.lost].map(|servers| servers.iter().cloned().collect());
-        Missing { late, lost }
+        let [late, lost, torn] =
+            [&asked.waiting, &asked.lost, &asked.torn].map(|servers| servers.iter().cloned().collect());
+        Missing { late, lost, torn }
     }
 }
 
@@ -441,7 +499,7 @@ mod tests {
         }
         let published = published.lock().expect("not poisoned");
         let said: Vec<_> = published.iter().map(|message| cluster_message::read(message.clone())).collect();
-        let here = || cluster_message::Message { from: servers.id.clone(), body: Body::Here, parts: Vec::new() };
+        let here = || cluster_message::Message { from: servers.id.clone(), to: None, body: Body::Here, parts: vec![] };
         assert_eq!(said, [Ok(here()), Ok(here()), Ok(here()), Ok(here())]);
     }
 
@@ -450,22 +508,44 @@ mod tests {
         let (servers, _published) = joined();
         let (others, now) = (others(3), Instant::now());
         assert!(others[..2].iter().all(|other| servers.note(other, now)));
-        let mut request = servers.ask(None, |number| Body::Call(Some(number)), []);
+        let mut request = servers.ask(None, None, |number| Body::Call(Some(number)), []);
         assert_eq!(next(&mut request), Poll::Pending);
-        servers.answer(request.number, reply(&others[1]));
-        servers.answer(request.number, reply(&others[1]));
-        servers.answer(request.number + 1, reply(&others[0]));
+        servers.answer(request.number, reply(&others[1]), 0);
+        servers.answer(request.number, reply(&others[1]), 0);
+        servers.answer(request.number + 1, reply(&others[0]), 0);
         assert_eq!(next(&mut request), Poll::Ready(Some(others[1].clone())));
         assert_eq!(next(&mut request), Poll::Pending);
-        servers.answer(request.number, reply(&others[2]));
+        servers.answer(request.number, reply(&others[2]), 0);
         assert_eq!(next(&mut request), Poll::Ready(Some(others[2].clone())), "it has come meanwhile");
         assert_eq!(next(&mut request), Poll::Pending);
-        assert_eq!(request.missing(), Missing { late: vec![others[0].clone()], lost: Vec::new() });
+        assert_eq!(request.missing(), Missing { late: vec![others[0].clone()], ..Missing::default() });
         servers.lose(&others[0]);
         assert_eq!(next(&mut request), Poll::Ready(None));
-        assert_eq!(request.missing(), Missing { late: Vec::new(), lost: vec![others[0].clone()] });
+        assert_eq!(request.missing(), Missing { lost: vec![others[0].clone()], ..Missing::default() });
         drop(request);
         assert!(servers.requests().is_empty());
+    }
+
+    #[test]
+    fn an_answer_may_come_in_parts() {
+        let (servers, _published) = joined();
+        let (others, now) = (others(2), Instant::now());
+        assert!(others.iter().all(|other| servers.note(other, now)));
+        let mut request = servers.ask(Some(&others), None, |number| Body::Call(Some(number)), []);
+        for other in &others {
+            servers.answer_in_part(request.number, reply(other));
+            servers.answer_in_part(request.number, reply(other));
+        }
+        servers.answer(request.number, reply(&others[0]), 2);
+        servers.answer_in_part(request.number, reply(&others[0]));
+        servers.answer(request.number, reply(&others[1]), 3);
+        let heard: Vec<_> = std::iter::from_fn(|| match next(&mut request) {
+            Poll::Ready(heard) => heard,
+            Poll::Pending => panic!("both have answered"),
+        })
+        .collect();
+        assert_eq!(heard.len(), 6);
+        assert_eq!(request.missing(), Missing { torn: vec![others[1].clone()], ..Missing::default() });
     }
 
     #[tokio::test(start_paused = true)]
@@ -474,7 +554,7 @@ mod tests {
         let other = ServerId::draw();
         assert!(servers.note(&other, Instant::now()));
         let (start, time) = (tokio::time::Instant::now(), Duration::from_secs(3));
-        let mut request = servers.ask(Some(time), |number| Body::Call(Some(number)), []);
+        let mut request = servers.ask(None, Some(time), |number| Body::Call(Some(number)), []);
         assert!(request.next().await.is_none());
         assert_eq!((start.elapsed(), request.missing().late), (time, vec![other]));
     }
@@ -488,6 +568,8 @@ mod tests {
         let id = |server: &ServerId| SocketId::draw_on(server).to_string();
         assert!(others[1..].iter().all(|other| servers.have_socket(&id(other))));
         assert!(!servers.have_socket(&id(&others[0])));
+        assert_eq!(servers.server_of(&id(&others[2])), Some(others[2].clone()));
+        assert_eq!(servers.server_of(&id(&others[1])), None, "it has left");
         assert!(!servers.have_socket(&id(&servers.id)), "that is looked for among those that are there");
         assert!(!servers.have_socket(&id(&others[2])[1..]));
         assert!(!servers.have_socket(&format!("{}#äöü and so on", others[2].mark())));

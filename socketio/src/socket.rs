@@ -318,7 +318,7 @@ impl Broadcast {
     /// The sockets of this server that are meant at this moment, in no order: their ids, handshakes, rooms and data.
     /// Those of a whole cluster can be [fetched](Self::fetch_sockets).
     pub fn sockets(&self) -> Vec<Socket> {
-        let peers = self.hub.peers(&self.target);
+        let peers = self.peers();
         peers.into_iter().map(|peer| Socket { hub: self.hub.clone(), peer }).collect()
     }
 }

@@ -155,6 +155,10 @@ async fn rm_01_to_07_emits_reach_the_clients_of_all_servers_once() {
     for (at, of_it) in [(0, &[0, 3][..]), (1, &[1, 4]), (2, &[2])] {
         let sent = cluster.all(at).local().emit("news", &1).expect("emitted");
         assert_eq!((sent, &*hearers(&mut clients, r#"42["news",1]"#).await), (of_it.len(), of_it), "local");
+        let of_others: Vec<_> = (0..5).filter(|client| !of_it.contains(client)).collect();
+        let elsewhere = cluster.all(at).elsewhere();
+        assert_eq!((elsewhere.emit("news", &1).expect("emitted"), elsewhere.ids().len()), (0, 0));
+        assert_eq!(hearers(&mut clients, r#"42["news",1]"#).await, of_others, "elsewhere");
     }
 }
 
@@ -263,6 +267,8 @@ async fn ut_01_sockets_of_all_servers_are_fetched() {
         assert_eq!(ann.address().map(|address| address.to_string()).as_deref(), Some("127.0.0.1"));
         assert_eq!((ann.query(), ann.header("cookie")), ("EIO=4&transport=websocket", None));
         assert_eq!((fetched[0].user(), fetched[0].rooms()), (None, &[][..]));
+        let server = cluster.io(at).server_of(&ids[2]);
+        assert_eq!(server, Some(cluster.io(2).server_id().clone()).filter(|_| at != 2));
         ann.operator().emit("you", &at).expect("emitted");
         assert_eq!(clients[2].frame().await, text(format!(r#"42["you",{at}]"#)));
         let in_room = cluster.all(at).to("a").fetch_sockets().await.expect("all answer");
@@ -358,6 +364,11 @@ async fn ns_13_servers_have_each_other_do_things() {
     let mut sums = cluster.io(1).server_side_emit_with_ack::<u32>("add", &(2, 3)).expect("asked").await.expect("both");
     sums.sort_by_key(|(from, _)| *from != id(0));
     assert_eq!(sums, [(id(0), 5), (id(2), 5)]);
+    let one = cluster.io(1).to_servers([id(2)]);
+    one.emit("note", &()).expect("emitted");
+    assert_eq!(told.next().await, (2, id(1), "[]".to_owned()));
+    told.none();
+    assert_eq!(one.emit_with_ack::<u32>("add", &(1, 1)).expect("asked").await.expect("it answers"), [(id(2), 2)]);
     let answers = cluster.io(0).server_side_emit_with_ack::<(u32, String)>("only here", &()).expect("asked").await;
     let Err(Partial { heard, missing }) = answers else { panic!("one has no such handler") };
     assert_eq!((heard, missing), (vec![(id(2), (1, "two".into()))], vec![(id(1), ReplyError::NoHandler)]));

@@ -107,8 +107,8 @@ async fn t32_q1_q2_messages_of_others_are_left() {
     assert_eq!(io.receive(framed([newer.as_bytes()])), Err(ClusterError::Version));
     // Answers to questions that nobody asked, or not of it.
     for answer in [json!("failed"), json!({ "sockets": [] }), json!({ "acks": [[["x", 5]], []] })] {
-        assert_eq!(io.receive(from_another(json!({ "answer": [io.server_id(), 0, answer] }))), Ok(()));
-        assert_eq!(io.receive(from_another(json!({ "answer": [ANOTHER, 0, answer] }))), Ok(()));
+        assert_eq!(io.receive(from_another(json!({ "answer": [0, 0, answer] }))), Ok(()));
+        assert_eq!(io.receive(from_another(json!({ "part": [0, answer] }))), Ok(()));
     }
     let elsewhere = json!({ "namespace": "/nowhere", "rooms": ["a"], "except": [] });
     assert_eq!(io.receive(from_another(json!({ "disconnect": [elsewhere, true] }))), Ok(()));
@@ -266,7 +266,7 @@ async fn a_task_that_ends_when_it_is_woken_ends_nothing_else() {
     drop(task);
     drop((waker, orphan));
     let (done, is_done) = mpsc::channel();
-    let answer = message(ANOTHER, json!({ "answer": [io.server_id(), 0, "failed"] }), &[]);
+    let answer = message(ANOTHER, json!({ "answer": [0, 0, "failed"] }), &[]);
     thread::spawn(move || done.send(io.receive(answer)));
     assert_eq!(is_done.recv_timeout(Duration::from_secs(10)), Ok(Ok(())));
 }
@@ -355,4 +355,50 @@ async fn a_carrier_that_panics_ends_no_heartbeat() {
     io.join_cluster(carrier, ClusterOptions::default());
     tokio::time::sleep(Duration::from_secs(26)).await;
     assert_eq!(said.load(Ordering::Relaxed), 6);
+}
+
+#[tokio::test]
+async fn answers_that_are_too_many_for_one_message_come_in_parts() {
+    let (first, second) = (
+        server::socketio(Config::default(), [namespace("/")]).await,
+        server::socketio(Config::default(), [namespace("/")]).await,
+    );
+    let ((_server, here), (server, there)) = (first, second);
+    let (parts, loses) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(usize::MAX)));
+    let carrier = |to: &SocketIo| {
+        let (to, parts, loses) = (to.clone(), parts.clone(), loses.clone());
+        move |message: Bytes| {
+            let is_part = message.windows(8).take(120).any(|found| found == b"{\"part\":");
+            let at = if is_part { parts.fetch_add(1, Ordering::Relaxed) } else { usize::MAX - 1 };
+            if at != loses.load(Ordering::Relaxed) {
+                to.receive(message).expect("a message of a server");
+            }
+        }
+    };
+    here.join_cluster(carrier(&there), ClusterOptions::default().times(soon()));
+    there.join_cluster(carrier(&here), ClusterOptions::default().times(soon()));
+    let mut clients = Vec::new();
+    for _ in 0..4 {
+        clients.push(socket::connect(server.endpoint, "/").await.0);
+    }
+    for (is_torn, heard) in [(false, 4), (true, 3)] {
+        if is_torn {
+            loses.store(parts.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        }
+        let asked = here.timeout(Duration::from_secs(5)).emit_with_ack::<String>("much?", &()).expect("asked");
+        for client in &mut clients {
+            let question = client.text().await;
+            let id =
+                question.strip_prefix("42").and_then(|rest| rest.strip_suffix(r#"["much?"]"#)).expect("a question");
+            client.send(&format!(r#"43{id}["{}"]"#, "x".repeat(200_000))).await;
+        }
+        match within(asked).await {
+            Ok(answers) => assert_eq!((answers.len(), is_torn), (heard, false)),
+            Err(Incomplete { answers, missing, servers }) => {
+                assert_eq!((answers.len(), missing.len()), (heard, 0));
+                assert_eq!(servers, [(there.server_id().clone(), ReplyError::Torn)]);
+            }
+        }
+    }
+    assert_eq!(parts.load(Ordering::Relaxed), 6, "each answer a message, the last of them with the rest");
 }
