@@ -467,6 +467,15 @@ async fn messages_of_pythons_managers_are_carried_out_as_they_are() {
     let answer = asked.answer().await;
     assert_eq!(parsed(&answer), json!({"callback": callback}));
     DESCRIPTION.judge("POST /api/v1/pubsub", &answer);
+    // Of several the first one that answers is enough.
+    let ((mut bob, _), (mut silent, _)) = (in_room(&server, "s").await, in_room(&server, "s").await);
+    let to_room = event(json!({"event": "q", "data": [], "room": "s", "callback": ["s", "/", 8]}));
+    let mut asked = asking(&server, "pubsub", "", &to_room).await;
+    silent.text().await;
+    let question = bob.text().await;
+    let id = question.strip_prefix("42").and_then(|rest| rest.split('[').next()).expect("an ack is wanted");
+    bob.send(&format!("43{id}[\"first\"]")).await;
+    assert_eq!(parsed(&asked.answer().await)["callback"]["args"], json!(["first"]));
     let of_nobody = event(json!({"event": "q", "data": [], "room": "nobody", "callback": ["nobody", "/", 7]}));
     let answer = server.call("POST /api/v1/pubsub", "", &of_nobody).await;
     assert_eq!(parsed(&answer), json!({"callback": null}));

@@ -593,29 +593,125 @@ async fn nonsense_on_the_channel_harms_nobody() {
     }
 }
 
+/// Starts a server that takes messages up to this size only.
+async fn bounded(redis: &Redis, name: &str, max_message: &str) -> Process {
+    let file = format!("{}/cluster-bounded-{name}.toml", env!("CARGO_TARGET_TMPDIR"));
+    let text = format!(
+        "[redis]\nurl = '{}'\nmax_message = '{max_message}'\npython = false\nnode = false\n\
+         [cluster]\nenabled = true\nchannel = 'c'\n",
+        redis.url()
+    );
+    Process::configured(BINARY, &file, &text).await
+}
+
 #[tokio::test]
 async fn messages_are_bounded_in_size() {
     let redis = Redis::start(&[]).await;
-    let bounded = "[redis]\nmax_message = '4kB'\n";
-    let text = |name: &str| {
-        let url = redis.url();
-        let file = format!("{}/cluster-bounded-{name}.toml", env!("CARGO_TARGET_TMPDIR"));
-        (
-            file,
-            format!("{bounded}url = '{url}'\npython = false\nnode = false\n[cluster]\nenabled = true\nchannel = 'c'\n"),
-        )
-    };
-    let ((file_a, text_a), (file_b, text_b)) = (text("a"), text("b"));
-    let (a, b) =
-        (Process::configured(BINARY, &file_a, &text_a).await, Process::configured(BINARY, &file_b, &text_b).await);
+    let (a, b) = (bounded(&redis, "a", "16MiB").await, bounded(&redis, "b", "4kB").await);
     knows(&a, 1).await;
+    knows(&b, 1).await;
     let ((mut here, _), (mut there, _)) = (client(&a).await, client(&b).await);
-    done(&a, "emit", json!({ "event": "large", "data": "x".repeat(5000) })).await;
-    done(&a, "emit", json!({ "event": "small" })).await;
-    assert!(here.text().await.starts_with(r#"42["large","xxx"#));
-    assert_eq!(here.text().await, r#"42["small"]"#);
-    assert_eq!(there.text().await, r#"42["small"]"#);
-    assert_eq!(figure(&b, r#"socketio_redis_rejected_total{reason="too_large"}"#).await, 1);
+    // Too large for who hears it, and for who would say it.
+    for server in [&a, &b] {
+        done(server, "emit", json!({ "event": "large", "data": "x".repeat(5000) })).await;
+        done(server, "emit", json!({ "event": "small" })).await;
+    }
+    for (client, larges) in [(&mut here, [true, false]), (&mut there, [false, true])] {
+        for large in larges {
+            if large {
+                assert!(client.text().await.starts_with(r#"42["large","xxx"#));
+            }
+            assert_eq!(client.text().await, r#"42["small"]"#);
+        }
+    }
+    assert_eq!(figure(&b, r#"socketio_redis_rejected_total{reason="too_large"}"#).await, 2);
+}
+
+#[tokio::test]
+async fn answers_that_are_too_many_for_one_message_come_in_several() {
+    let redis = Redis::start(&[]).await;
+    let (a, b) = (bounded(&redis, "many-a", "4kB").await, bounded(&redis, "many-b", "4kB").await);
+    knows(&a, 1).await;
+    let mut clients = Vec::new();
+    for _ in 0..4 {
+        clients.push(client(&b).await.0);
+    }
+    let ask = |lengths: [usize; 4]| (json!({ "event": "q", "timeout": "5s" }), lengths);
+    for (question, lengths) in [ask([1500; 4]), ask([1500, 1500, 5000, 1500])] {
+        let mut asked = asking(&a, "/api/v1/call", &question).await;
+        for (client, length) in clients.iter_mut().zip(lengths) {
+            let packet = client.text().await;
+            client.send(&format!("43{}[\"{}\"]", ack_id(&packet, r#"["q"]"#), "x".repeat(length))).await;
+        }
+        let answer: Value = serde_json::from_str(&asked.answer().await.body).expect("JSON");
+        let fits = lengths.iter().filter(|length| **length < 4000).count();
+        assert_eq!(answer["responses"].as_array().map(Vec::len), Some(fits));
+        let missing = if fits == 4 { json!(null) } else { json!([id(&b).await]) };
+        assert_eq!(answer["missing_servers"], missing, "a part of its answer was too large");
+    }
+}
+
+#[tokio::test]
+async fn a_sid_is_no_name_of_a_room() {
+    let (_redis, a, b) = pair("names", "").await;
+    let ((mut here, of_here), (mut there, of_there)) = (client(&a).await, client(&b).await);
+    done(&a, "join", json!({ "target": { "sids": [of_here, of_there] }, "rooms": "r" })).await;
+    done(&a, "emit", json!({ "event": "e", "to": { "sids": "r" } })).await;
+    let (status, answer) = call(&a, "POST /api/v1/call", &json!({ "event": "q", "to": { "sids": "r" } })).await;
+    assert_eq!((status, &answer["error"]["code"]), (404, &json!("nobody")));
+    done(&a, "emit", json!({ "event": "over" })).await;
+    assert_eq!([here.text().await, there.text().await], [r#"42["over"]"#; 2]);
+}
+
+#[tokio::test]
+async fn a_python_question_to_a_room_is_answered_by_the_first() {
+    let (_redis, a, b) = pair("first", "").await;
+    let ((mut here, of_here), (mut there, of_there)) = (client(&a).await, client(&b).await);
+    done(&a, "join", json!({ "target": { "sids": [of_here, of_there] }, "rooms": "r" })).await;
+    let question = json!({ "method": "emit", "event": "p", "data": [1], "room": "r", "callback": ["r", "/", 7],
+        "namespace": "/", "host_id": "h0st" });
+    let mut asked = asking(&a, "/api/v1/pubsub", &question).await;
+    there.text().await;
+    let packet = here.text().await;
+    here.send(&format!("43{}[true]", ack_id(&packet, r#"["p",1]"#))).await;
+    assert!(asked.answer().await.body.contains(r#""args":[true]"#));
+}
+
+#[tokio::test]
+async fn a_socket_is_asked_for_where_it_is() {
+    let (redis, a, b) = pair("where", "").await;
+    let c = start(&redis, "where-c", "").await;
+    for server in [&a, &b, &c] {
+        knows(server, 2).await;
+    }
+    let (_there, sid) = client(&c).await;
+    // A server that says nothing holds up nobody but those who want something of it.
+    b.signal("STOP");
+    let start = Instant::now();
+    let (status, _) = call(&a, &format!("GET /api/v1/sockets/{sid}"), &json!(null)).await;
+    assert_eq!(status, 200);
+    let joined = done(&a, "join", json!({ "target": { "sids": sid }, "rooms": "r" })).await;
+    assert_eq!(joined, json!({ "changed": 1 }));
+    assert!(start.elapsed() < SOON);
+    b.signal("CONT");
+}
+
+#[tokio::test]
+async fn nobody_is_unknown_while_others_are_not_heard() {
+    let mut redis = Redis::start(&[]).await;
+    redis.kill().await;
+    let a = start(&redis, "deaf", "").await;
+    let get = async || {
+        let (status, answer) = call(&a, "GET /api/v1/sockets/nobody", &json!(null)).await;
+        (status, answer["error"]["code"].clone())
+    };
+    let session = json!({ "op": "session", "sid": "nobody", "set": 1 });
+    assert_eq!(get().await, (503, json!("unavailable")));
+    assert_eq!(in_batch(&a, session.clone()).await["error"]["code"], "unavailable");
+    redis.restart().await;
+    connected(&a).await;
+    assert_eq!(get().await, (404, json!("unknown_socket")));
+    assert_eq!(in_batch(&a, session).await["error"]["code"], "unknown_socket");
 }
 
 #[tokio::test]
@@ -630,11 +726,12 @@ async fn what_a_backend_answers_is_done_on_the_server_that_has_the_socket() {
         let sid = hook.at("sid").as_str().expect("a text").to_owned();
         // It is about to be let in: what it is sent waits for that.
         done(&a, "emit", json!({ "event": "early", "to": { "sids": sid } })).await;
+        done(&a, "emit", json!({ "event": "room", "room": sid })).await;
         let op = json!({ "op": "session", "sid": sid, "set": { "n": 1 } });
         assert_eq!(in_batch(&a, op).await, json!({ "changed": 1 }));
         hook.answer(204, "");
         assert_eq!(client.text().await, format!("40{{\"sid\":\"{sid}\"}}"));
-        assert_eq!(client.text().await, r#"42["early"]"#);
+        assert_eq!([client.text().await, client.text().await], [r#"42["early"]"#, r#"42["room"]"#]);
         joined.push((client, sid));
     }
     let [(mut here, _), (mut there, sid)] = <[_; 2]>::try_from(joined).expect("two");

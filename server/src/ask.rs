@@ -10,7 +10,7 @@ use std::{
 };
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
-use socketio::{AckError, Answer, Answers, Args, EmitError, Incomplete, ServerId, Socket, SocketId};
+use socketio::{AckError, Answer, Answers, Args, EmitError, Incomplete, ServerId, SocketId};
 
 use crate::{
     emitted::{Emitted, Source},
@@ -24,7 +24,7 @@ use crate::{
 pub(crate) struct Questions {
     due: FuturesUnordered<Question>,
     unasked: Vec<SocketId>,
-    /// Those of others in a cluster, with those here that are asked together with them: they come all at once.
+    /// Those of other servers of a cluster, which come all at once.
     elsewhere: Option<Answers<Args>>,
     heard: Vec<Heard>,
     unheard: Vec<ServerId>,
@@ -70,19 +70,15 @@ impl Sockets {
     ) -> Result<Questions, PerformError> {
         let (due, mut unasked) = (FuturesUnordered::new(), Vec::new());
         let who = (&emit.to, &emit.except);
-        let mut sockets = self.select(namespace, who.0, who.1)?;
-        let mut recipients = 0;
-        let mut elsewhere = None;
-        if self.have_cluster() && source.is_heard_once() {
-            let named = self.named(namespace, who.0);
-            if let Some(others) = self.others(namespace, who, &named, (emit.manner, Reach::Everywhere))? {
-                let asked = others.timeout(timeout).emit_with_ack(&emit.event, &emit.args);
-                elsewhere = Some(asked.map_err(PerformError::Emit)?);
-                let selected = sockets.len();
-                sockets.retain(|socket: &Socket| named.contains_key(socket.id().as_str()));
-                recipients = selected - sockets.len();
+        let sockets = self.select(namespace, who.0, who.1)?;
+        // Found before anybody is asked, for it may be that there is no such namespace.
+        let others = match self.have_cluster() && source.is_heard_once() {
+            true => {
+                let named = self.named(namespace, who.0);
+                self.others(namespace, who, &named, (emit.manner, Reach::Elsewhere))?
             }
-        }
+            false => None,
+        };
         for socket in sockets {
             let operator = socket.compress(!emit.manner.uncompressed).timeout(timeout);
             let operator = if emit.manner.volatile { operator.volatile() } else { operator };
@@ -98,9 +94,10 @@ impl Sockets {
                 Err(error) => return Err(PerformError::Emit(error)),
             }
         }
-        recipients += due.len();
         let Emit { event, args, to, except, .. } = emit;
-        self.note_emitted(namespace, &Emitted { source, event, args, to, except, recipients });
+        self.note_emitted(namespace, &Emitted { source, event, args, to, except, recipients: due.len() });
+        let elsewhere = others.map(|others| others.timeout(timeout).emit_with_ack(event, args)).transpose();
+        let elsewhere = elsewhere.map_err(PerformError::Emit)?;
         Ok(Questions { due, unasked, elsewhere, heard: Vec::new(), unheard: Vec::new() })
     }
 }
@@ -118,21 +115,38 @@ impl Questions {
 
     /// The next one that comes, or why one will not come; `None` when none is due any more.
     pub(crate) async fn next(&mut self) -> Option<(SocketId, Result<Args, AckError>)> {
-        if let Some(heard) = self.due.next().await {
-            return Some(heard);
-        }
-        if let Some(elsewhere) = self.elsewhere.take() {
-            let (answers, missing) = match elsewhere.await {
-                Ok(answers) => (answers, Vec::new()),
-                Err(Incomplete { answers, missing, servers }) => {
-                    self.unheard = servers.into_iter().map(|(server, _)| server).collect();
-                    (answers, missing)
+        loop {
+            if let Some(heard) = self.heard.pop() {
+                return Some(heard);
+            }
+            let elsewhere = async {
+                match &mut self.elsewhere {
+                    Some(answers) => Some(answers.await),
+                    None => None,
                 }
             };
-            self.heard.extend(answers.into_iter().map(|(sid, answer)| (sid, Ok(answer))));
-            self.heard.extend(missing.into_iter().map(|(sid, why)| (sid, Err(why))));
+            tokio::select! {
+                Some(heard) = self.due.next() => return Some(heard),
+                Some(outcome) = elsewhere => {
+                    self.elsewhere = None;
+                    self.hear(outcome);
+                }
+                else => return None,
+            }
         }
-        self.heard.pop()
+    }
+
+    /// All other servers have told of their clients, or will not.
+    fn hear(&mut self, outcome: Result<Vec<(SocketId, Args)>, Incomplete<Args>>) {
+        let (answers, missing) = match outcome {
+            Ok(answers) => (answers, Vec::new()),
+            Err(Incomplete { answers, missing, servers }) => {
+                self.unheard = servers.into_iter().map(|(server, _)| server).collect();
+                (answers, missing)
+            }
+        };
+        self.heard.extend(answers.into_iter().map(|(sid, answer)| (sid, Ok(answer))));
+        self.heard.extend(missing.into_iter().map(|(sid, why)| (sid, Err(why))));
     }
 
     /// Servers of the cluster that did not say whom they asked; known when none is due any more.

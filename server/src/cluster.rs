@@ -4,13 +4,14 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use socketio::{Args, ClusterOptions, Partial, Reply, ServerId};
+use socketio::{Args, ClusterOptions, Limits, Partial, Reply, ServerId};
 
 use crate::{
     emitted::Source,
     member::MemberError,
-    op::{Action, Op},
+    op::{Action, Emit, Op},
     perform::{Done, PerformError},
     sockets::{Audience, Reach, Sockets},
 };
@@ -28,6 +29,14 @@ enum Told {
     Member(MemberError),
     /// It was none, or is none there.
     Nothing,
+}
+
+/// Which other servers have to be told of an op.
+enum Others {
+    None,
+    /// Those that have the sockets.
+    These(Vec<ServerId>),
+    All,
 }
 
 /// What came of an op on all servers.
@@ -54,18 +63,21 @@ impl Sockets {
     /// # Errors
     /// [`PerformError`]; nothing was done then.
     pub(crate) fn perform(&self, op: &Op, source: Source) -> Result<Done, PerformError> {
-        let (done, is_for_others) = self.part(op, source);
+        let (done, others) = self.part(op, source);
         if let (Action::Emit(emit), Some(emitter)) = (&op.action, self.emitter())
             && source.is_heard_once()
             && done.is_ok()
         {
             emitter.publish(&op.namespace, emit);
         }
-        if is_for_others {
-            self.io().server_side_emit(OP, &(written(op),)).map_err(PerformError::Emit)?;
-        }
+        let told = match &others {
+            Others::None => return done,
+            Others::These(servers) => self.io().to_servers(servers.iter().cloned()).emit(OP, &written(op)),
+            Others::All => self.io().server_side_emit(OP, &written(op)),
+        };
+        told.map_err(PerformError::Emit)?;
         match done {
-            Err(PerformError::UnknownSocket) if is_for_others => Ok(Done::Changed(0)),
+            Err(PerformError::UnknownSocket) => Ok(Done::Changed(0)),
             done => done,
         }
     }
@@ -73,21 +85,23 @@ impl Sockets {
     /// The same, and waits for what other servers say of it, but for emits: of those nobody says anything.
     ///
     /// # Errors
-    /// [`PerformError`]; nothing was done then.
+    /// [`PerformError`]; nothing was done then, but of `Unheard` it is not known, and of what is wrong with a room or a
+    /// user, servers that have said nothing may have done it.
     pub(crate) async fn perform_and_hear(&self, op: &Op, source: Source) -> Result<Heard, PerformError> {
         let alone = |done| Heard { done, unheard: Vec::new() };
         if matches!(op.action, Action::Emit(_)) {
             return self.perform(op, source).map(alone);
         }
-        let (done, is_for_others) = self.part(op, source);
-        if !is_for_others {
-            return done.map(alone);
-        }
-        let asked = self.io().server_side_emit_with_ack::<Told>(OP, &(written(op),)).map_err(PerformError::Emit)?;
-        let (heard, mut unheard) = match asked.await {
-            Ok(heard) => (heard, Vec::new()),
-            Err(Partial { heard, missing }) => (heard, missing.into_iter().map(|(server, _)| server).collect()),
+        let (done, others) = self.part(op, source);
+        let asked = match &others {
+            Others::None => return done.map(alone),
+            Others::These(servers) => {
+                self.io().to_servers(servers.iter().cloned()).emit_with_ack::<Told>(OP, &written(op))
+            }
+            Others::All => self.io().server_side_emit_with_ack::<Told>(OP, &written(op)),
         };
+        let Partial { heard, missing } = asked.map_err(PerformError::Emit)?.await.into();
+        let mut unheard: Vec<_> = missing.into_iter().map(|(server, _)| server).collect();
         let is_known = done.is_ok();
         let mut changed = if let Ok(Done::Changed(changed)) = done { changed } else { 0 };
         let mut is_found = false;
@@ -103,42 +117,74 @@ impl Sockets {
         }
         match is_known || is_found {
             true => Ok(Heard { done: Done::Changed(changed), unheard }),
-            false if unheard.is_empty() => Err(PerformError::UnknownSocket),
+            false if unheard.is_empty() && self.hear_others() => Err(PerformError::UnknownSocket),
             false => Err(PerformError::Unheard),
         }
     }
 
-    /// Does what is to be done here, and says whether others have to be told.
-    fn part(&self, op: &Op, source: Source) -> (Result<Done, PerformError>, bool) {
+    /// Does what is to be done here, and says which others have to be told.
+    fn part(&self, op: &Op, source: Source) -> (Result<Done, PerformError>, Others) {
         let is_for_all = self.have_cluster() && source.is_heard_once();
-        let is_for_others = is_for_all && self.may_be_elsewhere(op);
-        // Below, the id of a socket is a room like others, in which somebody else may be.
+        let others = if is_for_all { self.others_of(op) } else { Others::None };
+        // Of what is named by ids each server that has them is told: there one may be about to be let in.
+        let is_by_id = !matches!(others, Others::None);
         let is_emit = matches!(op.action, Action::Emit(_));
-        let reach = if is_for_all && is_emit && !is_for_others { Reach::Everywhere } else { Reach::Here };
+        let reach = if is_for_all && is_emit && !is_by_id { Reach::Everywhere } else { Reach::Here };
         let done = self.perform_here(op, source, reach);
         let is_possible = matches!(done, Ok(_) | Err(PerformError::UnknownSocket));
-        (done, is_for_others && is_possible)
+        (done, if is_possible { others } else { Others::None })
     }
 
-    /// Whether others have to be told of an op, as what is meant by it may be there; of an emit, whether it has to be
-    /// told of as an op.
-    fn may_be_elsewhere(&self, op: &Op) -> bool {
-        let is_unknown = |sid: &String| self.one(&op.namespace, sid).is_err();
+    /// Which others have to be told of an op, as what is meant by it may be there; of an emit, who has to be told of it
+    /// as an op.
+    fn others_of(&self, op: &Op) -> Others {
+        let namespace = &*op.namespace;
         match &op.action {
-            Action::Emit(emit) => emit.to.sids.iter().any(is_unknown),
+            Action::Emit(emit) => {
+                let Audience { rooms, users, sids } = &emit.to;
+                let is_id = |room: &&String| self.io().is_elsewhere(room);
+                let ids = sids.iter().chain(rooms.iter().filter(is_id));
+                let has_more = !users.is_empty() || rooms.iter().any(|room| !is_id(&room));
+                self.with_sockets(namespace, ids, has_more)
+            }
             Action::Join { target, .. } | Action::Leave { target, .. } | Action::Disconnect { target, .. } => {
                 let Audience { rooms, users, sids } = target;
-                !rooms.is_empty() || !users.is_empty() || sids.iter().any(is_unknown)
+                match rooms.is_empty() && users.is_empty() {
+                    true => self.with_sockets(namespace, sids.iter(), false),
+                    false => Others::All,
+                }
             }
-            Action::CloseRoom { .. } => true,
-            Action::Session { sid, .. } | Action::User { sid, .. } => is_unknown(sid),
+            Action::CloseRoom { .. } => Others::All,
+            Action::Session { sid, .. } | Action::User { sid, .. } => {
+                self.with_sockets(namespace, std::iter::once(sid), false)
+            }
+        }
+    }
+
+    /// Those that have these sockets, of which some may be here; all, if there are more or ids do not say where.
+    fn with_sockets<'a>(&self, namespace: &str, ids: impl Iterator<Item = &'a String>, has_more: bool) -> Others {
+        let mut servers = Vec::new();
+        let mut is_known = true;
+        for id in ids.filter(|id| self.one(namespace, id).is_err()) {
+            match self.io().server_of(id) {
+                Some(server) if !servers.contains(&server) => servers.push(server),
+                Some(_) => {}
+                None => is_known = false,
+            }
+        }
+        match (servers.is_empty() && is_known, is_known && !has_more) {
+            (true, _) => Others::None,
+            (false, true) => Others::These(servers),
+            (false, false) => Others::All,
         }
     }
 
     /// Does its part of what another server was told.
     fn perform_for_another(&self, args: &Args) -> Told {
-        let text = args.get::<String>(0).unwrap_or_default();
-        let Ok(op) = serde_json::from_str::<Op>(&text) else { return Told::Nothing };
+        let Ok(mut op) = args.get::<Op>(0) else { return Told::Nothing };
+        if let Action::Emit(emit) = &mut op.action {
+            emit.args = args.clone().skip(1);
+        }
         match self.perform(&op, Source::Cluster) {
             Ok(Done::Sent(sockets) | Done::Changed(sockets)) => Told::Done(sockets),
             Err(PerformError::UnknownSocket) => Told::UnknownSocket,
@@ -149,6 +195,18 @@ impl Sockets {
     }
 }
 
-fn written(op: &Op) -> String {
-    serde_json::to_string(op).expect("texts, numbers and JSON")
+/// An op as others are told of it: what it says, and behind it the arguments of an emit.
+fn written(op: &Op) -> Args {
+    let text = serde_json::to_string(op).expect("texts, numbers and JSON");
+    let Action::Emit(Emit { args, .. }) = &op.action else { return list(&format!("[{text}]"), &[]) };
+    let args_text = args.to_json();
+    let items = &args_text[1..args_text.len() - 1];
+    let comma = if items.is_empty() { "" } else { "," };
+    list(&format!("[{text}{comma}{items}]"), args.attachments())
+}
+
+fn list(text: &str, attachments: &[Bytes]) -> Args {
+    let max = usize::MAX;
+    let limits = Limits { max_args: max, max_depth: max, max_number: max, ..Limits::default() };
+    Args::from_parts(text, attachments.to_vec(), &limits).expect("JSON, and what was read before")
 }

@@ -181,11 +181,15 @@ fn mistakes_are_told_with_their_place() {
         ("[cluster]\nenabled = true", "cluster.enabled: servers reach each other by Redis, and there is no redis.url"),
         (
             "[redis]\nurl = 'redis://'\n[cluster]\nenabled = true\nchannel = ''",
-            "cluster.channel: it must be a name, and none of redis.python_channels",
+            "cluster.channel: it must be a name, and none on which others publish",
         ),
         (
             "[redis]\nurl = 'redis://'\n[cluster]\nenabled = true\nchannel = 'socketio'",
-            "cluster.channel: it must be a name, and none of redis.python_channels",
+            "cluster.channel: it must be a name, and none on which others publish",
+        ),
+        (
+            "[redis]\nurl = 'redis://'\n[cluster]\nenabled = true\nchannel = 'socket.io-request#/#'",
+            "cluster.channel: it must be a name, and none on which others publish",
         ),
     ];
     for (index, (text, message)) in rows.into_iter().enumerate() {

@@ -71,7 +71,8 @@ pub(crate) enum Action {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Emit {
     pub(crate) event: String,
-    #[serde(with = "wire::args")]
+    /// Other servers are told them beside it.
+    #[serde(skip)]
     pub(crate) args: Args,
     pub(crate) to: Audience,
     pub(crate) except: Audience,

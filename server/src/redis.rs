@@ -21,6 +21,7 @@ mod stream;
 use std::{sync::Arc, time::Duration};
 
 use socketio::ClusterOptions;
+use tracing::info;
 
 use crate::{config::Config, sockets::Sockets};
 
@@ -33,7 +34,7 @@ use emitter::Name;
 use inbox::Inbox;
 use listener::Listener;
 use publisher::Publisher;
-use standing::Standing;
+pub(crate) use standing::Standing;
 
 /// What a server does without that others would miss is not ready when Redis is away for longer than this.
 const GRACE: Duration = Duration::from_secs(5);
@@ -70,9 +71,13 @@ impl Redis {
         let python = if redis.python { &redis.python_channels[..] } else { &[] };
         let node_key = redis.node.then_some(&*redis.node_key);
         let max_message = redis.max_message.0;
-        let carrier = config.cluster.enabled.then(|| RedisCarrier::new(publisher.clone(), &config.cluster.channel));
+        let carrier = config
+            .cluster
+            .enabled
+            .then(|| RedisCarrier::new(publisher.clone(), complaints.clone(), &config.cluster.channel, max_message));
         let of_cluster = carrier.as_ref().map(|carrier| carrier.channels(sockets.io().server_id()));
         if let Some(carrier) = carrier {
+            info!(server = %sockets.io().server_id(), channel = config.cluster.channel, "one of a cluster");
             sockets.io().join_cluster(carrier, options);
         }
         let name = Name::new(sockets.io().server_id(), config.cluster.enabled.then_some(&*config.cluster.channel));
@@ -80,6 +85,7 @@ impl Redis {
             sockets.publish_by(emitter);
         }
         let standing = Arc::new(standing("listener", true));
+        sockets.hear_by(standing.clone());
         let listener = Listener {
             address: address.clone(),
             channels: Channels::new(python, node_key, &namespaces).with_cluster(of_cluster),

@@ -11,7 +11,14 @@ use dashmap::{DashMap, Entry};
 use serde::{Deserialize, Serialize};
 use socketio::{Args, Broadcast, EmitError, Sent, Socket, SocketId, SocketIo};
 
-use crate::{config, member, member::Member, metrics::Metrics, redis::Emitter, tail::Tail, users::Users};
+use crate::{
+    config, member,
+    member::Member,
+    metrics::Metrics,
+    redis::{Emitter, Standing},
+    tail::Tail,
+    users::Users,
+};
 
 /// All sockets. An application may aim at one as soon as it has heard of it, which is before its client is let in.
 pub(crate) struct Sockets {
@@ -24,6 +31,8 @@ pub(crate) struct Sockets {
     has_cluster: bool,
     /// Set once, where servers of other kinds are told what is emitted.
     emitter: OnceLock<Emitter>,
+    /// Set once, where others are heard by Redis.
+    hearing: OnceLock<Arc<Standing>>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) users: Users,
     /// Hears what is emitted, and who comes and goes.
@@ -59,6 +68,8 @@ pub(crate) enum Reach {
     Here,
     /// Those of all servers of the cluster.
     Everywhere,
+    /// Those of all but this one.
+    Elsewhere,
 }
 
 /// There is no such namespace.
@@ -111,6 +122,7 @@ impl Sockets {
             namespaces: globs,
             has_cluster,
             emitter: OnceLock::new(),
+            hearing: OnceLock::new(),
             metrics,
             users,
             tail,
@@ -139,6 +151,16 @@ impl Sockets {
     /// What tells servers of other kinds what is emitted, if anything does.
     pub(crate) fn emitter(&self) -> Option<&Emitter> {
         self.emitter.get()
+    }
+
+    /// From now on other servers are heard by this connection, whenever it is there.
+    pub(crate) fn hear_by(&self, standing: Arc<Standing>) {
+        assert!(self.hearing.set(standing).is_ok(), "there is one Redis");
+    }
+
+    /// Whether other servers would be heard now.
+    pub(crate) fn hear_others(&self) -> bool {
+        self.hearing.get().is_some_and(|standing| standing.away().is_none())
     }
 
     /// A client asks to join.
@@ -204,10 +226,13 @@ impl Sockets {
         reach: Reach,
     ) -> Result<Option<Broadcast>, UnknownNamespace> {
         let Some(mut broadcast) = self.of(namespace)? else { return Ok(None) };
-        if reach == Reach::Here {
-            broadcast = broadcast.local();
-        }
-        let sids = to.sids.iter().filter(|_| reach == Reach::Everywhere);
+        broadcast = match reach {
+            Reach::Here => broadcast.local(),
+            Reach::Everywhere => broadcast,
+            Reach::Elsewhere => broadcast.elsewhere(),
+        };
+        // Elsewhere an id is a room; what is none might be the name of one.
+        let sids = to.sids.iter().filter(|sid| reach != Reach::Here && self.io().is_elsewhere(sid));
         let mut rooms = to.rooms.iter().chain(sids).filter(|room| !named.contains_key(room.as_str())).peekable();
         if rooms.peek().is_none() && to.users.is_empty() && !to.is_everybody() {
             return Ok(None);

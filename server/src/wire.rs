@@ -41,26 +41,6 @@ pub(crate) mod globs {
     }
 }
 
-/// Arguments: their text, and what is binary in them, in base64.
-pub(crate) mod args {
-    use base64::{Engine, engine::general_purpose::STANDARD};
-    use bytes::Bytes;
-    use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-    use socketio::{Args, Limits};
-
-    pub(crate) fn serialize<S: Serializer>(args: &Args, serializer: S) -> Result<S::Ok, S::Error> {
-        let attachments: Vec<String> = args.attachments().iter().map(|bytes| STANDARD.encode(bytes)).collect();
-        (args.to_json(), attachments).serialize(serializer)
-    }
-
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Args, D::Error> {
-        let (text, attachments) = <(String, Vec<String>)>::deserialize(deserializer)?;
-        let attachments = attachments.iter().map(|text| STANDARD.decode(text).map(Bytes::from));
-        let attachments = attachments.collect::<Result<_, _>>().map_err(de::Error::custom)?;
-        Args::from_parts(&text, attachments, &Limits::default()).map_err(de::Error::custom)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use crate::op::Op;
@@ -68,7 +48,7 @@ mod tests {
     #[test]
     fn ops_come_to_others_as_they_are() {
         for json in [
-            r#"{"op":"emit","event":"e","args":[{"_placeholder":true,"num":0},1e40],"attachments":["AQI="],
+            r#"{"op":"emit","event":"e",
                 "to":{"rooms":"a","sids":["S"]},"except":{"users":"ann"},"volatile":true,"history":false,"id":"7"}"#,
             r#"{"op":"join","namespace":"/n","target":{"sids":"S"},"rooms":["a","b"],"leave":"a*b*"}"#,
             r#"{"op":"join","target":{"sids":"S"},"rooms":["a"]}"#,

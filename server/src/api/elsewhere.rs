@@ -55,7 +55,7 @@ pub(crate) fn options(api: &Arc<Api>) -> ClusterOptions {
     })
 }
 
-/// Asks all others; gives the answer of the one that has the socket.
+/// Asks the server that has the socket, or all if its id does not say which; gives the answer of that one.
 ///
 /// # Errors
 /// [`ApiError`]: no server has it, or none of those that have answered.
@@ -67,15 +67,16 @@ pub(super) async fn ask(call: &Call<'_>, query: Option<&str>, body: &[u8]) -> An
         body: String::from_utf8_lossy(body).into_owned(),
         namespaces: call.grant.namespaces(),
     };
-    let replies = call.api.sockets.io().server_side_emit_with_ack::<Told>(SOCKET, &asked);
-    let replies = replies.map_err(|error| ApiError::Perform(PerformError::Emit(error)))?;
-    let (heard, missing) = match replies.await {
-        Ok(heard) => (heard, Vec::new()),
-        Err(Partial { heard, missing }) => (heard, missing),
+    let io = call.api.sockets.io();
+    let replies = match io.server_of(&asked.sid) {
+        Some(server) => io.to_servers([server]).emit_with_ack::<Told>(SOCKET, &asked),
+        None => io.server_side_emit_with_ack::<Told>(SOCKET, &asked),
     };
+    let replies = replies.map_err(|error| ApiError::Perform(PerformError::Emit(error)))?;
+    let Partial { heard, missing } = replies.await.into();
     match heard.into_iter().find_map(|(_, told)| told.answer) {
         Some(answer) => answer.written().ok_or(ApiError::Perform(PerformError::Unheard)),
-        None if missing.is_empty() => Err(call.no_socket()),
+        None if missing.is_empty() && call.api.sockets.hear_others() => Err(call.no_socket()),
         None => Err(ApiError::Perform(PerformError::Unheard)),
     }
 }

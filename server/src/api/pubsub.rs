@@ -75,7 +75,9 @@ fn answered(questions: Option<Questions>, callback: Callback) -> Answer {
 async fn heard(questions: Option<Questions>, callback: &Callback) -> Vec<u8> {
     let mut message = None;
     if let Some(mut questions) = questions {
-        while let (None, Some((_, answer))) = (&message, questions.next().await) {
+        while message.is_none()
+            && let Some((_, answer)) = questions.next().await
+        {
             message = answer.ok().and_then(|args| callback.message(&args));
         }
     }

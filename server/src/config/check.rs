@@ -120,7 +120,8 @@ impl fmt::Display for Conflict {
                 f.write_str("cluster.enabled: servers reach each other by Redis, and there is no redis.url")
             }
             Self::ClusterChannel => f.write_str(
-                "cluster.channel: it must be a name, and none of redis.python_channels, on which others publish",
+                "cluster.channel: it must be a name, and none on which others publish, by redis.python_channels or \
+                 redis.node_key",
             ),
             Self::DroppedAndRecovered => f.write_str(
                 "limits.slow_consumer: \"drop_oldest\" leaves out what recovery promises: set recovery.mode = \"off\", or \
@@ -244,7 +245,9 @@ pub(super) fn conflicts(config: &Config, is_playground: bool) -> Vec<Conflict> {
     let hears_nothing = !hears_python && !hears_node && !cluster.enabled;
     refuse(!redis.url.0.is_empty() && hears_nothing, Conflict::RedisForNothing);
     refuse(cluster.enabled && redis.url.0.is_empty(), Conflict::ClusterNowhere);
-    let is_taken = redis.python && redis.python_channels.contains(&cluster.channel);
+    let of_node = |kind: &str| cluster.channel.starts_with(&format!("{}{kind}#", redis.node_key));
+    let is_taken = redis.python && redis.python_channels.contains(&cluster.channel)
+        || redis.node && ["", "-request", "-response"].into_iter().any(of_node);
     refuse(cluster.enabled && (cluster.channel.is_empty() || is_taken), Conflict::ClusterChannel);
     of_backends(config, &mut refuse);
     let mut names = HashSet::new();

@@ -58,7 +58,8 @@ impl Publisher {
     ) -> Self {
         let (sender, queue) = mpsc::channel(MAX_WAITING);
         let on_there = Box::new(on_there);
-        tokio::spawn(Connection { address, standing, complaints: complaints.clone(), on_there, queue }.run());
+        let batch = Vec::with_capacity(BATCH);
+        tokio::spawn(Connection { address, standing, complaints: complaints.clone(), on_there, queue, batch }.run());
         Self { queue: sender, room: Arc::new(Semaphore::new(MAX_WAITING_BYTES)), complaints }
     }
 
@@ -87,6 +88,8 @@ struct Connection {
     complaints: Complaints,
     on_there: Box<dyn Fn() + Send + Sync>,
     queue: mpsc::Receiver<Publication>,
+    /// What is under way.
+    batch: Vec<Publication>,
 }
 
 impl Connection {
@@ -107,21 +110,23 @@ impl Connection {
                 Err(_late) => Absence::Silent,
             };
             self.standing.note_away(absence);
+            for Publication { channel, .. } in std::mem::take(&mut self.batch) {
+                self.complaints.note("unpublished", &channel, "Redis went away before it took it");
+            }
             self.drop_for(sleep(backoff.next())).await;
         }
     }
 
     /// Publishes until Redis is away.
     async fn publish(&mut self, mut connection: MultiplexedConnection) -> Absence {
-        let mut batch = Vec::with_capacity(BATCH);
         loop {
             let mut commands = redis::pipe();
             tokio::select! {
-                count = self.queue.recv_many(&mut batch, BATCH) => {
+                count = self.queue.recv_many(&mut self.batch, BATCH) => {
                     if count == 0 {
                         return Absence::Lost("the server ends".into());
                     }
-                    for Publication { channel, body, .. } in &batch {
+                    for Publication { channel, body, .. } in &self.batch {
                         commands.publish(channel, &body[..]).ignore();
                     }
                 }
@@ -130,14 +135,16 @@ impl Connection {
                 }
             }
             let outcome = commands.query_async::<()>(&mut connection).await;
-            let channel = batch.first().map(|publication| publication.channel.clone()).unwrap_or_default();
-            batch.clear();
             match outcome.map_err(Absence::from) {
                 Ok(()) => {}
                 // The connection is as good as before.
-                Err(Absence::Refused(why)) => self.complaints.note("unpublished", &channel, why),
+                Err(Absence::Refused(why)) => {
+                    let channel = self.batch.first().map_or("", |publication| &publication.channel);
+                    self.complaints.note("unpublished", channel, why);
+                }
                 Err(absence) => return absence,
             }
+            self.batch.clear();
         }
     }
 
