@@ -10,30 +10,44 @@ import { once } from 'node:events'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { io } from 'socket.io-client'
-import { Server, binary, freePort, until } from '../figures/server.mjs'
+import { Server, binary, freePort, start, until } from '../figures/server.mjs'
 
 const page = readFileSync(new URL('../../../docs/server.md', import.meta.url), 'utf8')
 const folder = mkdtempSync(join(tmpdir(), 'proxies-'))
 
-/** The only code block of this kind. */
-function snippet(kind) {
+/** The code blocks of this kind, of which there are so many. */
+function snippets(kind, count) {
   const blocks = [...page.matchAll(new RegExp('```' + kind + '\n(.*?)```', 'gs'))]
-  assert.equal(blocks.length, 1, `docs/server.md has one ${kind} block`)
-  return blocks[0][1]
+  assert.equal(blocks.length, count, `docs/server.md has ${count} blocks of ${kind}`)
+  return blocks.map(([, text]) => text)
 }
 
+/** nginx with what stands in the location of its server, and beside that. */
+function startNginx(port, location, beside) {
+  const site = `server { listen 127.0.0.1:${port}; ${location} }`
+  const head = `daemon off; pid ${folder}/nginx.pid; error_log stderr; events {}`
+  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
+  const paths = temporary.map((name) => `${name}_temp_path ${folder}/${name};`).join(' ')
+  writeFileSync(`${folder}/nginx.conf`, `${head}\nhttp { access_log off; ${paths}\n${beside}\n${site} }`)
+  return spawn('nginx', ['-e', 'stderr', '-c', `${folder}/nginx.conf`], { stdio: ['ignore', 'inherit', 'inherit'] })
+}
+
+const [several, single] = snippets('nginx', 2)
+const [location, beside] = single.split('# Beside the server block:')
+
 const proxies = {
-  nginx(port, server) {
-    const [location, beside] = snippet('nginx').replace('127.0.0.1:8000', server).split('# Beside the server block:')
-    const site = `server { listen 127.0.0.1:${port}; ${location} }`
-    const head = `daemon off; pid ${folder}/nginx.pid; error_log stderr; events {}`
-    const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
-    const paths = temporary.map((name) => `${name}_temp_path ${folder}/${name};`).join(' ')
-    writeFileSync(`${folder}/nginx.conf`, `${head}\nhttp { access_log off; ${paths}\n${beside}\n${site} }`)
-    return spawn('nginx', ['-e', 'stderr', '-c', `${folder}/nginx.conf`], { stdio: ['ignore', 'inherit', 'inherit'] })
+  nginx(port, [server]) {
+    return startNginx(port, location.replace('127.0.0.1:8000', server), beside)
   },
-  caddy(port, server) {
-    const site = snippet('caddy').replace('127.0.0.1:8000', server).replace('example.com', `http://127.0.0.1:${port}`)
+  'nginx before several servers'(port, servers) {
+    const [upstream, pass] = several.split(/# In the location below.*\n/)
+    const addresses = upstream.replace('10.0.0.11:8000', servers[0]).replace('10.0.0.12:8000', servers[1])
+    const passed = location.replace('proxy_pass http://127.0.0.1:8000;', pass)
+    return startNginx(port, passed, `${addresses}\n${beside}`)
+  },
+  caddy(port, [server]) {
+    const [block] = snippets('caddy', 1)
+    const site = block.replace('127.0.0.1:8000', server).replace('example.com', `http://127.0.0.1:${port}`)
     writeFileSync(`${folder}/Caddyfile`, `{\n\tadmin off\n\tauto_https off\n}\n${site}`)
     const env = { ...process.env, XDG_DATA_HOME: folder, XDG_CONFIG_HOME: folder }
     const flags = ['run', '--adapter', 'caddyfile', '--config', `${folder}/Caddyfile`]
@@ -87,11 +101,21 @@ const checks = {
   },
 }
 
-const server = await Server.start(['server.trusted_proxies=127.0.0.1'])
+// Two that are one, so that it is of no matter which one a client is on.
+const path = join(folder, 'redis.sock')
+const redis = await start(
+  'redis-server',
+  ['--port', '0', '--unixsocket', path, '--dir', folder, '--save', ''],
+  'eady to accept connections',
+)
+const options = ['server.trusted_proxies=127.0.0.1', `redis.url=unix://${path}`, 'cluster.enabled=true']
+const [server, other] = [await Server.start(options), await Server.start(options)]
+const knows = async () => (await (await fetch(`${server.admin}/api/v1/stats`)).json()).cluster.servers.length === 1
+assert.ok(await until(knows, 20), 'the servers know of each other')
 let [passed, failed] = [0, 0]
-for (const [name, start] of Object.entries(proxies)) {
+for (const [name, run] of Object.entries(proxies)) {
   const port = await freePort()
-  const child = start(port, `127.0.0.1:${server.ports[0]}`)
+  const child = run(port, [server, other].map(({ ports }) => `127.0.0.1:${ports[0]}`))
   const context = { origin: `http://127.0.0.1:${port}`, port, server }
   assert.ok(await until(() => isOpen(port), 20), `${name} listens`)
   for (const [check, body] of Object.entries(checks)) {
@@ -108,6 +132,8 @@ for (const [name, start] of Object.entries(proxies)) {
   await once(child, 'exit')
 }
 await server.stop()
+await other.stop()
+redis.child.kill('SIGKILL')
 rmSync(folder, { recursive: true })
 console.log(`${passed} passed, ${failed} failed`)
 process.exit(failed ? 1 : 0)
