@@ -18,7 +18,7 @@ use tests::{
     socket, within,
 };
 
-use crate::{Told, heard, namespace};
+use crate::{Choice, Told, heard, hearers, join_room, namespace};
 
 /// What carries messages here: at once, and to all, the one that published included.
 #[derive(Clone, Default)]
@@ -97,27 +97,6 @@ impl Cluster {
 pub(crate) fn soon() -> ClusterTimes {
     ClusterTimes { request_timeout: Duration::from_millis(100), ..ClusterTimes::default() }
 }
-
-/// Who of them heard `event`, once and nothing else.
-async fn hearers(clients: &mut [WebSocket], event: &str) -> Vec<usize> {
-    let mut hearers = Vec::new();
-    for (at, client) in clients.iter_mut().enumerate() {
-        match heard(client).await.as_slice() {
-            [] => {}
-            [Frame::Text(text)] if text == event => hearers.push(at),
-            other => panic!("client {at} heard {other:?}"),
-        }
-    }
-    hearers
-}
-
-async fn join_room(client: &mut WebSocket, room: &str) {
-    client.send(&format!(r#"421["join","{room}"]"#)).await;
-    assert_eq!(client.frame().await, text("431[]"));
-}
-
-/// A choice of recipients, told from a broadcast to everybody and the clients' ids.
-type Choice = fn(Broadcast, &[String]) -> Broadcast;
 
 #[tokio::test]
 async fn rm_01_to_07_emits_reach_the_clients_of_all_servers_once() {

@@ -40,9 +40,9 @@ mod tracing;
 mod turns;
 mod violations;
 
-use socketio::{Args, Config, Data, DisconnectReason, Namespace, Reply, Socket, SocketIo};
+use socketio::{Args, Broadcast, Config, Data, DisconnectReason, Namespace, Reply, Socket, SocketIo};
 use tests::{
-    frames::{Frame, WebSocket},
+    frames::{Frame, WebSocket, text},
     server::{self, Server},
     within,
 };
@@ -76,6 +76,28 @@ async fn heard(client: &mut WebSocket) -> Vec<Frame> {
         }
     }
 }
+
+/// Which of the clients heard `event`, each once and nothing else.
+async fn hearers(clients: &mut [WebSocket], event: &str) -> Vec<usize> {
+    let mut hearers = Vec::new();
+    for (at, client) in clients.iter_mut().enumerate() {
+        match heard(client).await.as_slice() {
+            [] => {}
+            [Frame::Text(text)] if text == event => hearers.push(at),
+            other => panic!("client {at} heard {other:?}"),
+        }
+    }
+    hearers
+}
+
+/// Has a client join a room.
+async fn join_room(client: &mut WebSocket, room: &str) {
+    client.send(&format!(r#"421["join","{room}"]"#)).await;
+    assert_eq!(client.frame().await, text("431[]"));
+}
+
+/// A choice of recipients, told from a broadcast to everybody and the clients' ids.
+type Choice = fn(Broadcast, &[String]) -> Broadcast;
 
 /// What came of something that a handler does; a clone of the sender is for the handler.
 struct Told<T>(UnboundedReceiver<T>);

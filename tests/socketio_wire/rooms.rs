@@ -9,15 +9,10 @@ use tests::{
     socket,
 };
 
-use crate::{Told, heard, namespace, serve};
+use crate::{Choice, Told, heard, hearers, join_room, namespace, serve};
 
 /// Clients in the namespace `/`, each in some of the rooms `a`, `b` and `c`.
 const MEMBERSHIPS: [&[&str]; 5] = [&["a"], &["b"], &["a", "b"], &["a", "b", "c"], &[]];
-
-async fn join_room(client: &mut WebSocket, room: &str) {
-    client.send(&format!(r#"421["join","{room}"]"#)).await;
-    assert_eq!(client.frame().await, text("431[]"));
-}
 
 /// Connects the clients, in the order of the memberships; returns them with their ids.
 async fn clients(server: &Server) -> (Vec<WebSocket>, Vec<String>) {
@@ -32,22 +27,6 @@ async fn clients(server: &Server) -> (Vec<WebSocket>, Vec<String>) {
     }
     (clients, ids)
 }
-
-/// Which of the clients heard `event`, each once and nothing else.
-async fn hearers(clients: &mut [WebSocket], event: &str) -> Vec<usize> {
-    let mut hearers = Vec::new();
-    for (at, client) in clients.iter_mut().enumerate() {
-        match heard(client).await.as_slice() {
-            [] => {}
-            [Frame::Text(text)] if text == event => hearers.push(at),
-            other => panic!("client {at} heard {other:?}"),
-        }
-    }
-    hearers
-}
-
-/// A choice of recipients, told from a broadcast to everybody and the clients' ids.
-type Choice = fn(Broadcast, &[String]) -> Broadcast;
 
 #[tokio::test]
 async fn rm_01_03_to_05_emits_of_the_server() {
