@@ -34,7 +34,7 @@ const SOCKETIO: &str = "\
         glob, room_rules + glob id, room_history + glob room_rules, rooms + id, \
         watch, presence + id room_rules rooms watch
     codecs: list, args + list, packet, decoder + args packet, msgpack_reader + decoder, msgpack_writer, \
-        msgpack_json + msgpack_reader, msgpack + args decoder msgpack_reader msgpack_writer packet, \
+        msgpack_json + list msgpack_reader msgpack_writer, msgpack + args decoder msgpack_reader msgpack_writer packet, \
         custom_parser + decoder packet, parser + args custom_parser decoder list msgpack packet, \
         cluster_message + args decoder list
     state: acks, changes, children, tasks, timer, servers + timer, history, ledger + history, load, marks, stats, target, corks, \

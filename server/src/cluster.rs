@@ -64,21 +64,22 @@ impl Sockets {
     /// [`PerformError`]; nothing was done then.
     pub(crate) fn perform(&self, op: &Op, source: Source) -> Result<Done, PerformError> {
         let (done, others) = self.part(op, source);
-        if let (Action::Emit(emit), Some(emitter)) = (&op.action, self.emitter())
-            && source.is_heard_once()
-            && done.is_ok()
-        {
-            emitter.publish(&op.namespace, emit);
+        match &others {
+            Others::None => {}
+            Others::These(servers) => {
+                let servers = self.io().to_servers(servers.iter().cloned());
+                servers.emit(OP, &written(op)).map_err(PerformError::Emit)?;
+            }
+            Others::All => self.io().server_side_emit(OP, &written(op)).map_err(PerformError::Emit)?,
         }
-        let told = match &others {
-            Others::None => return done,
-            Others::These(servers) => self.io().to_servers(servers.iter().cloned()).emit(OP, &written(op)),
-            Others::All => self.io().server_side_emit(OP, &written(op)),
-        };
-        told.map_err(PerformError::Emit)?;
-        match done {
-            Err(PerformError::UnknownSocket) => Ok(Done::Changed(0)),
-            done => done,
+        if let (Action::Emit(emit), Ok(_)) = (&op.action, &done)
+            && source.is_heard_once()
+        {
+            self.publish(&op.namespace, emit);
+        }
+        match (done, others) {
+            (Err(PerformError::UnknownSocket), Others::These(_) | Others::All) => Ok(Done::Changed(0)),
+            (done, _) => done,
         }
     }
 
@@ -167,6 +168,8 @@ impl Sockets {
         let mut is_known = true;
         for id in ids.filter(|id| self.one(namespace, id).is_err()) {
             match self.io().server_of(id) {
+                // It was here.
+                Some(server) if server == *self.io().server_id() => {}
                 Some(server) if !servers.contains(&server) => servers.push(server),
                 Some(_) => {}
                 None => is_known = false,

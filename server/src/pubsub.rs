@@ -12,6 +12,7 @@ use socketio::{Args, Glob, Limits};
 
 use crate::{
     op::{Action, Emit, Op},
+    redis::is_own,
     room_name::{RoomName, RoomNames},
     sockets::Audience,
 };
@@ -96,8 +97,8 @@ struct Fields<'a> {
 }
 
 impl Message {
-    /// Reads a message; nothing is wanted by one of a server of which `is_own` says that it is of this kind.
-    pub(crate) fn read(bytes: &[u8], is_own: impl Fn(&str) -> bool) -> Result<Self, PubSubError> {
+    /// Reads a message; nothing is wanted by one of a server of this kind.
+    pub(crate) fn read(bytes: &[u8]) -> Result<Self, PubSubError> {
         if bytes.first() == Some(&PICKLE) {
             return Err(PubSubError::Pickle);
         }

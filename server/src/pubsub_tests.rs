@@ -5,7 +5,7 @@
 use super::*;
 
 fn read(json: &str) -> Result<Message, PubSubError> {
-    Message::read(json.as_bytes(), |host| host == "own")
+    Message::read(json.as_bytes())
 }
 
 fn emit(json: &str) -> Emit {
@@ -22,7 +22,7 @@ fn args(json: &str) -> Args {
 #[test]
 fn messages_of_our_own_are_for_nobody() {
     let emitted = |host: &str| read(&format!(r#"{{"method":"emit","event":"e","data":[1],"host_id":"{host}"}}"#));
-    assert_eq!(emitted("own"), Ok(Message::Nothing));
+    assert_eq!(emitted("socketio-server:somebody"), Ok(Message::Nothing));
     assert_ne!(emitted("another"), Ok(Message::Nothing));
 }
 
@@ -138,6 +138,6 @@ fn what_is_wrong_is_told() {
     ] {
         assert_eq!(read(json), Err(error), "{json}");
     }
-    assert_eq!(Message::read(b"\x80\x04\x95", |_| false), Err(Pickle));
+    assert_eq!(Message::read(b"\x80\x04\x95"), Err(Pickle));
     assert!(Pickle.to_string().contains("upgrade python-socketio to 5.14"));
 }

@@ -29,8 +29,7 @@ pub(crate) use address::Address;
 use carrier::RedisCarrier;
 use channels::Channels;
 use complaints::Complaints;
-pub(crate) use emitter::Emitter;
-use emitter::Name;
+pub(crate) use emitter::{Emitter, is_own};
 use inbox::Inbox;
 use listener::Listener;
 use publisher::Publisher;
@@ -80,8 +79,8 @@ impl Redis {
             info!(server = %sockets.io().server_id(), channel = config.cluster.channel, "one of a cluster");
             sockets.io().join_cluster(carrier, options);
         }
-        let name = Name::new(sockets.io().server_id(), config.cluster.enabled.then_some(&*config.cluster.channel));
-        if let Some(emitter) = Emitter::new(redis, publisher.clone(), complaints.clone(), name.clone()) {
+        let id = sockets.io().server_id();
+        if let Some(emitter) = Emitter::new(redis, publisher.clone(), complaints.clone(), id) {
             sockets.publish_by(emitter);
         }
         let standing = Arc::new(standing("listener", true));
@@ -90,14 +89,7 @@ impl Redis {
             address: address.clone(),
             channels: Channels::new(python, node_key, &namespaces).with_cluster(of_cluster),
             max_bytes: max_message.saturating_mul(MUCH),
-            inbox: Inbox::new(
-                sockets.clone(),
-                publisher.clone(),
-                complaints,
-                name,
-                max_message,
-                &config.server.path[0].0,
-            ),
+            inbox: Inbox::new(sockets.clone(), publisher.clone(), complaints, max_message, &config.server.path[0].0),
             standing: standing.clone(),
         };
         tokio::spawn(listener.run());

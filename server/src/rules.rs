@@ -304,14 +304,12 @@ impl Prepared {
                 Ok(recipients) => {
                     sockets.metrics.emitted(Source::Rule.name(), recipients);
                     let (to, except) = (Audience::room(room), Audience::sid(socket.id().as_str()));
-                    if let Some(emitter) = sockets.emitter() {
-                        let (to, except) = (to.clone(), except.clone());
-                        let emit =
-                            Emit { event: (*event).to_owned(), args: args.clone(), to, except, ..Emit::default() };
-                        emitter.publish(socket.namespace_name(), &emit);
-                    }
+                    let (event, args) = ((*event).to_owned(), args.clone());
+                    let emit = Emit { event, args, to, except, ..Emit::default() };
+                    sockets.publish(socket.namespace_name(), &emit);
                     sockets.tail.tell(|| {
-                        Emitted { source: Source::Rule, event, args, to: &to, except: &except, recipients }
+                        let Emit { event, args, to, except, .. } = &emit;
+                        Emitted { source: Source::Rule, event, args, to, except, recipients }
                             .line(socket.namespace_name())
                     });
                 }

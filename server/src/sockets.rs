@@ -15,6 +15,7 @@ use crate::{
     config, member,
     member::Member,
     metrics::Metrics,
+    op::Emit,
     redis::{Emitter, Standing},
     tail::Tail,
     users::Users,
@@ -148,9 +149,11 @@ impl Sockets {
         assert!(self.emitter.set(emitter).is_ok(), "there is one Redis");
     }
 
-    /// What tells servers of other kinds what is emitted, if anything does.
-    pub(crate) fn emitter(&self) -> Option<&Emitter> {
-        self.emitter.get()
+    /// Tells servers of other kinds of an event, if they are to be told.
+    pub(crate) fn publish(&self, namespace: &str, emit: &Emit) {
+        if let Some(emitter) = self.emitter.get() {
+            emitter.publish(namespace, emit, |name| self.is_socket(name));
+        }
     }
 
     /// From now on other servers are heard by this connection, whenever it is there.

@@ -153,6 +153,9 @@ impl From<Missing> for AckError {
     }
 }
 
+/// Bytes that an answer takes beside its arguments, about.
+const BESIDE: usize = 64;
+
 /// What a server tells another one of the answers of its clients, with the lists behind it: message by message, in each
 /// about so many bytes.
 pub(crate) fn told(outcome: Result<Vec<(SocketId, Args)>, Incomplete<Args>>, size: usize) -> Vec<(Told, Vec<Bytes>)> {
@@ -160,24 +163,33 @@ pub(crate) fn told(outcome: Result<Vec<(SocketId, Args)>, Incomplete<Args>>, siz
         Ok(heard) => (heard, Vec::new()),
         Err(Incomplete { answers, missing, .. }) => (answers, missing),
     };
-    let (mut all, mut answers, mut parts, mut bytes) = (Vec::new(), Vec::new(), Vec::<Bytes>::new(), 0);
-    for (id, args) in heard {
-        if bytes > 0 && bytes + args.size() > size {
-            all.push((Told::Acks(mem::take(&mut answers), Vec::new()), mem::take(&mut parts)));
+    let (mut all, mut told, mut bytes) = (Vec::new(), (Vec::new(), Vec::new(), Vec::<Bytes>::new()), 0);
+    let mut add = |more: usize, told: &mut (Vec<_>, Vec<_>, Vec<Bytes>)| {
+        if bytes > 0 && bytes + more > size {
+            let (answers, missing, parts) = mem::take(told);
+            all.push((Told::Acks(answers, missing), parts));
             bytes = 0;
         }
-        bytes += args.size();
-        answers.push((id, args.attachments().len()));
-        parts.push(args.to_json().into());
-        parts.extend(args.attachments().iter().cloned());
-    }
-    let why = |why| match why {
-        AckError::Disconnected => Missing::Disconnected,
-        AckError::TooManyAcks => Missing::TooManyAcks,
-        // Lists are read by whoever asked.
-        AckError::Timeout | AckError::Decode(_) => Missing::Timeout,
+        bytes += more;
     };
-    all.push((Told::Acks(answers, missing.into_iter().map(|(id, error)| (id, why(error))).collect()), parts));
+    for (id, args) in heard {
+        add(BESIDE + args.size(), &mut told);
+        told.0.push((id, args.attachments().len()));
+        told.2.push(args.to_json().into());
+        told.2.extend(args.attachments().iter().cloned());
+    }
+    for (id, error) in missing {
+        add(BESIDE, &mut told);
+        let why = match error {
+            AckError::Disconnected => Missing::Disconnected,
+            AckError::TooManyAcks => Missing::TooManyAcks,
+            // Lists are read by whoever asked.
+            AckError::Timeout | AckError::Decode(_) => Missing::Timeout,
+        };
+        told.1.push((id, why));
+    }
+    let (answers, missing, parts) = told;
+    all.push((Told::Acks(answers, missing), parts));
     all
 }
 

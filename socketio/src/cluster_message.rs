@@ -30,9 +30,6 @@ use crate::{
 /// That of the messages of this version; a server leaves those of another one.
 const VERSION: u32 = 1;
 
-/// Sockets that are enough for one message.
-pub(crate) const PART_SOCKETS: usize = 500;
-
 /// Bytes of a length.
 const LENGTH: usize = 4;
 
@@ -136,6 +133,32 @@ pub(crate) struct Described {
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) user: Option<String>,
     pub(crate) info: Value,
+}
+
+impl Described {
+    /// About how many bytes it takes.
+    fn size(&self) -> usize {
+        let rooms: usize = self.rooms.iter().map(|room| room.as_str().len() + 3).sum();
+        let headers: usize = self.headers.iter().map(|(name, value)| name.len() + value.len() + 8).sum();
+        let info = if self.info.is_null() { 4 } else { self.info.to_string().len() };
+        200 + rooms + headers + self.query.len() + self.user.as_ref().map_or(0, String::len) + info
+    }
+}
+
+/// What is told of sockets, in parts of about so many bytes; of nobody in one, as that has to be said, too.
+pub(crate) fn parted(sockets: Vec<Described>, size: usize) -> Vec<Vec<Described>> {
+    let (mut all, mut part, mut bytes) = (Vec::new(), Vec::new(), 0);
+    for socket in sockets {
+        let more = socket.size();
+        if bytes > 0 && bytes + more > size {
+            all.push(std::mem::take(&mut part));
+            bytes = 0;
+        }
+        bytes += more;
+        part.push(socket);
+    }
+    all.push(part);
+    all
 }
 
 /// Why a message of another server is left.

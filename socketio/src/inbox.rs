@@ -18,7 +18,7 @@ use crate::{
     broadcast::Broadcast,
     calls::ClusterOptions,
     cluster::{Carrier, ServerId},
-    cluster_message::{self, Answer, Body, ClusterError, Manner, Message, PART_SOCKETS, Recipients},
+    cluster_message::{self, Answer, Body, ClusterError, Manner, Message, Recipients},
     decoder::Incoming,
     flags::Flags,
     handler::{self, Ended},
@@ -100,8 +100,8 @@ impl SocketIo {
         self.servers().have_socket(id)
     }
 
-    /// The other server of the cluster that has the socket of this id, if it has one; `None` if that server is not
-    /// there, or the id does not tell.
+    /// The server of the cluster that has the socket of this id, if it has one, which may be this one; `None` if that
+    /// server is not there, or the id does not tell.
     pub fn server_of(&self, id: &str) -> Option<ServerId> {
         self.servers().server_of(id)
     }
@@ -151,11 +151,9 @@ impl SocketIo {
             Body::Fetch(request, recipients) => {
                 let meant = self.here(recipients, Flags::LOCAL);
                 let sockets = meant.map(|meant| meant.described()).unwrap_or_default();
-                let mut parts: Vec<_> = sockets.chunks(PART_SOCKETS).map(|part| (part.to_vec(), Vec::new())).collect();
-                // Also of nobody something has to be said.
-                parts.extend(sockets.is_empty().then(Default::default));
-                let parts = parts.into_iter().map(|(sockets, parts)| (Answer::Sockets(sockets), parts));
-                answer_in_parts(servers, &from, request, parts.collect());
+                let parts = cluster_message::parted(sockets, servers.usual_size()).into_iter();
+                let parts = parts.map(|sockets| (Answer::Sockets(sockets), Vec::new())).collect();
+                answer_in_parts(servers, &from, request, parts);
             }
             Body::Call(request) => self.call_here(from, request, parts)?,
             Body::Forget(request) => servers.forget(&from, request),
@@ -195,6 +193,10 @@ impl SocketIo {
             servers.note_asked(&to, request);
             answer_in_parts(&servers, &to, request, answers);
         };
+        if !self.servers().may_ask() {
+            tell(vec![(Answer::Failed, Vec::new())]);
+            return Ok(());
+        }
         let meant = self.here(recipients, flags).filter(|meant| meant.hub.may_mean(&meant.target));
         let Some(meant) = meant else {
             tell(answer::told(Ok(Vec::new()), 0));
@@ -205,16 +207,13 @@ impl SocketIo {
         let answers = meant.ask::<Args>(id, event.map_err(|_| ClusterError::Malformed)?, None);
         // Whoever closes waits for it.
         let (task, size) = (self.connections.begin(), self.servers().usual_size());
-        let is_asking = self.servers().note_asking(from, request, || {
+        self.servers().note_asking(from, request, || {
             let asking = tokio::spawn(async move {
                 tell(answer::told(answers.await, size));
                 drop(task);
             });
             asking.abort_handle()
         });
-        if !is_asking {
-            answer_in_parts(self.servers(), from, request, vec![(Answer::Failed, Vec::new())]);
-        }
         Ok(())
     }
 

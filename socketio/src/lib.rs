@@ -266,7 +266,7 @@ pub use id::SocketId;
 pub use lanes::Sequential;
 pub use limits::Limits;
 #[cfg(feature = "msgpack")]
-pub use msgpack_json::msgpack_to_json;
+pub use msgpack_json::{event_to_msgpack, msgpack_to_json};
 pub use namespace::Namespace;
 pub use operator::SocketOperator;
 pub use other_servers::OtherServers;

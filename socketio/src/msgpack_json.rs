@@ -7,12 +7,15 @@ use rmp::{
     Marker,
     encode::{self, ValueWriteError},
 };
+use serde::Serialize;
 use serde_json::Number;
 
 use crate::{
-    error::DecodeError,
+    error::{DecodeError, EmitError},
     limits::Limits,
+    list,
     msgpack_reader::{Json, Reader},
+    msgpack_writer::write_json,
     value::Value,
 };
 
@@ -42,6 +45,22 @@ pub fn msgpack_to_json(message: &Bytes, limits: &Limits) -> Result<(String, Vec<
         return Err(DecodeError::Payload);
     }
     json.finish()
+}
+
+/// Writes the list of an event, its name and then its arguments, as MessagePack: for others than clients, who get
+/// packets. Arguments are those of [`Socket::emit`](crate::Socket::emit).
+///
+/// ```
+/// assert_eq!(socketio::event_to_msgpack("save", &(1, "x")).unwrap(), b"\x93\xa4save\x01\xa1x");
+/// ```
+///
+/// # Errors
+/// [`EmitError`], of the arguments.
+pub fn event_to_msgpack<T: Serialize + ?Sized>(event: &str, args: &T) -> Result<Vec<u8>, EmitError> {
+    let (list, attachments) = list::write(Some(event), args, Bytes::copy_from_slice)?;
+    let mut out = Vec::new();
+    write_json(&mut out, &list, &attachments).expect("memory takes all");
+    Ok(out)
 }
 
 impl Value {

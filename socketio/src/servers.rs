@@ -199,13 +199,12 @@ impl Servers {
         let (number, timer) = (self.next_request.fetch_add(1, Ordering::Relaxed), Timer::new(timeout));
         {
             let seen = self.seen();
-            let is_asked = |server: &ServerId, standing: &Standing| match to {
-                Some(to) => to.contains(server),
-                None => standing.is_there(),
+            let is_there = |server: &ServerId| seen.get(server).is_some_and(|standing| standing.is_there());
+            let (waiting, lost) = match to {
+                Some(to) => to.iter().cloned().partition(is_there),
+                None => (seen.keys().filter(|server| is_there(server)).cloned().collect(), BTreeSet::new()),
             };
-            let asked = seen.iter().filter(|(server, standing)| is_asked(server, standing));
-            let waiting = asked.map(|(server, _)| server.clone()).collect();
-            self.requests().insert(number, Asked { waiting, ..Asked::default() });
+            self.requests().insert(number, Asked { waiting, lost, ..Asked::default() });
         }
         let Some(joined) = self.joined() else { return Request { servers: self.clone(), number, timer } };
         let (body, parts): (_, Vec<_>) = (body(number), parts.into_iter().collect());
@@ -320,20 +319,20 @@ impl Servers {
         }
     }
 
-    /// Asks clients for another server, in a task that `start` starts and that has ended with `note_asked`. Says
-    /// whether it does: there may be too many already.
-    pub(crate) fn note_asking(&self, from: &ServerId, request: u64, start: impl FnOnce() -> AbortHandle) -> bool {
+    /// Whether clients may be asked for another server: not while too many are.
+    pub(crate) fn may_ask(&self) -> bool {
+        self.asking().len() < MAX_ASKING
+    }
+
+    /// Asks clients for another server, in a task that `start` starts and that has ended with `note_asked`.
+    pub(crate) fn note_asking(&self, from: &ServerId, request: u64, start: impl FnOnce() -> AbortHandle) {
         // The task ends behind this.
         let mut asking = self.asking();
-        if asking.len() >= MAX_ASKING {
-            return false;
-        }
         let before = asking.insert((from.clone(), request), start());
         drop(asking);
         if let Some(before) = before {
             before.abort();
         }
-        true
     }
 
     /// Clients have answered to another server.
@@ -360,8 +359,11 @@ impl Servers {
         self.with_socket(id).is_some()
     }
 
-    /// The server that has the socket of this id, if it has one and is there.
+    /// The server that has the socket of this id, if it has one and is there; it may be this one.
     pub(crate) fn server_of(&self, id: &str) -> Option<ServerId> {
+        if ServerId::mark_of(id) == Some(self.id.mark()) {
+            return Some(self.id.clone());
+        }
         self.with_socket(id).filter(|(_, standing)| standing.is_there()).map(|(server, _)| server)
     }
 

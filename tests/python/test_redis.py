@@ -171,6 +171,10 @@ def test_what_the_binary_emits_reaches_clients_of_a_server_in_python(redis, bina
         time.sleep(0.1)
     server.enter_room(client.get_sid(), "both")
     server.enter_room(other.get_sid(), "both")
+    # Behind that, as Redis keeps its order.
+    joined = [client.queue("joined"), other.queue("joined")]
+    server.emit("joined", None, room="both")
+    assert [queue.get(timeout=PATIENCE) for queue in joined] == [(), ()]
     both, sids = {"room": "both"}, {"to": {"sids": [other.get_sid()]}}
     placeholder = {"file": {"_placeholder": True, "num": 0}}
     for emit in [

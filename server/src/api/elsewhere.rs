@@ -69,6 +69,7 @@ pub(super) async fn ask(call: &Call<'_>, query: Option<&str>, body: &[u8]) -> An
     };
     let io = call.api.sockets.io();
     let replies = match io.server_of(&asked.sid) {
+        Some(server) if server == *io.server_id() => return Err(call.no_socket()),
         Some(server) => io.to_servers([server]).emit_with_ack::<Told>(SOCKET, &asked),
         None => io.server_side_emit_with_ack::<Told>(SOCKET, &asked),
     };

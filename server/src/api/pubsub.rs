@@ -34,7 +34,7 @@ const LONGEST: Duration = Duration::from_secs(60);
 pub(super) fn answer(call: Call<'_>, body: Incoming) -> Answering<'_> {
     Box::pin(async move {
         let body = body::read(call.headers, body, call.api.bounds.max_body).await?;
-        let message = Message::read(&body, |_| false).map_err(ApiError::PubSub)?;
+        let message = Message::read(&body).map_err(ApiError::PubSub)?;
         let id = kept::id(call.headers, None)?;
         match message {
             // What is kept for others with the same id is kept whole.

@@ -12,7 +12,6 @@ use tracing::debug;
 use super::{
     channels::{Channels, Source},
     complaints::Complaints,
-    emitter::Name,
     node::{self, Asked, NodeError, Request},
     publisher::Publisher,
     reply,
@@ -42,8 +41,6 @@ pub(crate) struct Inbox {
     metrics: Arc<Metrics>,
     publisher: Publisher,
     complaints: Complaints,
-    /// Those of its own messages are left.
-    name: Name,
     /// Largest message, in bytes.
     max_message: usize,
     /// The path of clients' requests.
@@ -57,13 +54,12 @@ impl Inbox {
         sockets: Arc<Sockets>,
         publisher: Publisher,
         complaints: Complaints,
-        name: Name,
         max_message: usize,
         path: &str,
     ) -> Self {
         let metrics = sockets.metrics.clone();
         let (questions, requests) = (Arc::new(Semaphore::new(MAX_QUESTIONS)), Arc::new(Semaphore::new(MAX_REQUESTS)));
-        Self { sockets, metrics, publisher, complaints, name, max_message, path: path.into(), questions, requests }
+        Self { sockets, metrics, publisher, complaints, max_message, path: path.into(), questions, requests }
     }
 
     /// Does what a message wants. It waits for nothing: what takes time goes on beside it.
@@ -78,7 +74,7 @@ impl Inbox {
             Source::NodeEvents(beginning) => {
                 let place = &channel[beginning.len()..];
                 let is_in = |namespace: &str| place.strip_prefix(namespace).is_some_and(|rest| rest.starts_with('#'));
-                match node::emitted(&Bytes::copy_from_slice(message), |name| self.name.is_own(name), is_in) {
+                match node::emitted(&Bytes::copy_from_slice(message), is_in) {
                     Ok(None) => self.metrics.redis_message("none"),
                     Ok(Some(op)) => self.perform(channel, &op, From::Node),
                     Err(error) => self.refuse(channel, error),
@@ -106,7 +102,7 @@ impl Inbox {
     }
 
     fn python(&self, channel: &str, message: &[u8]) {
-        match Message::read(message, |name| self.name.is_own(name)) {
+        match Message::read(message) {
             Ok(Message::Do(op)) => self.perform(channel, &op, From::Python),
             Ok(Message::Ask(op, callback)) => {
                 let Some((questions, permit)) = self.ask(channel, &op, ANSWER, From::Python) else { return };

@@ -10,6 +10,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, value::RawValue};
 use socketio::{Args, Glob, Limits, msgpack_to_json};
 
+use super::is_own;
 use crate::{
     op::{Action, Emit, Op},
     room_name::{RoomName, RoomNames},
@@ -92,19 +93,18 @@ struct Fields {
     packet: Option<Packet>,
 }
 
-/// Reads what is emitted in a namespace: `[uid, packet, opts]`; `None` of what `is_own` says that we have emitted it.
-/// The namespace is said again in the packet; where `is_in` says that it is another one than that of the channel, the
+/// Reads what is emitted in a namespace: `[uid, packet, opts]`; `None` of what a server of this kind has published. The
+/// namespace is said again in the packet; where `is_in` says that it is another one than that of the channel, the
 /// message is not for it.
-pub(crate) fn emitted(
-    message: &Bytes,
-    is_own: impl Fn(&str) -> bool,
-    is_in: impl Fn(&str) -> bool,
-) -> Result<Option<Op>, NodeError> {
-    let (json, attachments) = text(message)?;
-    let (uid, packet, opts): (Value, Packet, Opts) = read(&json)?;
-    if uid.as_str().is_some_and(is_own) {
+pub(crate) fn emitted(message: &Bytes, is_in: impl Fn(&str) -> bool) -> Result<Option<Op>, NodeError> {
+    // Looked at first, as most that comes may be our own: a list of three, and a text of less than 256 bytes.
+    if let [0x93, 0xd9, length, rest @ ..] = &message[..]
+        && rest.get(..usize::from(*length)).is_some_and(|uid| str::from_utf8(uid).is_ok_and(is_own))
+    {
         return Ok(None);
     }
+    let (json, attachments) = text(message)?;
+    let (_uid, packet, opts): (Value, Packet, Opts) = read(&json)?;
     let namespace = packet.nsp.clone().unwrap_or_else(|| "/".into());
     if !is_in(&namespace) {
         return Err(NodeError::OtherNamespace);
@@ -171,7 +171,9 @@ fn text(message: &Bytes) -> Result<(String, Vec<Bytes>), NodeError> {
         let text = str::from_utf8(message).map_err(|_| NodeError::Malformed)?;
         return Ok((text.to_owned(), Vec::new()));
     }
-    let limits = Limits { max_attachment_bytes: usize::MAX, ..Limits::default() };
+    // An event is in a list, in a packet, in a message.
+    let max_depth = Limits::default().max_depth + 3;
+    let limits = Limits { max_attachment_bytes: usize::MAX, max_depth, ..Limits::default() };
     msgpack_to_json(message, &limits).map_err(|_| NodeError::Malformed)
 }
 

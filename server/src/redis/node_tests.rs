@@ -8,7 +8,7 @@ use super::*;
 
 /// What somebody else has emitted.
 fn foreign(message: &Bytes, is_in: impl Fn(&str) -> bool) -> Result<Op, NodeError> {
-    super::emitted(message, |_| false, is_in).map(|op| op.expect("it is not our own"))
+    super::emitted(message, is_in).map(|op| op.expect("it is not our own"))
 }
 
 fn bytes(hex: &str) -> Bytes {
