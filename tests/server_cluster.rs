@@ -610,17 +610,13 @@ async fn messages_are_bounded_in_size() {
     let (a, b) = (bounded(&redis, "a", "16MiB").await, bounded(&redis, "b", "4kB").await);
     knows(&a, 1).await;
     knows(&b, 1).await;
-    let ((mut here, _), (mut there, _)) = (client(&a).await, client(&b).await);
+    let mut clients = [client(&a).await.0, client(&b).await.0];
     // Too large for who hears it, and for who would say it.
-    for server in [&a, &b] {
+    for (at, server) in [&a, &b].into_iter().enumerate() {
         done(server, "emit", json!({ "event": "large", "data": "x".repeat(5000) })).await;
         done(server, "emit", json!({ "event": "small" })).await;
-    }
-    for (client, larges) in [(&mut here, [true, false]), (&mut there, [false, true])] {
-        for large in larges {
-            if large {
-                assert!(client.text().await.starts_with(r#"42["large","xxx"#));
-            }
+        assert!(clients[at].text().await.starts_with(r#"42["large","xxx"#));
+        for client in &mut clients {
             assert_eq!(client.text().await, r#"42["small"]"#);
         }
     }
@@ -821,4 +817,28 @@ async fn rooms_keep_what_was_emitted_at_another_server() {
     for number in [1, 3] {
         assert_eq!(there.text().await, format!(r#"42["tick",{number}]"#));
     }
+}
+
+#[tokio::test]
+async fn rooms_tell_who_is_in_them_on_all_servers() {
+    let room = "[[room]]\nmatch = 'game:*'\npresence = true\npresence_grace = '50ms'\n";
+    let (_redis, a, b) = pair("presence", room).await;
+    let ((mut here, of_here), (mut there, of_there)) = (client(&a).await, client(&b).await);
+    let enter = async |server: &Process, sid: &str, user: &str| {
+        in_batch(server, json!({ "op": "user", "sid": sid, "user": user })).await;
+        done(server, "join", json!({ "target": { "sids": sid }, "rooms": "game:1" })).await;
+    };
+    enter(&a, &of_here, "ann").await;
+    let ann = r#""ann":{"count":1,"info":null}"#;
+    assert_eq!(here.text().await, format!(r#"42["presence_state",{{"members":{{{ann}}},"room":"game:1"}}]"#));
+    enter(&a, &of_there, "bob").await;
+    let bob = |count| format!(r#""bob":{{"count":{count},"info":null}}"#);
+    let both = format!("{ann},{}", bob(1));
+    assert_eq!(there.text().await, format!(r#"42["presence_state",{{"members":{{{both}}},"room":"game:1"}}]"#));
+    let diff = |joins: &str, leaves: &str| {
+        format!(r#"42["presence_diff",{{"joins":{{{joins}}},"leaves":{{{leaves}}},"room":"game:1"}}]"#)
+    };
+    assert_eq!(here.text().await, diff(&bob(1), ""));
+    drop(there);
+    assert_eq!(here.text().await, diff("", &bob(0)));
 }

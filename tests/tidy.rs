@@ -32,7 +32,7 @@ const SOCKETIO: &str = "\
     words: cluster, id + cluster, pid + id, error, trace + error id, event_rate, \
         limits + event_rate, shape, value, data, pattern, \
         glob, room_rules + glob id, room_history + glob room_rules, rooms + id, \
-        watch, presence + id room_rules rooms watch
+        watch, presence + cluster id room_rules rooms watch
     codecs: list, args + list, packet, decoder + args packet, msgpack_reader + decoder, msgpack_writer, \
         msgpack_json + list msgpack_reader msgpack_writer, msgpack + args decoder msgpack_reader msgpack_writer packet, \
         custom_parser + decoder packet, parser + args custom_parser decoder list msgpack packet, \
@@ -48,7 +48,7 @@ const SOCKETIO: &str = "\
         lanes + event extract handler, hooks + extract, namespace + event extract handler lanes, \
         delivery + event extract handler hooks lanes namespace, served + delivery event handler hooks lanes namespace
     connections: namespaces, family + namespaces, probation, client + namespaces probation, \
-        server + client family namespaces, inbox + server, other_servers + inbox server, root + server, tower + server, loopback, testing + loopback server";
+        server + client family namespaces, inbox + namespaces server, other_servers + inbox server, root + server, tower + server, loopback, testing + loopback server";
 
 /// Layers, from the lowest, that take bytes and time as arguments and give values back.
 const WITHOUT_IO: [(&str, &str, usize); 2] = [("engineio/src", ENGINEIO, 3), ("socketio/src", SOCKETIO, 2)];

@@ -3,7 +3,7 @@
 //! Who calls it: a namespace's changes; `served` makes one if the application wants it.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Instant,
 };
@@ -14,9 +14,11 @@ use serde_json::{Value, json};
 
 use crate::{
     changes::Change,
+    cluster::ServerId,
+    cluster_message::{Attendee, Attending},
     hub::Hub,
     id::SocketId,
-    presence::{Identification, Members, PresenceRules, Present},
+    presence::{Attendant, Identification, Members, PresenceRules, Present},
     rooms::{Room, RoomChange},
     target::{Event, Target},
 };
@@ -39,7 +41,40 @@ impl Attendance {
             Change::Room(RoomChange::Leave(room, id)) => self.leave(&hub, room, id),
             Change::Room(RoomChange::Create(_) | RoomChange::Delete(_)) => {}
             Change::Time => self.expire(&hub),
+            Change::Elsewhere(server, Attending::Came(attendee)) => self.come(&hub, server, attendee),
+            Change::Elsewhere(server, Attending::Went(room, id)) => {
+                self.go(&hub, room, &Attendant(Some(server.clone()), id.clone()));
+            }
+            Change::Elsewhere(server, Attending::All(attendees)) => self.reconcile(&hub, server, attendees),
+            Change::Gone(server) => self.reconcile(&hub, server, &[]),
+            Change::Show(server) => {
+                let all = self.present().of(None).into_iter();
+                let all = all.map(|(room, id, user, info)| Attendee { room, id, user, info }).collect();
+                hub.servers.show(server.as_ref(), &hub.path, all);
+            }
         }
+    }
+
+    /// A socket of another server joins a room there.
+    fn come(&self, hub: &Arc<Hub>, server: &ServerId, Attendee { room, id, user, info }: &Attendee) {
+        let Some(rule) = self.rules.of(Some(room.as_str())) else { return };
+        let mut present = self.present();
+        if present.join(room, &Attendant(Some(server.clone()), id.clone()), user, info) {
+            let joins = present.member(room.as_str(), user);
+            drop(present);
+            let target = Target { rooms: vec![room.clone()], except: Vec::new() };
+            tell(hub, &rule.diff_event, target, joins, Members::new());
+        }
+    }
+
+    /// Of a server it is known who is in its rooms: nobody else any more.
+    fn reconcile(&self, hub: &Arc<Hub>, server: &ServerId, attendees: &[Attendee]) {
+        let there: HashSet<_> = attendees.iter().map(|attendee| (&attendee.room, &attendee.id)).collect();
+        let known = self.present().of(Some(server));
+        for (room, id, ..) in known.iter().filter(|(room, id, ..)| !there.contains(&(room, id))) {
+            self.go(hub, room, &Attendant(Some(server.clone()), id.clone()));
+        }
+        attendees.iter().for_each(|attendee| self.come(hub, server, attendee));
     }
 
     fn join(&self, hub: &Arc<Hub>, room: &Room, id: &SocketId) {
@@ -54,11 +89,13 @@ impl Attendance {
             None => (id.to_string(), Value::Null),
         };
         let mut present = self.present();
-        let is_new = present.join(room, id, &user, &info);
-        let members = present.members(room.as_str());
+        let is_new = present.join(room, &Attendant(None, id.clone()), &user, &info);
+        let (members, joins) = (present.members(room.as_str()), present.member(room.as_str(), &user));
         drop(present);
-        let joins = members.get_key_value(&user).filter(|_| is_new);
-        let joins: Members = joins.map(|(user, present)| (user.clone(), present.clone())).into_iter().collect();
+        if hub.servers.have_cluster() {
+            let attendee = Attendee { room: room.clone(), id: id.clone(), user, info };
+            hub.servers.attend(&hub.path, Attending::Came(attendee));
+        }
         if let Some(event) = event(hub, &rule.state_event, &json!({ "room": room.as_str(), "members": members })) {
             // One that has gone need not know.
             let _gone = hub.send(&peer, &event, false);
@@ -70,9 +107,16 @@ impl Attendance {
     }
 
     fn leave(&self, hub: &Arc<Hub>, room: &Room, id: &SocketId) {
+        self.go(hub, room, &Attendant(None, id.clone()));
+        if hub.servers.have_cluster() && self.rules.of(Some(room.as_str())).is_some() {
+            hub.servers.attend(&hub.path, Attending::Went(room.clone(), id.clone()));
+        }
+    }
+
+    fn go(&self, hub: &Arc<Hub>, room: &Room, socket: &Attendant) {
         let Some(rule) = self.rules.of(Some(room.as_str())) else { return };
-        let at = self.present().leave(room, id, rule.grace, now());
-        // Who leaves was let in, so it is known where tasks run.
+        let at = self.present().leave(room, socket, rule.grace, now());
+        // Who leaves was let in, or another server said so: it is known where tasks run.
         if let Some((at, runtime)) = at.zip(hub.runtime.get()) {
             runtime.spawn(expire(Arc::downgrade(hub), at));
         }
@@ -117,6 +161,6 @@ fn now() -> Instant {
 async fn expire(hub: Weak<Hub>, at: Instant) {
     tokio::time::sleep_until(at.into()).await;
     if let Some(hub) = hub.upgrade() {
-        hub.note_time();
+        hub.note(Change::Time);
     }
 }

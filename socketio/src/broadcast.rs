@@ -243,7 +243,7 @@ impl Broadcast {
         self.hub.clear_history(&self.target.rooms);
     }
 
-    /// Who of this server is in the rooms that are meant, by the names of users, of rooms that have a
+    /// Who is in the rooms that are meant, by the names of users, of rooms that have a
     /// [`presence`](crate::Namespace::presence); who left within its grace is still there, with a count of 0. Of a user
     /// in several of them, the last one named counts. `except` is of no matter.
     pub fn presence(&self) -> BTreeMap<String, PresentUser> {

@@ -9,7 +9,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use crate::rooms::RoomChange;
+use crate::{cluster::ServerId, cluster_message::Attending, rooms::RoomChange};
 
 /// Something that has changed.
 #[derive(Debug)]
@@ -17,6 +17,12 @@ pub(crate) enum Change {
     Room(RoomChange),
     /// It is later: somebody who left will not be back.
     Time,
+    /// Another server tells who is in its rooms, or comes and goes there.
+    Elsewhere(ServerId, Attending),
+    /// That server has gone.
+    Gone(ServerId),
+    /// Another server, or all, are to be told who is in ours.
+    Show(Option<ServerId>),
 }
 
 /// Who is told: a function of the application, or ours.

@@ -56,10 +56,16 @@ struct Envelope<B> {
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Body {
-    /// The sender has come, or has missed something: who is there says so.
+    /// The sender has come, or has missed something: who is there says so, and who is in its rooms that tell it.
     Hello,
-    /// The sender is there.
-    Here,
+    /// The sender is there, and has told so often that somebody came to such a room or went.
+    Here(u64),
+    /// The same behind everything that it has to say of that.
+    Shown(u64),
+    /// Who is in such rooms of a namespace?
+    Who(String),
+    /// That, or who comes and goes.
+    Attending(String, Attending),
     /// The sender leaves.
     Bye,
     /// An event for clients. Its list follows.
@@ -80,6 +86,25 @@ pub(crate) enum Body {
     Part(u64, Answer),
     /// The answer to a request of this server, or what is left of it behind so many parts.
     Answer(u64, usize, Answer),
+}
+
+/// Who is in rooms that tell it, of sockets of one server.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Attending {
+    Came(Attendee),
+    Went(Room, SocketId),
+    /// All of them.
+    All(Vec<Attendee>),
+}
+
+/// A socket in a room, whose it is, and what others may know of that.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Attendee {
+    pub(crate) room: Room,
+    pub(crate) id: SocketId,
+    pub(crate) user: String,
+    pub(crate) info: Value,
 }
 
 /// Who is meant, and in which namespace.

@@ -411,9 +411,9 @@ impl Hub {
         self.present.lock().unwrap_or_else(PoisonError::into_inner).members(room)
     }
 
-    /// It is later: somebody who left may be gone for good.
-    pub(crate) fn note_time(&self) {
-        self.changes.note(Change::Time);
+    /// It is later, or something has changed elsewhere.
+    pub(crate) fn note(&self, change: Change) {
+        self.changes.note(change);
         self.changes.tell();
     }
 

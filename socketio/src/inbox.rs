@@ -17,13 +17,15 @@ use crate::{
     args::Args,
     broadcast::Broadcast,
     calls::ClusterOptions,
+    changes::Change,
     cluster::{Carrier, ServerId},
-    cluster_message::{self, Answer, Body, ClusterError, Manner, Message, Recipients},
+    cluster_message::{self, Answer, Attending, Body, ClusterError, Manner, Message, Recipients},
     decoder::Incoming,
     flags::Flags,
     handler::{self, Ended},
+    namespaces::Namespaces,
     server::SocketIo,
-    servers::{Heard, Servers},
+    servers::{Heard, Noted, Servers},
     target::Target,
     tasks::Tasks,
 };
@@ -51,8 +53,9 @@ impl SocketIo {
     /// # }
     /// ```
     ///
-    /// Each server has its own history of rooms, presence, throttles and sessions of clients that may come back: a
-    /// client is recovered by the server that it was on, and rooms keep what was emitted since that server is there.
+    /// Rooms with [presence](crate::Namespace::presence) tell who is in them on all servers. Each server has its own
+    /// history of rooms, throttles and sessions of clients that may come back: a client is recovered by the server that
+    /// it was on, and rooms keep what was emitted since that server is there.
     /// Requests of a client that polls all have to come to one server, as ever. Servers learn of each other when they
     /// join; what is asked of all is asked of those that are known then. Join before clients come: of these a server
     /// knows by their ids to which one they belong, so that nobody can join a room of that name.
@@ -66,7 +69,7 @@ impl SocketIo {
         let ClusterOptions { times, handlers } = options;
         let is_first = self.servers().join(Box::new(carrier), times, handlers);
         assert!(is_first, "the server is one of a cluster already");
-        runtime.spawn(beat(Arc::downgrade(self.servers()), times.checked().heartbeat_interval));
+        runtime.spawn(beat(Arc::downgrade(&self.namespaces), times.checked().heartbeat_interval));
         self.greet_cluster();
     }
 
@@ -75,6 +78,25 @@ impl SocketIo {
     /// [`heartbeat_interval`](crate::ClusterTimes::heartbeat_interval).
     pub fn greet_cluster(&self) {
         self.servers().tell(&Body::Hello, []);
+        if self.servers().attended() > 0 {
+            self.show(None);
+        }
+    }
+
+    /// Tells another server, or all, that this one is there, and who is in rooms that tell it.
+    fn show(&self, to: Option<&ServerId>) {
+        let servers = self.servers();
+        let body = match servers.attended() {
+            0 => Body::Here(0),
+            times => {
+                self.namespaces.note(|| Change::Show(to.cloned()));
+                Body::Shown(times)
+            }
+        };
+        match to {
+            Some(to) => servers.send(to, &body, []),
+            None => servers.tell(&body, []),
+        }
     }
 
     /// Leaves the cluster for good: the others wait for this server no longer, and nothing is told to them or heard of
@@ -120,18 +142,49 @@ impl SocketIo {
         if from == servers.id || to.is_some_and(|to| to != servers.id) {
             return Ok(());
         }
-        if !servers.note(&from, now()) {
-            return Err(ClusterError::TooManyServers);
-        }
+        let noted = servers.note(&from, now()).ok_or(ClusterError::TooManyServers)?;
         let _runtime = self.tasks().enter();
+        // One that was not heard before has told others who is in its rooms; as one that says that it has told more.
+        let has_missed = match &body {
+            Body::Hello | Body::Bye => false,
+            Body::Here(times) => noted == Noted::New || !servers.has_heard(&from, *times),
+            _ => noted == Noted::New,
+        };
+        self.carry_out(&from, body, parts)?;
+        if has_missed {
+            servers.send(&from, &Body::Hello, []);
+        }
+        Ok(())
+    }
+
+    fn carry_out(&self, from: &ServerId, body: Body, parts: Vec<Bytes>) -> Result<(), ClusterError> {
+        let servers = self.servers();
         match body {
-            Body::Hello => servers.send(&from, &Body::Here, []),
-            Body::Here => {}
-            Body::Bye => servers.lose(&from),
+            Body::Hello => self.show(Some(from)),
+            Body::Here(_) => {}
+            Body::Shown(times) => servers.note_shown(from, times),
+            Body::Bye => {
+                servers.lose(from);
+                self.namespaces.note(|| Change::Gone(from.clone()));
+            }
+            Body::Who(namespace) => {
+                if let Some(served) = self.namespaces.get(&namespace) {
+                    served.hub().note(Change::Show(Some(from.clone())));
+                }
+            }
+            Body::Attending(namespace, attending) => {
+                if !matches!(attending, Attending::All(_)) {
+                    servers.note_told(from);
+                }
+                if let Some(served) = self.namespaces.get(&namespace) {
+                    served.hub().runtime.get_or_init(Handle::current);
+                    served.hub().note(Change::Elsewhere(from.clone(), attending));
+                }
+            }
             Body::Emit(recipients, manner) => self.emit_here(recipients, manner, parts)?,
             Body::Ask(request, recipients, manner, millis) => {
                 let flags = Flags::of_another(manner, millis.map(Duration::from_millis));
-                self.ask_here(&from, request, (recipients, flags), parts)?;
+                self.ask_here(from, request, (recipients, flags), parts)?;
             }
             Body::Join(recipients, rooms) => {
                 let Some(meant) = self.here(recipients, Flags::LOCAL) else { return Ok(()) };
@@ -153,12 +206,16 @@ impl SocketIo {
                 let sockets = meant.map(|meant| meant.described()).unwrap_or_default();
                 let parts = cluster_message::parted(sockets, servers.usual_size()).into_iter();
                 let parts = parts.map(|sockets| (Answer::Sockets(sockets), Vec::new())).collect();
-                answer_in_parts(servers, &from, request, parts);
+                answer_in_parts(servers, from, request, parts);
             }
-            Body::Call(request) => self.call_here(from, request, parts)?,
-            Body::Forget(request) => servers.forget(&from, request),
-            Body::Part(request, answer) => servers.answer_in_part(request, Heard { from, answer, parts }),
-            Body::Answer(request, before, answer) => servers.answer(request, Heard { from, answer, parts }, before),
+            Body::Call(request) => self.call_here(from.clone(), request, parts)?,
+            Body::Forget(request) => servers.forget(from, request),
+            Body::Part(request, answer) => {
+                servers.answer_in_part(request, Heard { from: from.clone(), answer, parts });
+            }
+            Body::Answer(request, before, answer) => {
+                servers.answer(request, Heard { from: from.clone(), answer, parts }, before);
+            }
         }
         Ok(())
     }
@@ -267,11 +324,16 @@ fn now() -> Instant {
 }
 
 /// Says again and again that the server is there, for as long as it is one of a cluster.
-async fn beat(servers: Weak<Servers>, interval: Duration) {
+async fn beat(namespaces: Weak<Namespaces>, interval: Duration) {
     loop {
         tokio::time::sleep(interval).await;
-        let Some(servers) = servers.upgrade().filter(|servers| servers.joined().is_some()) else { return };
+        let Some(namespaces) = namespaces.upgrade() else { return };
+        let servers = &namespaces.settings.terms.servers;
+        if servers.joined().is_none() {
+            return;
+        }
         // A carrier that fails once may do better the next time.
-        let _failed = catch_unwind(AssertUnwindSafe(|| servers.beat(now())));
+        let silent = catch_unwind(AssertUnwindSafe(|| servers.beat(now()))).unwrap_or_default();
+        silent.iter().for_each(|server| namespaces.note(|| Change::Gone(server.clone())));
     }
 }

@@ -411,6 +411,8 @@ impl Namespace {
     /// `rooms` is a name, or a glob in which `*` stands for any characters; of several rules that match a room, the
     /// first one counts. [`Broadcast::presence`](crate::Broadcast::presence) reads who is there. All members see `info`
     /// and the names of users, of which each joining socket is sent all: it is for rooms of hundreds, not of thousands.
+    /// In a [cluster](crate::SocketIo::join_cluster) it is of all servers, each of which knows of all members; those of
+    /// a server that says nothing any more are gone with it.
     pub fn presence(mut self, rooms: &str, presence: Presence) -> Self {
         rules(&mut self.handlers.presence).add_room(rooms, presence);
         self

@@ -8,7 +8,9 @@ use engineio::Revision;
 use futures_util::FutureExt;
 
 use crate::{
+    changes::Change,
     children::{Children, Entered},
+    cluster_message::Body,
     delivery::Settings,
     error::ConnectError,
     hub::Hub,
@@ -133,6 +135,11 @@ impl Namespaces {
         let entered = self.children.enter(name, make)?;
         if entered.is_new {
             self.settings.hooks.new_namespace(name);
+            let servers = &self.settings.terms.servers;
+            // Of one that was not there this server has left what others told.
+            if servers.have_cluster() && !self.families[family].handlers.presence.is_empty() {
+                servers.tell(&Body::Who(name.to_owned()), []);
+            }
         }
         Some(entered)
     }
@@ -165,9 +172,18 @@ impl Namespaces {
 
     /// Sends what is held back in all of them.
     pub(crate) fn flush(&self) {
+        self.for_each(|hub| hub.flush());
+    }
+
+    /// Notes something that has changed for all of them.
+    pub(crate) fn note(&self, change: impl Fn() -> Change) {
+        self.for_each(|hub| hub.note(change()));
+    }
+
+    fn for_each(&self, each: impl Fn(&Arc<Hub>)) {
         let children = self.children.all();
         let all = self.fixed.values().map(|fixed| &fixed.served).chain(children.iter().map(|child| &child.served));
-        all.for_each(|served| served.hub().flush());
+        all.for_each(|served| each(served.hub()));
     }
 
     /// The namespace of this name for a client that sent this `auth`. One of a family is made if it is not there.

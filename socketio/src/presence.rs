@@ -10,7 +10,7 @@ use std::{
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{id::SocketId, room_rules::RoomRules, rooms::Room, watch::Watch};
+use crate::{cluster::ServerId, id::SocketId, room_rules::RoomRules, rooms::Room, watch::Watch};
 
 /// Who is in a room, told to all who are in it: see [`Namespace::presence`](crate::Namespace::presence).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,9 +67,13 @@ pub(crate) struct Present {
 #[derive(Debug, Default)]
 struct Attended {
     /// Whose each socket is.
-    sockets: HashMap<SocketId, String>,
+    sockets: HashMap<Attendant, String>,
     users: BTreeMap<String, User>,
 }
+
+/// A socket of this server, or of another one.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Attendant(pub(crate) Option<ServerId>, pub(crate) SocketId);
 
 #[derive(Debug)]
 struct User {
@@ -80,11 +84,12 @@ struct User {
 
 impl Present {
     /// A socket has joined. Says whether nobody knew its user to be there.
-    pub(crate) fn join(&mut self, room: &Room, id: &SocketId, user: &str, info: &Value) -> bool {
+    pub(crate) fn join(&mut self, room: &Room, socket: &Attendant, user: &str, info: &Value) -> bool {
         let attended = self.rooms.entry(room.clone()).or_default();
-        if attended.sockets.insert(id.clone(), user.to_owned()).is_some() {
+        if attended.sockets.contains_key(socket) {
             return false;
         }
+        attended.sockets.insert(socket.clone(), user.to_owned());
         let is_new = !attended.users.contains_key(user);
         let present = || User { present: PresentUser { info: info.clone(), count: 0 }, gone_at: None };
         let known = attended.users.entry(user.to_owned()).or_insert_with(present);
@@ -97,9 +102,9 @@ impl Present {
     }
 
     /// A socket has left. Says when to call `poll`, unless somebody does before.
-    pub(crate) fn leave(&mut self, room: &Room, id: &SocketId, grace: Duration, now: Instant) -> Option<Instant> {
+    pub(crate) fn leave(&mut self, room: &Room, socket: &Attendant, grace: Duration, now: Instant) -> Option<Instant> {
         let attended = self.rooms.get_mut(room)?;
-        let user = attended.sockets.remove(id)?;
+        let user = attended.sockets.remove(socket)?;
         let known = attended.users.get_mut(&user).expect("a socket that is there has a user");
         known.present.count -= 1;
         if known.present.count > 0 {
@@ -135,6 +140,24 @@ impl Present {
         self.watch.at(*at)
     }
 
+    /// The sockets of a server, or of this one, each with its room, its user and what is known of that.
+    pub(crate) fn of(&self, server: Option<&ServerId>) -> Vec<(Room, SocketId, String, Value)> {
+        let mut all = Vec::new();
+        for (room, Attended { sockets, users }) in &self.rooms {
+            for (Attendant(_, id), user) in sockets.iter().filter(|(Attendant(of, _), _)| of.as_ref() == server) {
+                let info = users.get(user).map(|known| known.present.info.clone()).unwrap_or_default();
+                all.push((room.clone(), id.clone(), user.clone(), info));
+            }
+        }
+        all
+    }
+
+    /// One of them.
+    pub(crate) fn member(&self, room: &str, user: &str) -> Members {
+        let known = self.rooms.get(room).and_then(|attended| attended.users.get(user));
+        known.map(|known| (user.to_owned(), known.present.clone())).into_iter().collect()
+    }
+
     /// Who is in a room, or may be back in a moment.
     pub(crate) fn members(&self, room: &str) -> Members {
         let users = self.rooms.get(room).map(|attended| &attended.users).into_iter().flatten();
@@ -153,7 +176,7 @@ mod tests {
         let (mut present, start, grace) = (Present::default(), Instant::now(), Duration::from_secs(15));
         let at = |seconds| start + Duration::from_secs(seconds);
         let (room, ann) = (Room::from("r"), "ann".to_owned());
-        let (tab, other) = (SocketId::draw(), SocketId::draw());
+        let (tab, other) = (Attendant(None, SocketId::draw()), Attendant(Some(ServerId::draw()), SocketId::draw()));
         assert!(present.join(&room, &tab, &ann, &json!(1)));
         assert!(!present.join(&room, &other, &ann, &json!(2)));
         assert!(!present.join(&room, &other, &ann, &json!(3)), "it is there");
@@ -174,7 +197,7 @@ mod tests {
     fn a_short_grace_does_not_wait_for_a_longer_one() {
         let (mut present, start) = (Present::default(), Instant::now());
         let at = |seconds| start + Duration::from_secs(seconds);
-        let (long, short, id) = (Room::from("long"), Room::from("short"), SocketId::draw());
+        let (long, short, id) = (Room::from("long"), Room::from("short"), Attendant(None, SocketId::draw()));
         for room in [&long, &short] {
             assert!(present.join(room, &id, "ann", &json!(null)));
         }

@@ -28,7 +28,7 @@ use tokio::task::AbortHandle;
 use crate::{
     args::Args,
     cluster::{Carrier, ClusterTimes, ServerId},
-    cluster_message::{self, Answer, Body},
+    cluster_message::{self, Answer, Attendee, Attending, Body},
     timer::Timer,
 };
 
@@ -45,9 +45,13 @@ pub(crate) struct Servers {
     joined: OnceLock<RwLock<Option<Arc<Joined>>>>,
     /// Taken for a few steps, and no other lock behind it but that of the requests.
     seen: Mutex<BTreeMap<ServerId, Standing>>,
+    /// How often each has told that somebody came or went. Taken for a few steps, and no other lock behind it.
+    told: Mutex<HashMap<ServerId, u64>>,
     /// What is being asked, by its number. Taken for a few steps, behind `seen`.
     requests: Mutex<HashMap<u64, Asked>>,
     next_request: AtomicU64,
+    /// How often it was told that somebody came to a room that tells it, or went.
+    attended: AtomicU64,
     /// What clients of this server are being asked for others, by who asks and the number of the request. Taken for a
     /// few steps, and no other lock behind it.
     asking: Mutex<BTreeMap<(ServerId, u64), AbortHandle>>,
@@ -84,6 +88,13 @@ impl Standing {
     fn is_there(self) -> bool {
         matches!(self, Self::There(_))
     }
+}
+
+/// Whether a server was there before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Noted {
+    New,
+    Known,
 }
 
 /// What was asked, and what came of it.
@@ -126,8 +137,10 @@ impl Default for Servers {
             id: ServerId::draw(),
             joined: OnceLock::new(),
             seen: Mutex::default(),
+            told: Mutex::default(),
             requests: Mutex::default(),
             next_request: AtomicU64::new(0),
+            attended: AtomicU64::new(0),
             asking: Mutex::default(),
         }
     }
@@ -217,26 +230,65 @@ impl Servers {
         Request { servers: self.clone(), number, timer }
     }
 
-    /// A server says something. Says whether it may: there is room for it, and this one has not left.
-    pub(crate) fn note(&self, server: &ServerId, now: Instant) -> bool {
-        if self.joined().is_none() {
-            return false;
-        }
+    /// A server says something. Says whether it is known, unless there is no room for it, or this one has left.
+    pub(crate) fn note(&self, server: &ServerId, now: Instant) -> Option<Noted> {
+        self.joined()?;
         let mut seen = self.seen();
         match seen.get_mut(server) {
             // What was under way when it left.
-            Some(Standing::Left) => {}
-            Some(standing) => *standing = Standing::There(now),
+            Some(Standing::Left) => Some(Noted::Known),
+            Some(standing) => match std::mem::replace(standing, Standing::There(now)) {
+                Standing::There(_) => Some(Noted::Known),
+                Standing::Silent | Standing::Left => Some(Noted::New),
+            },
             None => {
                 if seen.len() >= MAX_SERVERS {
-                    let gone = seen.iter().find(|(_, standing)| !standing.is_there()).map(|(gone, _)| gone.clone());
-                    let Some(gone) = gone else { return false };
+                    let gone = seen.iter().find(|(_, standing)| !standing.is_there()).map(|(gone, _)| gone.clone())?;
                     seen.remove(&gone);
                 }
                 seen.insert(server.clone(), Standing::There(now));
+                Some(Noted::New)
             }
         }
-        true
+    }
+
+    /// Tells all others who comes to a room that tells it, or goes.
+    pub(crate) fn attend(&self, namespace: &str, attending: Attending) {
+        self.attended.fetch_add(1, Ordering::Relaxed);
+        self.tell(&Body::Attending(namespace.to_owned(), attending), []);
+    }
+
+    /// Tells another server, or all, who is in such rooms.
+    pub(crate) fn show(&self, to: Option<&ServerId>, namespace: &str, all: Vec<Attendee>) {
+        let body = Body::Attending(namespace.to_owned(), Attending::All(all));
+        match to {
+            Some(to) => self.send(to, &body, []),
+            None => self.tell(&body, []),
+        }
+    }
+
+    /// How often it has told that.
+    pub(crate) fn attended(&self) -> u64 {
+        self.attended.load(Ordering::Relaxed)
+    }
+
+    /// A server tells it.
+    pub(crate) fn note_told(&self, server: &ServerId) {
+        *self.told().entry(server.clone()).or_default() += 1;
+    }
+
+    /// A server has told it so often, and this one knows all that it said.
+    pub(crate) fn note_shown(&self, server: &ServerId, times: u64) {
+        self.told().insert(server.clone(), times);
+    }
+
+    /// Whether this one has heard as often of it.
+    pub(crate) fn has_heard(&self, server: &ServerId, times: u64) -> bool {
+        self.told().get(server).copied().unwrap_or_default() == times
+    }
+
+    fn told(&self) -> MutexGuard<'_, HashMap<ServerId, u64>> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A server has left.
@@ -247,10 +299,10 @@ impl Servers {
         self.give_up(server);
     }
 
-    /// Says that this one is there, and gives up those that have said nothing for too long.
-    pub(crate) fn beat(&self, now: Instant) {
-        let Some(joined) = self.joined() else { return };
-        self.tell(&Body::Here, []);
+    /// Says that this one is there, and gives up those that have said nothing for too long, which it returns.
+    pub(crate) fn beat(&self, now: Instant) -> Vec<ServerId> {
+        let Some(joined) = self.joined() else { return Vec::new() };
+        self.tell(&Body::Here(self.attended()), []);
         let timeout = joined.times.heartbeat_timeout;
         let mut silent = Vec::new();
         for (server, standing) in self.seen().iter_mut() {
@@ -262,10 +314,12 @@ impl Servers {
             }
         }
         silent.iter().for_each(|server| self.give_up(server));
+        silent
     }
 
     /// Nobody waits for a server that has gone, and nobody asks for it.
     fn give_up(&self, server: &ServerId) {
+        self.told().remove(server);
         let mut wakers = Vec::new();
         for asked in self.requests().values_mut() {
             if asked.waiting.remove(server) {
@@ -488,20 +542,21 @@ mod tests {
     fn who_is_silent_is_not_there() {
         let (servers, published) = joined();
         let (others, start) = (others(2), Instant::now());
-        assert!(others.iter().all(|other| servers.note(other, start)));
+        assert!(others.iter().all(|other| servers.note(other, start).is_some()));
         let second = |count: u64| start + Duration::from_secs(count);
         for (at, heard, there) in
             [(5, None, &others[..]), (9, Some(&others[1]), &others), (10, None, &others[1..]), (19, None, &[])]
         {
             if let Some(server) = heard {
-                assert!(servers.note(server, second(at)));
+                assert!(servers.note(server, second(at)).is_some());
             }
             servers.beat(second(at));
             assert_eq!(servers.there(), there, "after {at} s");
         }
         let published = published.lock().expect("not poisoned");
         let said: Vec<_> = published.iter().map(|message| cluster_message::read(message.clone())).collect();
-        let here = || cluster_message::Message { from: servers.id.clone(), to: None, body: Body::Here, parts: vec![] };
+        let here =
+            || cluster_message::Message { from: servers.id.clone(), to: None, body: Body::Here(0), parts: vec![] };
         assert_eq!(said, [Ok(here()), Ok(here()), Ok(here()), Ok(here())]);
     }
 
@@ -509,7 +564,7 @@ mod tests {
     fn each_server_that_was_asked_is_heard_once() {
         let (servers, _published) = joined();
         let (others, now) = (others(3), Instant::now());
-        assert!(others[..2].iter().all(|other| servers.note(other, now)));
+        assert!(others[..2].iter().all(|other| servers.note(other, now).is_some()));
         let mut request = servers.ask(None, None, |number| Body::Call(Some(number)), []);
         assert_eq!(next(&mut request), Poll::Pending);
         servers.answer(request.number, reply(&others[1]), 0);
@@ -532,7 +587,7 @@ mod tests {
     fn an_answer_may_come_in_parts() {
         let (servers, _published) = joined();
         let (others, now) = (others(2), Instant::now());
-        assert!(others.iter().all(|other| servers.note(other, now)));
+        assert!(others.iter().all(|other| servers.note(other, now).is_some()));
         let mut request = servers.ask(Some(&others), None, |number| Body::Call(Some(number)), []);
         for other in &others {
             servers.answer_in_part(request.number, reply(other));
@@ -554,7 +609,7 @@ mod tests {
     async fn nobody_is_waited_for_longer_than_was_asked_for() {
         let (servers, _published) = joined();
         let other = ServerId::draw();
-        assert!(servers.note(&other, Instant::now()));
+        assert_eq!(servers.note(&other, Instant::now()), Some(Noted::New));
         let (start, time) = (tokio::time::Instant::now(), Duration::from_secs(3));
         let mut request = servers.ask(None, Some(time), |number| Body::Call(Some(number)), []);
         assert!(request.next().await.is_none());
@@ -565,7 +620,7 @@ mod tests {
     fn sockets_of_others_are_known_by_their_ids() {
         let (servers, _published) = joined();
         let (others, now) = (others(50), Instant::now());
-        assert!(others[1..].iter().all(|other| servers.note(other, now)));
+        assert!(others[1..].iter().all(|other| servers.note(other, now).is_some()));
         servers.lose(&others[1]);
         let id = |server: &ServerId| SocketId::draw_on(server).to_string();
         assert!(others[1..].iter().all(|other| servers.have_socket(&id(other))));
@@ -592,10 +647,10 @@ mod tests {
     fn so_many_servers_are_known_at_most() {
         let ((servers, _published), now) = (joined(), Instant::now());
         let others = others(MAX_SERVERS + 1);
-        assert!(others[..MAX_SERVERS].iter().all(|other| servers.note(other, now)));
-        assert!(!servers.note(&others[MAX_SERVERS], now));
-        assert!(servers.note(&others[0], now));
+        assert!(others[..MAX_SERVERS].iter().all(|other| servers.note(other, now).is_some()));
+        assert_eq!(servers.note(&others[MAX_SERVERS], now), None);
+        assert_eq!(servers.note(&others[0], now), Some(Noted::Known));
         servers.lose(&others[1]);
-        assert!(servers.note(&others[MAX_SERVERS], now), "in place of one that has left");
+        assert_eq!(servers.note(&others[MAX_SERVERS], now), Some(Noted::New), "in place of one that has left");
     }
 }

@@ -9,6 +9,7 @@ mod buffer;
 mod closing;
 mod cluster;
 mod cluster_faults;
+mod cluster_presence;
 mod connect;
 mod data;
 mod delays;

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// A namespace whose clients are in `game:1`, as whom they say they are.
-fn game(presence: Presence) -> Namespace {
+pub(crate) fn game(presence: Presence) -> Namespace {
     namespace("/").presence("game:*", presence).on_connect(
         async |socket: Socket, auth: Option<Auth<serde_json::Value>>| {
             if let Some(Auth(user)) = auth
@@ -30,7 +30,7 @@ fn game(presence: Presence) -> Namespace {
     )
 }
 
-async fn come(server: &Server, auth: &str) -> (WebSocket, String) {
+pub(crate) async fn come(server: &Server, auth: &str) -> (WebSocket, String) {
     let (mut client, _sid) = WebSocket::open(server.endpoint).await;
     client.send(&format!("40{auth}")).await;
     let answer = client.text().await;
@@ -38,11 +38,11 @@ async fn come(server: &Server, auth: &str) -> (WebSocket, String) {
     (client, id.to_owned())
 }
 
-fn state(members: &str) -> Vec<Frame> {
+pub(crate) fn state(members: &str) -> Vec<Frame> {
     vec![text(format!(r#"42["presence_state",{{"members":{{{members}}},"room":"game:1"}}]"#))]
 }
 
-fn diff(joins: &str, leaves: &str) -> Vec<Frame> {
+pub(crate) fn diff(joins: &str, leaves: &str) -> Vec<Frame> {
     let diff = format!(r#"{{"joins":{{{joins}}},"leaves":{{{leaves}}},"room":"game:1"}}"#);
     vec![text(format!(r#"42["presence_diff",{diff}]"#))]
 }
