@@ -41,7 +41,9 @@ impl Attendance {
             Change::Room(RoomChange::Leave(room, id)) => self.leave(&hub, room, id),
             Change::Room(RoomChange::Create(_) | RoomChange::Delete(_)) => {}
             Change::Time => self.expire(&hub),
-            Change::Elsewhere(server, Attending::Came(attendee)) => self.come(&hub, server, attendee),
+            Change::Elsewhere(server, Attending::Came(attendee)) => {
+                self.come(&hub, server, std::slice::from_ref(attendee));
+            }
             Change::Elsewhere(server, Attending::Went(room, id)) => {
                 self.go(&hub, room, &Attendant(Some(server.clone()), id.clone()));
             }
@@ -55,13 +57,20 @@ impl Attendance {
         }
     }
 
-    /// A socket of another server joins a room there.
-    fn come(&self, hub: &Arc<Hub>, server: &ServerId, Attendee { room, id, user, info }: &Attendee) {
-        let Some(rule) = self.rules.of(Some(room.as_str())) else { return };
+    /// Sockets of another server join rooms there.
+    fn come(&self, hub: &Arc<Hub>, server: &ServerId, attendees: &[Attendee]) {
+        let mut come: BTreeMap<&Room, Members> = BTreeMap::new();
         let mut present = self.present();
-        if present.join(room, &Attendant(Some(server.clone()), id.clone()), user, info) {
-            let joins = present.member(room.as_str(), user);
-            drop(present);
+        for Attendee { room, id, user, info } in attendees {
+            if self.rules.of(Some(room.as_str())).is_some()
+                && present.join(room, &Attendant(Some(server.clone()), id.clone()), user, info)
+            {
+                come.entry(room).or_default().extend(present.member(room.as_str(), user));
+            }
+        }
+        drop(present);
+        for (room, joins) in come {
+            let Some(rule) = self.rules.of(Some(room.as_str())) else { continue };
             let target = Target { rooms: vec![room.clone()], except: Vec::new() };
             tell(hub, &rule.diff_event, target, joins, Members::new());
         }
@@ -69,12 +78,12 @@ impl Attendance {
 
     /// Of a server it is known who is in its rooms: nobody else any more.
     fn reconcile(&self, hub: &Arc<Hub>, server: &ServerId, attendees: &[Attendee]) {
-        let there: HashSet<_> = attendees.iter().map(|attendee| (&attendee.room, &attendee.id)).collect();
+        let there: HashSet<_> = attendees.iter().map(|come| (&come.room, &come.id, &come.user)).collect();
         let known = self.present().of(Some(server));
-        for (room, id, ..) in known.iter().filter(|(room, id, ..)| !there.contains(&(room, id))) {
+        for (room, id, ..) in known.iter().filter(|(room, id, user, _)| !there.contains(&(room, id, user))) {
             self.go(hub, room, &Attendant(Some(server.clone()), id.clone()));
         }
-        attendees.iter().for_each(|attendee| self.come(hub, server, attendee));
+        self.come(hub, server, attendees);
     }
 
     fn join(&self, hub: &Arc<Hub>, room: &Room, id: &SocketId) {
@@ -92,10 +101,6 @@ impl Attendance {
         let is_new = present.join(room, &Attendant(None, id.clone()), &user, &info);
         let (members, joins) = (present.members(room.as_str()), present.member(room.as_str(), &user));
         drop(present);
-        if hub.servers.have_cluster() {
-            let attendee = Attendee { room: room.clone(), id: id.clone(), user, info };
-            hub.servers.attend(&hub.path, Attending::Came(attendee));
-        }
         if let Some(event) = event(hub, &rule.state_event, &json!({ "room": room.as_str(), "members": members })) {
             // One that has gone need not know.
             let _gone = hub.send(&peer, &event, false);
@@ -103,6 +108,10 @@ impl Attendance {
         if is_new {
             let (rooms, except) = (vec![room.clone()], vec![id.clone().into()]);
             tell(hub, &rule.diff_event, Target { rooms, except }, joins, Members::new());
+        }
+        if hub.servers.have_cluster() {
+            let attendee = Attendee { room: room.clone(), id: id.clone(), user, info };
+            hub.servers.attend(&hub.path, Attending::Came(attendee));
         }
     }
 

@@ -9,7 +9,7 @@
 //! ```
 //! A length has four bytes, the highest first.
 
-use std::{error, fmt, net::IpAddr};
+use std::{collections::BTreeSet, error, fmt, net::IpAddr};
 
 use bytes::Bytes;
 use engineio::ByteString;
@@ -60,8 +60,8 @@ pub(crate) enum Body {
     Hello,
     /// The sender is there, and has told so often that somebody came to such a room or went.
     Here(u64),
-    /// The same behind everything that it has to say of that.
-    Shown(u64),
+    /// The same, and that it will tell all who are in such rooms, of these namespaces; it has no others.
+    Showing(u64, BTreeSet<String>),
     /// Who is in such rooms of a namespace?
     Who(String),
     /// That, or who comes and goes.

@@ -78,7 +78,7 @@ impl SocketIo {
     /// [`heartbeat_interval`](crate::ClusterTimes::heartbeat_interval).
     pub fn greet_cluster(&self) {
         self.servers().tell(&Body::Hello, []);
-        if self.servers().attended() > 0 {
+        if !self.namespaces.with_presence().is_empty() {
             self.show(None);
         }
     }
@@ -86,23 +86,22 @@ impl SocketIo {
     /// Tells another server, or all, that this one is there, and who is in rooms that tell it.
     fn show(&self, to: Option<&ServerId>) {
         let servers = self.servers();
-        let body = match servers.attended() {
-            0 => Body::Here(0),
-            times => {
-                self.namespaces.note(|| Change::Show(to.cloned()));
-                Body::Shown(times)
-            }
-        };
+        // In this order: who comes to a namespace that is not yet there is not counted here, so others ask again.
+        let times = servers.attended();
+        let hubs = self.namespaces.with_presence();
+        let body = Body::Showing(times, hubs.iter().map(|hub| hub.path.clone()).collect());
         match to {
             Some(to) => servers.send(to, &body, []),
             None => servers.tell(&body, []),
         }
+        hubs.iter().for_each(|hub| hub.note(Change::Show(to.cloned())));
     }
 
     /// Leaves the cluster for good: the others wait for this server no longer, and nothing is told to them or heard of
     /// them. [`close`](Self::close) does it in the end.
     pub fn leave_cluster(&self) {
-        self.servers().leave();
+        let gone = self.servers().leave();
+        gone.iter().for_each(|server| self.namespaces.lose(server));
     }
 
     /// The name of this server in its cluster, and elsewhere.
@@ -146,8 +145,10 @@ impl SocketIo {
         let _runtime = self.tasks().enter();
         // One that was not heard before has told others who is in its rooms; as one that says that it has told more.
         let has_missed = match &body {
-            Body::Hello | Body::Bye => false,
-            Body::Here(times) => noted == Noted::New || !servers.has_heard(&from, *times),
+            // Who was on one that has left has gone.
+            Body::Here(_) | Body::Showing(..) | Body::Attending(..) if noted == Noted::Left => return Ok(()),
+            Body::Here(times) => !servers.accounts.is_complete(&from, *times),
+            Body::Hello | Body::Bye | Body::Showing(..) | Body::Attending(_, Attending::All(_)) => false,
             _ => noted == Noted::New,
         };
         self.carry_out(&from, body, parts)?;
@@ -162,20 +163,23 @@ impl SocketIo {
         match body {
             Body::Hello => self.show(Some(from)),
             Body::Here(_) => {}
-            Body::Shown(times) => servers.note_shown(from, times),
+            Body::Showing(times, namespaces) => {
+                let mut others = self.namespaces.with_presence();
+                others.retain(|hub| !namespaces.contains(&hub.path));
+                servers.accounts.begin(from, times, namespaces);
+                // In what it has no more there is nobody.
+                others.iter().for_each(|hub| hub.note(Change::Gone(from.clone())));
+            }
             Body::Bye => {
                 servers.lose(from);
-                self.namespaces.note(|| Change::Gone(from.clone()));
+                self.namespaces.lose(from);
             }
-            Body::Who(namespace) => {
-                if let Some(served) = self.namespaces.get(&namespace) {
-                    served.hub().note(Change::Show(Some(from.clone())));
-                }
-            }
+            Body::Who(namespace) => match self.namespaces.get(&namespace) {
+                Some(served) => served.hub().note(Change::Show(Some(from.clone()))),
+                None => servers.show(Some(from), &namespace, Vec::new()),
+            },
             Body::Attending(namespace, attending) => {
-                if !matches!(attending, Attending::All(_)) {
-                    servers.note_told(from);
-                }
+                servers.accounts.note(from, &namespace, &attending);
                 if let Some(served) = self.namespaces.get(&namespace) {
                     served.hub().runtime.get_or_init(Handle::current);
                     served.hub().note(Change::Elsewhere(from.clone(), attending));
@@ -334,6 +338,6 @@ async fn beat(namespaces: Weak<Namespaces>, interval: Duration) {
         }
         // A carrier that fails once may do better the next time.
         let silent = catch_unwind(AssertUnwindSafe(|| servers.beat(now()))).unwrap_or_default();
-        silent.iter().for_each(|server| namespaces.note(|| Change::Gone(server.clone())));
+        silent.iter().for_each(|server| namespaces.lose(server));
     }
 }

@@ -150,6 +150,7 @@
 //!
 //! What an application does outside of handlers, such as disconnecting a socket, is told in its own span.
 
+mod accounts;
 mod acks;
 mod answer;
 mod args;

@@ -2,7 +2,15 @@
 //! What it is not: a namespace; each is `served` by itself.
 //! Who calls it: `client`, with the names that clients ask for; `server` and `family`.
 
-use std::{collections::HashMap, fmt, panic::AssertUnwindSafe, sync::Arc};
+use std::{
+    collections::HashMap,
+    fmt,
+    panic::AssertUnwindSafe,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use engineio::Revision;
 use futures_util::FutureExt;
@@ -10,7 +18,7 @@ use futures_util::FutureExt;
 use crate::{
     changes::Change,
     children::{Children, Entered},
-    cluster_message::Body,
+    cluster::ServerId,
     delivery::Settings,
     error::ConnectError,
     hub::Hub,
@@ -49,6 +57,8 @@ struct Child {
     served: Served,
     /// Which family it is of.
     family: usize,
+    /// Whether a client came to it.
+    has_come: Arc<AtomicBool>,
 }
 
 /// A namespace that a client may ask to join.
@@ -130,16 +140,12 @@ impl Namespaces {
     fn enter(&self, name: &str, family: usize, params: Box<str>) -> Option<Entered<Child>> {
         let make = || {
             let (handlers, settings) = (self.families[family].handlers.clone(), self.settings.clone());
-            Child { served: Served::new(name.to_owned(), params, handlers, settings), family }
+            let served = Served::new(name.to_owned(), params, handlers, settings);
+            Child { served, family, has_come: Arc::default() }
         };
         let entered = self.children.enter(name, make)?;
         if entered.is_new {
             self.settings.hooks.new_namespace(name);
-            let servers = &self.settings.terms.servers;
-            // Of one that was not there this server has left what others told.
-            if servers.have_cluster() && !self.families[family].handlers.presence.is_empty() {
-                servers.tell(&Body::Who(name.to_owned()), []);
-            }
         }
         Some(entered)
     }
@@ -170,20 +176,27 @@ impl Namespaces {
         hubs.into_iter().map(|child| child.served.hub().clone()).chain(fixed).collect()
     }
 
+    /// The hubs of those whose rooms tell who is in them.
+    pub(crate) fn with_presence(&self) -> Vec<Arc<Hub>> {
+        let mut hubs = Vec::new();
+        self.for_each(|served| hubs.extend(served.has_presence().then(|| served.hub().clone())));
+        hubs
+    }
+
     /// Sends what is held back in all of them.
     pub(crate) fn flush(&self) {
-        self.for_each(|hub| hub.flush());
+        self.for_each(|served| served.hub().flush());
     }
 
-    /// Notes something that has changed for all of them.
-    pub(crate) fn note(&self, change: impl Fn() -> Change) {
-        self.for_each(|hub| hub.note(change()));
+    /// Another server has gone, or has left.
+    pub(crate) fn lose(&self, server: &ServerId) {
+        self.with_presence().iter().for_each(|hub| hub.note(Change::Gone(server.clone())));
     }
 
-    fn for_each(&self, each: impl Fn(&Arc<Hub>)) {
+    fn for_each(&self, each: impl FnMut(&Served)) {
         let children = self.children.all();
         let all = self.fixed.values().map(|fixed| &fixed.served).chain(children.iter().map(|child| &child.served));
-        all.for_each(|served| each(served.hub()));
+        all.for_each(each);
     }
 
     /// The namespace of this name for a client that sent this `auth`. One of a family is made if it is not there.
@@ -204,6 +217,14 @@ impl Namespaces {
             let entered = self.enter(&name, at, params).ok_or(Missing::TooMany)?;
             // Another family may have been faster.
             if entered.value.family == at {
+                let (child, servers) = (&entered.value, &self.settings.terms.servers);
+                // While it was not there this server has left what others told.
+                if servers.have_cluster()
+                    && child.served.has_presence()
+                    && !child.has_come.swap(true, Ordering::Relaxed)
+                {
+                    servers.ask_who(&name);
+                }
                 return Ok(Found { served: entered.value.served, stay: Some(Box::new(entered.stay)) });
             }
         }

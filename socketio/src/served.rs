@@ -62,6 +62,11 @@ impl Served {
         &self.0.hub
     }
 
+    /// Whether its rooms, or some, tell who is in them.
+    pub(crate) fn has_presence(&self) -> bool {
+        !self.0.handlers.presence.is_empty()
+    }
+
     /// A client asks to join. `joined` is told whether it may, perhaps later and in another task, unless it has gone.
     pub(crate) fn connect(&self, peer: Arc<Peer>, joined: impl FnOnce(Result<(), ConnectError>) + Send + 'static) {
         let skips = self.0.settings.recovery.is_some_and(|(options, _)| options.skip_middlewares);

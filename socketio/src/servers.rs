@@ -26,6 +26,7 @@ use bytes::Bytes;
 use tokio::task::AbortHandle;
 
 use crate::{
+    accounts::Accounts,
     args::Args,
     cluster::{Carrier, ClusterTimes, ServerId},
     cluster_message::{self, Answer, Attendee, Attending, Body},
@@ -45,8 +46,8 @@ pub(crate) struct Servers {
     joined: OnceLock<RwLock<Option<Arc<Joined>>>>,
     /// Taken for a few steps, and no other lock behind it but that of the requests.
     seen: Mutex<BTreeMap<ServerId, Standing>>,
-    /// How often each has told that somebody came or went. Taken for a few steps, and no other lock behind it.
-    told: Mutex<HashMap<ServerId, u64>>,
+    /// What was heard of who is in rooms of others.
+    pub(crate) accounts: Accounts,
     /// What is being asked, by its number. Taken for a few steps, behind `seen`.
     requests: Mutex<HashMap<u64, Asked>>,
     next_request: AtomicU64,
@@ -95,6 +96,8 @@ impl Standing {
 pub(crate) enum Noted {
     New,
     Known,
+    /// It is not: it has left.
+    Left,
 }
 
 /// What was asked, and what came of it.
@@ -137,7 +140,7 @@ impl Default for Servers {
             id: ServerId::draw(),
             joined: OnceLock::new(),
             seen: Mutex::default(),
-            told: Mutex::default(),
+            accounts: Accounts::default(),
             requests: Mutex::default(),
             next_request: AtomicU64::new(0),
             attended: AtomicU64::new(0),
@@ -177,13 +180,14 @@ impl Servers {
         self.joined.get()?.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// This server leaves its cluster for good.
-    pub(crate) fn leave(&self) {
+    /// This server leaves its cluster for good. Says whom it knew.
+    pub(crate) fn leave(&self) -> Vec<ServerId> {
         let joined = self.joined.get().map(|joined| joined.write().unwrap_or_else(PoisonError::into_inner).take());
-        let Some(Some(joined)) = joined else { return };
+        let Some(Some(joined)) = joined else { return Vec::new() };
         joined.carrier.publish(cluster_message::write(&self.id, None, &Body::Bye, []));
-        let seen = std::mem::take(&mut *self.seen());
-        seen.keys().for_each(|server| self.lose(server));
+        let seen: Vec<_> = std::mem::take(&mut *self.seen()).into_keys().collect();
+        seen.iter().for_each(|server| self.lose(server));
+        seen
     }
 
     /// Tells all others.
@@ -236,11 +240,11 @@ impl Servers {
         let mut seen = self.seen();
         match seen.get_mut(server) {
             // What was under way when it left.
-            Some(Standing::Left) => Some(Noted::Known),
-            Some(standing) => match std::mem::replace(standing, Standing::There(now)) {
-                Standing::There(_) => Some(Noted::Known),
-                Standing::Silent | Standing::Left => Some(Noted::New),
-            },
+            Some(Standing::Left) => Some(Noted::Left),
+            Some(standing) => {
+                let before = std::mem::replace(standing, Standing::There(now));
+                Some(if before.is_there() { Noted::Known } else { Noted::New })
+            }
             None => {
                 if seen.len() >= MAX_SERVERS {
                     let gone = seen.iter().find(|(_, standing)| !standing.is_there()).map(|(gone, _)| gone.clone())?;
@@ -272,23 +276,10 @@ impl Servers {
         self.attended.load(Ordering::Relaxed)
     }
 
-    /// A server tells it.
-    pub(crate) fn note_told(&self, server: &ServerId) {
-        *self.told().entry(server.clone()).or_default() += 1;
-    }
-
-    /// A server has told it so often, and this one knows all that it said.
-    pub(crate) fn note_shown(&self, server: &ServerId, times: u64) {
-        self.told().insert(server.clone(), times);
-    }
-
-    /// Whether this one has heard as often of it.
-    pub(crate) fn has_heard(&self, server: &ServerId, times: u64) -> bool {
-        self.told().get(server).copied().unwrap_or_default() == times
-    }
-
-    fn told(&self) -> MutexGuard<'_, HashMap<ServerId, u64>> {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Asks all others who is in such rooms of a namespace.
+    pub(crate) fn ask_who(&self, namespace: &str) {
+        self.accounts.ask(self.there(), namespace);
+        self.tell(&Body::Who(namespace.to_owned()), []);
     }
 
     /// A server has left.
@@ -319,7 +310,7 @@ impl Servers {
 
     /// Nobody waits for a server that has gone, and nobody asks for it.
     fn give_up(&self, server: &ServerId) {
-        self.told().remove(server);
+        self.accounts.forget(server);
         let mut wakers = Vec::new();
         for asked in self.requests().values_mut() {
             if asked.waiting.remove(server) {

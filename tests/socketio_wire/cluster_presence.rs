@@ -1,16 +1,13 @@
 //! Who is in a room of all servers of a cluster, as its members are told.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
 use bytes::Bytes;
 use serde_json::json;
-use socketio::{ClusterOptions, ClusterTimes, Config, Data, Namespace, Presence, Reply, Socket, SocketIo};
+use socketio::{ClusterOptions, Config, Data, Namespace, Presence, Reply, Socket, SocketIo};
 use tests::{
     frames::{WebSocket, text},
     server::{self, Server},
@@ -18,7 +15,7 @@ use tests::{
 };
 
 use crate::{
-    cluster::{Cluster, soon},
+    cluster::{Bus, Cluster, soon},
     heard,
     presence::{come, diff, game, state},
 };
@@ -39,7 +36,12 @@ fn auth(name: &str) -> String {
 
 /// The names of those who are in the room, with how many sockets each has, as a server knows them.
 fn members(io: &SocketIo) -> Vec<(String, usize)> {
-    io.to("game:1").presence().into_iter().map(|(user, present)| (user, present.count)).collect()
+    names(io, "/")
+}
+
+fn names(io: &SocketIo, namespace: &str) -> Vec<(String, usize)> {
+    let members = io.of(namespace).map(|namespace| namespace.to("game:1").presence()).unwrap_or_default();
+    members.into_iter().map(|(user, present)| (user, present.count)).collect()
 }
 
 /// Waits until a server knows so.
@@ -103,49 +105,72 @@ async fn with_a_server_those_go_who_were_on_it() {
     knows(cluster.io(2), &[("ann", 1)]).await;
 }
 
-/// Two servers whose carrier can be cut.
-async fn two(times: ClusterTimes) -> ([(Server, SocketIo); 2], Arc<AtomicBool>) {
-    let one = async || server::socketio(Config::default(), [game(presence())]).await;
-    let servers = [one().await, one().await];
-    let is_cut = Arc::new(AtomicBool::new(false));
+/// What a carrier loses.
+#[derive(Clone, Default)]
+struct Lost(Arc<Mutex<Option<&'static str>>>);
+
+impl Lost {
+    /// From now on, messages with this in them; `None` for nothing.
+    fn set(&self, lost: Option<&'static str>) {
+        *self.0.lock().expect("not poisoned") = lost;
+    }
+
+    fn is(&self, message: &[u8]) -> bool {
+        let lost = *self.0.lock().expect("not poisoned");
+        lost.is_some_and(|lost| String::from_utf8_lossy(message).contains(lost))
+    }
+}
+
+/// All messages have this in them.
+const ALL: Option<&str> = Some("version");
+
+/// Two servers whose carrier can lose messages.
+async fn two(namespaces: impl Fn() -> Namespace) -> ([(Server, SocketIo); 2], Lost) {
+    let one = async || server::socketio(Config::default(), [namespaces()]).await;
+    let (servers, lost) = ([one().await, one().await], Lost::default());
     for (at, (_, io)) in servers.iter().enumerate() {
-        let (other, is_cut) = (servers[1 - at].1.clone(), is_cut.clone());
+        let (other, lost) = (servers[1 - at].1.clone(), lost.clone());
         let carrier = move |message: Bytes| {
-            if !is_cut.load(Ordering::Relaxed) {
+            if !lost.is(&message) {
                 other.receive(message).expect("a message of a server");
             }
         };
-        io.join_cluster(carrier, ClusterOptions::default().times(times));
+        io.join_cluster(carrier, ClusterOptions::default());
     }
-    (servers, is_cut)
+    (servers, lost)
+}
+
+/// Heartbeats are heard, and what they make servers ask for.
+async fn beat() {
+    tokio::time::sleep(Duration::from_secs(6)).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_was_lost_is_made_up_for_with_the_next_heartbeat() {
-    let ([(here, io_here), (there, io_there)], is_cut) = two(ClusterTimes::default()).await;
+    let ([(here, io_here), (there, io_there)], lost) = two(|| game(presence())).await;
     let (_ann, _) = come(&here, &auth("ann")).await;
     let (bob, _) = come(&there, &auth("bob")).await;
     knows(&io_here, &[("ann", 1), ("bob", 1)]).await;
-    is_cut.store(true, Ordering::Relaxed);
+    lost.set(ALL);
     drop(bob);
     let (_cid, _) = come(&there, &auth("cid")).await;
     knows(&io_there, &[("ann", 1), ("cid", 1)]).await;
     assert_eq!(members(&io_here), [("ann".into(), 1), ("bob".into(), 1)]);
-    is_cut.store(false, Ordering::Relaxed);
-    tokio::time::sleep(Duration::from_secs(6)).await;
+    lost.set(None);
+    beat().await;
     assert_eq!(members(&io_here), [("ann".into(), 1), ("cid".into(), 1)]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn servers_that_were_cut_off_are_one_again() {
-    let ([(here, io_here), (there, io_there)], is_cut) = two(ClusterTimes::default()).await;
+    let ([(here, io_here), (there, io_there)], lost) = two(|| game(presence())).await;
     let (_ann, _) = come(&here, &auth("ann")).await;
     let (_bob, _) = come(&there, &auth("bob")).await;
-    is_cut.store(true, Ordering::Relaxed);
+    lost.set(ALL);
     tokio::time::sleep(Duration::from_secs(20)).await;
     assert_eq!([members(&io_here), members(&io_there)], [[("ann".into(), 1)], [("bob".into(), 1)]]);
-    is_cut.store(false, Ordering::Relaxed);
-    tokio::time::sleep(Duration::from_secs(6)).await;
+    lost.set(None);
+    beat().await;
     for io in [&io_here, &io_there] {
         assert_eq!(members(io), [("ann".into(), 1), ("bob".into(), 1)]);
     }
@@ -164,31 +189,99 @@ async fn a_server_that_comes_later_knows_who_is_there() {
     knows(cluster.io(0), &[("ann", 1), ("bob", 1), ("cid", 1)]).await;
 }
 
+/// Namespaces whose clients enter `game:1`, as whom they say they are.
+fn games() -> Namespace {
+    let enter = async |socket: Socket, Data(name): Data<String>| {
+        socket.identify(name, ());
+        socket.join("game:1").map(Reply)
+    };
+    Namespace::pattern("/game-{id}").presence("game:*", presence()).on("enter", enter)
+}
+
+/// Enters `/game-7`; says also what came before the answer.
+async fn enter(server: &Server, name: &str) -> (WebSocket, Vec<String>) {
+    let (mut client, _) = socket::connect(server.endpoint, "/game-7").await;
+    client.send(&format!(r#"42/game-7,1["enter","{name}"]"#)).await;
+    let mut heard = Vec::new();
+    loop {
+        match client.text().await {
+            answer if answer == "43/game-7,1[]" => return (client, heard),
+            event => heard.push(event),
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_namespace_that_comes_later_knows_who_is_there() {
-    let games = || {
-        let enter = async |socket: Socket, Data(name): Data<String>| {
-            socket.identify(name, ());
-            socket.join("game:1").map(Reply)
-        };
-        vec![Namespace::pattern("/game-{id}").presence("game:*", presence()).on("enter", enter)]
-    };
-    let cluster = Cluster::of(games).await;
-    let enter = async |at: usize, name: &str| -> (WebSocket, Vec<String>) {
-        let (mut client, _) = socket::connect(cluster.servers[at].0.endpoint, "/game-7").await;
-        client.send(&format!(r#"42/game-7,1["enter","{name}"]"#)).await;
-        let mut heard = Vec::new();
-        loop {
-            match client.text().await {
-                answer if answer == "43/game-7,1[]" => return (client, heard),
-                event => heard.push(event),
-            }
-        }
-    };
-    let (mut ann, _) = enter(0, "ann").await;
-    let (_bob, heard) = enter(2, "bob").await;
+    let cluster = Cluster::of(|| vec![games()]).await;
+    let (mut ann, _) = enter(&cluster.servers[0].0, "ann").await;
+    let (_bob, heard) = enter(&cluster.servers[2].0, "bob").await;
     let both =
         format!(r#"42/game-7,["presence_state",{{"members":{{{},{}}},"room":"game:1"}}]"#, is("ann", 1), is("bob", 1));
     assert_eq!(heard, [both]);
     assert!(ann.text().await.contains(&is("bob", 1)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_is_lost_is_asked_for_again() {
+    let ([(here, io_here), (there, io_there)], lost) = two(|| game(presence())).await;
+    let (_ann, _) = come(&here, &auth("ann")).await;
+    lost.set(ALL);
+    let (_bob, _) = come(&there, &auth("bob")).await;
+    knows(&io_there, &[("ann", 1), ("bob", 1)]).await;
+    lost.set(Some("\"all\""));
+    beat().await;
+    assert_eq!(members(&io_here), [("ann".into(), 1)], "it has not come");
+    lost.set(None);
+    beat().await;
+    assert_eq!(members(&io_here), [("ann".into(), 1), ("bob".into(), 1)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_namespace_that_has_gone_on_another_server_has_nobody_there() {
+    let ([(here, io_here), (there, io_there)], lost) = two(games).await;
+    let (_ann, _) = enter(&here, "ann").await;
+    let (bob, _) = enter(&there, "bob").await;
+    assert_eq!(names(&io_here, "/game-7"), [("ann".into(), 1), ("bob".into(), 1)]);
+    lost.set(ALL);
+    drop(bob);
+    within(async {
+        while !io_there.namespace_names().iter().all(|name| name == "/") {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await;
+    lost.set(None);
+    beat().await;
+    assert_eq!(names(&io_here, "/game-7"), [("ann".into(), 1)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_question_that_is_lost_is_asked_again() {
+    let ([(here, io_here), (there, _)], lost) = two(games).await;
+    let (_bob, _) = enter(&there, "bob").await;
+    lost.set(Some("\"who\""));
+    let (_ann, _) = enter(&here, "ann").await;
+    assert_eq!(names(&io_here, "/game-7"), [("ann".into(), 1)], "it was lost");
+    beat().await;
+    assert_eq!(names(&io_here, "/game-7"), [("ann".into(), 1), ("bob".into(), 1)]);
+}
+
+#[tokio::test]
+async fn who_is_on_others_is_not_known_to_a_server_that_leaves() {
+    let ([(here, io_here), (there, _)], _lost) = two(|| game(presence())).await;
+    let (_ann, _) = come(&here, &auth("ann")).await;
+    let (_bob, _) = come(&there, &auth("bob")).await;
+    knows(&io_here, &[("ann", 1), ("bob", 1)]).await;
+    io_here.leave_cluster();
+    knows(&io_here, &[("ann", 1)]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_who_were_there_before_a_server_joined_are_shown() {
+    let one = async || server::socketio(Config::default(), [game(presence())]).await;
+    let (bus, [(here, io_here), (_there, io_there)]) = (Bus::default(), [one().await, one().await]);
+    let (_ann, _) = come(&here, &auth("ann")).await;
+    [&io_there, &io_here].iter().for_each(|io| bus.join(io, ClusterOptions::default()));
+    knows(&io_there, &[("ann", 1)]).await;
 }
