@@ -40,7 +40,7 @@ const SOCKETIO: &str = "\
     state: acks, changes, children, tasks, timer, accounts, servers + accounts timer, history, ledger + history, load, marks, stats, target, corks, \
         histories + target, throttle + target, peer + acks load marks, running + peer, \
         recovery + history ledger peer stats, hub + changes corks histories peer recovery servers stats target throttle, \
-        audience + hub peer target, emission + audience corks hub peer stats target throttle, attendance + changes hub target, identity + hub peer
+        audience + hub peer target, emission + audience corks hub peer stats target throttle timer, attendance + changes hub target timer, identity + hub peer
     handles: replies, answer + replies, flags, encoded, broadcast + answer encoded flags, \
         remote + broadcast flags replies, operator + answer broadcast encoded flags, \
         socket + answer broadcast encoded flags operator, retries

@@ -21,6 +21,7 @@ use crate::{
     presence::{Attendant, Identification, Members, PresenceRules, Present},
     rooms::{Room, RoomChange},
     target::{Event, Target},
+    timer::now,
 };
 
 /// Who is in the rooms of a namespace, for those who are in them.
@@ -159,11 +160,6 @@ fn tell(hub: &Arc<Hub>, name: &str, target: Target, joins: Members, leaves: Memb
 /// An event that is neither kept nor held back; `None` when the application gave it a name that none may have.
 fn event(hub: &Hub, name: &str, args: &impl Serialize) -> Option<Event> {
     Some(Event { name: None, ..hub.event(name, args, None).ok()? })
-}
-
-/// The time by the clock of timers, which a test may have stopped.
-fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
 }
 
 /// Lets time be noted behind what happened before.

@@ -21,6 +21,7 @@ use crate::{
     stats::Dropped,
     target::{Event, Target},
     throttle::{Offered, Throttled, Waiting},
+    timer::now,
 };
 
 impl Hub {
@@ -209,11 +210,6 @@ impl Hub {
             self.observer.outgoing(self, peer, received);
         }
     }
-}
-
-/// The time by the clock of timers, which a test may have stopped.
-fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
 }
 
 /// Sends, again and again, what has waited, until no interval lasts.

@@ -6,7 +6,7 @@ use std::{
     iter,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Weak},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -28,6 +28,7 @@ use crate::{
     servers::{Heard, Noted, Servers},
     target::Target,
     tasks::Tasks,
+    timer::now,
 };
 
 impl SocketIo {
@@ -320,11 +321,6 @@ fn answer_in_parts(servers: &Servers, to: &ServerId, request: u64, mut parts: Ve
     for (body, parts) in parts.chain(last) {
         servers.send(to, &body, parts.iter().map(|part| &**part));
     }
-}
-
-/// The time by the clock of timers, which a test may have stopped.
-fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
 }
 
 /// Says again and again that the server is there, for as long as it is one of a cluster.

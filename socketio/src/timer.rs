@@ -1,6 +1,6 @@
-//! What it is: when nobody waits any longer for an answer.
+//! What it is: when nobody waits any longer for an answer; and the time by the clock of timers.
 //! What it is not: the answer.
-//! Who calls it: `answer`, for those of clients; `servers`, for those of other servers.
+//! Who calls it: `answer`, for those of clients; `servers`, for those of other servers; who takes time as it is.
 
 use std::{
     pin::Pin,
@@ -29,4 +29,9 @@ impl Timer {
         let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(at)));
         matches!(sleep.as_mut().poll(cx), Poll::Ready(()))
     }
+}
+
+/// The time by the clock of timers, which a test may have stopped.
+pub(crate) fn now() -> std::time::Instant {
+    Instant::now().into_std()
 }
