@@ -37,7 +37,7 @@ const SOCKETIO: &str = "\
         msgpack_json + list msgpack_reader msgpack_writer, msgpack + args decoder msgpack_reader msgpack_writer packet, \
         custom_parser + decoder packet, parser + args custom_parser decoder list msgpack packet, \
         cluster_message + args decoder list
-    state: acks, changes, children, tasks, timer, accounts, servers + accounts timer, history, ledger + history, load, marks, stats, target, corks, \
+    state: acks, changes, children, tasks, timer, accounts, errands, requests, servers + accounts errands requests, request + requests servers timer, history, ledger + history, load, marks, stats, target, corks, \
         histories + target, throttle + target, peer + acks load marks, running + peer, \
         recovery + history ledger peer stats, hub + changes corks histories peer recovery servers stats target throttle, \
         audience + hub peer target, emission + audience corks hub peer stats target throttle timer, attendance + changes hub target timer, identity + hub peer

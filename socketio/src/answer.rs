@@ -19,12 +19,13 @@ use tokio::sync::oneshot::{self, error::TryRecvError};
 use crate::{
     args::{Args, FromArgs},
     cluster::ServerId,
-    cluster_message::{self, Answer as Told, ClusterError, Missing},
+    cluster_message::{self, Answer as Told, BESIDE, ClusterError, Missing},
     error::AckError,
     id::SocketId,
     peer::Peer,
     replies::{self, ReplyError},
-    servers::{Heard, Request},
+    request::Request,
+    requests::Heard,
     timer::Timer,
 };
 
@@ -152,9 +153,6 @@ impl From<Missing> for AckError {
         }
     }
 }
-
-/// Bytes that an answer takes beside its arguments, about.
-const BESIDE: usize = 64;
 
 /// What a server tells another one of the answers of its clients, with the lists behind it: message by message, in each
 /// about so many bytes.

@@ -18,8 +18,9 @@ use crate::{
     id::SocketId,
     peer::{Peer, Stay},
     presence::PresentUser,
+    request::Request,
     rooms::Room,
-    servers::{Request, Servers},
+    servers::Servers,
     target::{Event, Target},
 };
 
@@ -218,7 +219,7 @@ impl Broadcast {
         let patience = timeout.map(|timeout| timeout.saturating_add(servers.request_timeout()));
         let millis = timeout.map(|timeout| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX));
         let body = |number| Body::Ask(number, self.recipients(), self.flags.manner(), millis);
-        Some(servers.ask(None, patience, body, iter::once(list.as_bytes()).chain(attachments)))
+        Some(Request::new(servers, None, patience, body, iter::once(list.as_bytes()).chain(attachments)))
     }
 
     /// The ids of the sockets of this server that are meant at this moment, in no order (`allSockets`).

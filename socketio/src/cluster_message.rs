@@ -82,10 +82,12 @@ pub(crate) enum Body {
     Call(Option<u64>),
     /// The answers to this request are no longer waited for.
     Forget(u64),
-    /// A part of an answer to a request of this server, which is too long for one message.
+    /// The answer to a request.
+    Answer(u64, Answer),
+    /// A part of one, or all of one that may be too large for a message.
     Part(u64, Answer),
-    /// The answer to a request of this server, or what is left of it behind so many parts.
-    Answer(u64, usize, Answer),
+    /// That was all, in so many parts.
+    Parts(u64, usize),
 }
 
 /// Who is in rooms that tell it, of sockets of one server.
@@ -137,6 +139,20 @@ pub(crate) enum Answer {
     NoHandler,
     /// The handler failed.
     Failed,
+}
+
+/// Bytes that an answer of a client takes beside its list, about.
+pub(crate) const BESIDE: usize = 64;
+
+impl Answer {
+    /// About how many bytes it takes, without what follows.
+    pub(crate) fn size(&self) -> usize {
+        match self {
+            Self::Sockets(sockets) => sockets.iter().map(Described::size).sum(),
+            Self::Acks(answers, missing) => (answers.len() + missing.len()) * BESIDE,
+            Self::Reply | Self::NoHandler | Self::Failed => 0,
+        }
+    }
 }
 
 /// Why a client gave no answer.

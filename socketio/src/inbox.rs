@@ -24,8 +24,9 @@ use crate::{
     flags::Flags,
     handler::{self, Ended},
     namespaces::Namespaces,
+    requests::Heard,
     server::SocketIo,
-    servers::{Heard, Noted, Servers},
+    servers::{Noted, Servers},
     target::Target,
     tasks::Tasks,
     timer::now,
@@ -211,16 +212,17 @@ impl SocketIo {
                 let sockets = meant.map(|meant| meant.described()).unwrap_or_default();
                 let parts = cluster_message::parted(sockets, servers.usual_size()).into_iter();
                 let parts = parts.map(|sockets| (Answer::Sockets(sockets), Vec::new())).collect();
-                answer_in_parts(servers, from, request, parts);
+                servers.answer(from, request, parts);
             }
             Body::Call(request) => self.call_here(from.clone(), request, parts)?,
-            Body::Forget(request) => servers.forget(from, request),
+            Body::Forget(request) => servers.errands.give_up(from, request),
+            Body::Answer(request, answer) => {
+                servers.requests.answer(request, Heard { from: from.clone(), answer, parts });
+            }
             Body::Part(request, answer) => {
-                servers.answer_in_part(request, Heard { from: from.clone(), answer, parts });
+                servers.requests.answer_in_part(request, Heard { from: from.clone(), answer, parts });
             }
-            Body::Answer(request, before, answer) => {
-                servers.answer(request, Heard { from: from.clone(), answer, parts }, before);
-            }
+            Body::Parts(request, count) => servers.requests.end_parts(request, from, count),
         }
         Ok(())
     }
@@ -252,10 +254,10 @@ impl SocketIo {
     ) -> Result<(), ClusterError> {
         let (servers, to) = (self.servers().clone(), from.clone());
         let tell = move |answers: Vec<(Answer, Vec<Bytes>)>| {
-            servers.note_asked(&to, request);
-            answer_in_parts(&servers, &to, request, answers);
+            servers.errands.end(&to, request);
+            servers.answer(&to, request, answers);
         };
-        if !self.servers().may_ask() {
+        if !self.servers().errands.have_room() {
             tell(vec![(Answer::Failed, Vec::new())]);
             return Ok(());
         }
@@ -269,7 +271,7 @@ impl SocketIo {
         let answers = meant.ask::<Args>(id, event.map_err(|_| ClusterError::Malformed)?, None);
         // Whoever closes waits for it.
         let (task, size) = (self.connections.begin(), self.servers().usual_size());
-        self.servers().note_asking(from, request, || {
+        self.servers().errands.begin(from, request, || {
             let asking = tokio::spawn(async move {
                 tell(answer::told(answers.await, size));
                 drop(task);
@@ -286,7 +288,7 @@ impl SocketIo {
         let (servers, to) = (self.servers().clone(), from.clone());
         let answer = move |answer: Answer, parts: Vec<Bytes>| {
             if let Some(request) = request {
-                answer_in_parts(&servers, &to, request, vec![(answer, parts)]);
+                servers.answer(&to, request, vec![(answer, parts)]);
             }
         };
         let joined = self.servers().joined();
@@ -309,17 +311,6 @@ impl SocketIo {
 
     pub(crate) fn servers(&self) -> &Arc<Servers> {
         &self.namespaces.settings.terms.servers
-    }
-}
-
-/// Tells another server an answer, message by message.
-fn answer_in_parts(servers: &Servers, to: &ServerId, request: u64, mut parts: Vec<(Answer, Vec<Bytes>)>) {
-    let last = parts.pop();
-    let before = parts.len();
-    let last = last.map(|(answer, parts)| (Body::Answer(request, before, answer), parts));
-    let parts = parts.into_iter().map(|(answer, parts)| (Body::Part(request, answer), parts));
-    for (body, parts) in parts.chain(last) {
-        servers.send(to, &body, parts.iter().map(|part| &**part));
     }
 }
 

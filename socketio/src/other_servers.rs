@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::{
     args::FromArgs, cluster::ServerId, cluster_message::Body, error::EmitError, list, replies::Replies,
-    server::SocketIo, servers::Servers,
+    request::Request, server::SocketIo, servers::Servers,
 };
 
 /// Other servers of a cluster: see [`SocketIo::to_servers`].
@@ -53,7 +53,7 @@ impl OtherServers {
         let (list, attachments) = list::write(Some(event), args, Bytes::copy_from_slice)?;
         let (timeout, body) = (self.servers.request_timeout(), |number| Body::Call(Some(number)));
         let parts = iter::once(list.as_bytes()).chain(attachments.iter().map(|data| &**data));
-        Ok(Replies::new(self.servers.ask(self.to.as_deref(), Some(timeout), body, parts)))
+        Ok(Replies::new(Request::new(&self.servers, self.to.as_deref(), Some(timeout), body, parts)))
     }
 }
 

@@ -15,8 +15,9 @@ use crate::{
     peer::Peer,
     presence::Identification,
     replies::{self, Partial, ReplyError},
+    request::Request,
+    requests::Heard,
     rooms::Room,
-    servers::Heard,
     target::Target,
 };
 
@@ -96,7 +97,7 @@ impl Broadcast {
     pub async fn fetch_sockets(&self) -> Result<Vec<RemoteSocket>, Partial<RemoteSocket>> {
         let asked = self.others().map(|servers| {
             let body = |number| Body::Fetch(number, self.recipients());
-            servers.ask(None, Some(servers.request_timeout()), body, [])
+            Request::new(servers, None, Some(servers.request_timeout()), body, [])
         });
         let here = self.described();
         let mut all = Partial { heard: self.remote(&self.hub.servers.id, here), missing: Vec::new() };

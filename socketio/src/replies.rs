@@ -16,7 +16,8 @@ use crate::{
     args::{Args, FromArgs},
     cluster::ServerId,
     cluster_message::{self, Answer},
-    servers::{Heard, Missing, Request},
+    request::Request,
+    requests::{Heard, Missing},
 };
 
 /// Not all servers of the cluster have answered: what came, and who is missing.

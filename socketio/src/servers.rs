@@ -1,16 +1,16 @@
-//! What it is: the other servers of a cluster: who is there, what they are told, and what they were asked.
-//! What it is not: the carrier of messages (`cluster`), nor what is done with those that come (`inbox`).
+//! What it is: the other servers of a cluster: who is there, and what they are told.
+//! What it is not: the carrier of messages (`cluster`), what is done with those that come (`inbox`), nor what comes of
+//! requests (`requests`).
 //! Who calls it: handles, to tell and to ask others; `inbox`, with what comes and whenever a heartbeat is due.
 //!
 //! ```text
 //! this server:      alone -- join --> one of a cluster -- leave --> alone, for good
 //! another server:   unknown -- any message of it --> there -- silence --> silent -- any message --> there
 //!                                                      |         Bye, at any time --> left
-//! a request of ours: asked of all who are there; each answers once, or goes; until all have, or the time is over
 //! ```
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap},
     fmt,
     ops::Bound,
     pin::Pin,
@@ -18,26 +18,22 @@ use std::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
     },
-    task::{Context, Poll, Waker},
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
-use tokio::task::AbortHandle;
 
 use crate::{
     accounts::Accounts,
     args::Args,
     cluster::{Carrier, ClusterTimes, ServerId},
     cluster_message::{self, Answer, Attendee, Attending, Body},
-    timer::Timer,
+    errands::Errands,
+    requests::Requests,
 };
 
 /// Most servers that are known at a time. Whoever can write to the carrier could make up more.
 const MAX_SERVERS: usize = 10_000;
-
-/// Questions of theirs that may wait for answers of clients.
-const MAX_ASKING: usize = 10_000;
 
 /// The other servers, as one of them knows them.
 pub(crate) struct Servers {
@@ -48,14 +44,12 @@ pub(crate) struct Servers {
     seen: Mutex<BTreeMap<ServerId, Standing>>,
     /// What was heard of who is in rooms of others.
     pub(crate) accounts: Accounts,
-    /// What is being asked, by its number. Taken for a few steps, behind `seen`.
-    requests: Mutex<HashMap<u64, Asked>>,
-    next_request: AtomicU64,
+    /// What they are asked.
+    pub(crate) requests: Requests,
     /// How often it was told that somebody came to a room that tells it, or went.
     attended: AtomicU64,
-    /// What clients of this server are being asked for others, by who asks and the number of the request. Taken for a
-    /// few steps, and no other lock behind it.
-    asking: Mutex<BTreeMap<(ServerId, u64), AbortHandle>>,
+    /// What they ask clients of this one.
+    pub(crate) errands: Errands,
 }
 
 /// What another server may have this one do: called with the name of that and what it says, it gives the list of its
@@ -100,40 +94,6 @@ pub(crate) enum Noted {
     Left,
 }
 
-/// What was asked, and what came of it.
-#[derive(Debug, Default)]
-struct Asked {
-    /// Who has yet to answer.
-    waiting: BTreeSet<ServerId>,
-    /// Who has answered.
-    answered: BTreeSet<ServerId>,
-    /// How many parts of an answer came of each that has not told all of it.
-    parts: BTreeMap<ServerId, usize>,
-    /// Of whose answer a part was lost.
-    torn: BTreeSet<ServerId>,
-    /// Answers that nobody has taken yet.
-    heard: VecDeque<Heard>,
-    /// Who went away without one.
-    lost: BTreeSet<ServerId>,
-    waker: Option<Waker>,
-}
-
-/// An answer of another server, and what follows it.
-#[derive(Debug)]
-pub(crate) struct Heard {
-    pub(crate) from: ServerId,
-    pub(crate) answer: Answer,
-    pub(crate) parts: Vec<Bytes>,
-}
-
-/// Who gave no answer.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Missing {
-    pub(crate) late: Vec<ServerId>,
-    pub(crate) lost: Vec<ServerId>,
-    pub(crate) torn: Vec<ServerId>,
-}
-
 impl Default for Servers {
     fn default() -> Self {
         Self {
@@ -141,10 +101,9 @@ impl Default for Servers {
             joined: OnceLock::new(),
             seen: Mutex::default(),
             accounts: Accounts::default(),
-            requests: Mutex::default(),
-            next_request: AtomicU64::new(0),
+            requests: Requests::default(),
             attended: AtomicU64::new(0),
-            asking: Mutex::default(),
+            errands: Errands::default(),
         }
     }
 }
@@ -171,9 +130,9 @@ impl Servers {
         self.joined().map_or(0, |joined| joined.carrier.usual_size())
     }
 
-    /// Whether it is, or was, one of a cluster.
+    /// Whether this server is one of a cluster.
     pub(crate) fn have_cluster(&self) -> bool {
-        self.joined.get().is_some()
+        self.joined().is_some()
     }
 
     pub(crate) fn joined(&self) -> Option<Arc<Joined>> {
@@ -204,26 +163,23 @@ impl Servers {
         }
     }
 
-    /// Asks these, or all who are there, with what `body` makes of the number of the request. All may answer until
-    /// `timeout`.
+    /// Asks these, or all who are there, with what `body` makes of the number of the request, which it returns.
     pub(crate) fn ask<'a>(
-        self: &Arc<Self>,
+        &self,
         to: Option<&[ServerId]>,
-        timeout: Option<Duration>,
         body: impl FnOnce(u64) -> Body,
         parts: impl IntoIterator<Item = &'a [u8]>,
-    ) -> Request {
-        let (number, timer) = (self.next_request.fetch_add(1, Ordering::Relaxed), Timer::new(timeout));
-        {
+    ) -> u64 {
+        let number = {
             let seen = self.seen();
             let is_there = |server: &ServerId| seen.get(server).is_some_and(|standing| standing.is_there());
             let (waiting, lost) = match to {
                 Some(to) => to.iter().cloned().partition(is_there),
                 None => (seen.keys().filter(|server| is_there(server)).cloned().collect(), BTreeSet::new()),
             };
-            self.requests().insert(number, Asked { waiting, lost, ..Asked::default() });
-        }
-        let Some(joined) = self.joined() else { return Request { servers: self.clone(), number, timer } };
+            self.requests.begin(waiting, lost)
+        };
+        let Some(joined) = self.joined() else { return number };
         let (body, parts): (_, Vec<_>) = (body(number), parts.into_iter().collect());
         let message = |to| cluster_message::write(&self.id, to, &body, parts.iter().copied());
         match to {
@@ -231,7 +187,22 @@ impl Servers {
             // Also when nobody is known: one that has come a moment ago should do what it is told.
             None => joined.carrier.publish(message(None)),
         }
-        Request { servers: self.clone(), number, timer }
+        number
+    }
+
+    /// Tells another server an answer. If there is much of it, or a message of it may be too large for the carrier, a
+    /// small one behind it says how much there was.
+    pub(crate) fn answer(&self, to: &ServerId, request: u64, answers: Vec<(Answer, Vec<Bytes>)>) {
+        let (count, usual_size) = (answers.len(), self.usual_size());
+        let mut is_whole = count == 1;
+        for (answer, parts) in answers {
+            is_whole &= answer.size() + parts.iter().map(Bytes::len).sum::<usize>() <= usual_size;
+            let body = if is_whole { Body::Answer(request, answer) } else { Body::Part(request, answer) };
+            self.send(to, &body, parts.iter().map(|part| &**part));
+        }
+        if !is_whole {
+            self.send(to, &Body::Parts(request, count), []);
+        }
     }
 
     /// A server says something. Says whether it is known, unless there is no room for it, or this one has left.
@@ -311,86 +282,8 @@ impl Servers {
     /// Nobody waits for a server that has gone, and nobody asks for it.
     fn give_up(&self, server: &ServerId) {
         self.accounts.forget(server);
-        let mut wakers = Vec::new();
-        for asked in self.requests().values_mut() {
-            if asked.waiting.remove(server) {
-                asked.lost.insert(server.clone());
-                wakers.extend(asked.waker.take());
-            }
-        }
-        wakers.into_iter().for_each(Waker::wake);
-        let mut asking = self.asking();
-        let of_it: Vec<_> = asking.keys().filter(|(from, _)| from == server).cloned().collect();
-        let ended: Vec<_> = of_it.iter().filter_map(|key| asking.remove(key)).collect();
-        drop(asking);
-        ended.iter().for_each(AbortHandle::abort);
-    }
-
-    /// A server answers, or tells the rest of its answer behind so many parts. One that has answered before is not
-    /// heard; one that was not known when the request was made is.
-    pub(crate) fn answer(&self, request: u64, heard: Heard, parts: usize) {
-        self.hear(request, |asked| {
-            if asked.answered.insert(heard.from.clone()) {
-                asked.waiting.remove(&heard.from);
-                asked.lost.remove(&heard.from);
-                if asked.parts.remove(&heard.from).unwrap_or_default() != parts {
-                    asked.torn.insert(heard.from.clone());
-                }
-                asked.heard.push_back(heard);
-            }
-        });
-    }
-
-    /// A server tells a part of its answer.
-    pub(crate) fn answer_in_part(&self, request: u64, heard: Heard) {
-        self.hear(request, |asked| {
-            if !asked.answered.contains(&heard.from) {
-                *asked.parts.entry(heard.from.clone()).or_default() += 1;
-                asked.heard.push_back(heard);
-            }
-        });
-    }
-
-    fn hear(&self, request: u64, hear: impl FnOnce(&mut Asked)) {
-        let waker = {
-            let mut requests = self.requests();
-            let Some(asked) = requests.get_mut(&request) else { return };
-            hear(asked);
-            asked.waker.take()
-        };
-        // Not under the lock: it may be the last one that knows of a task, and end it.
-        if let Some(waker) = waker {
-            waker.wake();
-        }
-    }
-
-    /// Whether clients may be asked for another server: not while too many are.
-    pub(crate) fn may_ask(&self) -> bool {
-        self.asking().len() < MAX_ASKING
-    }
-
-    /// Asks clients for another server, in a task that `start` starts and that has ended with `note_asked`.
-    pub(crate) fn note_asking(&self, from: &ServerId, request: u64, start: impl FnOnce() -> AbortHandle) {
-        // The task ends behind this.
-        let mut asking = self.asking();
-        let before = asking.insert((from.clone(), request), start());
-        drop(asking);
-        if let Some(before) = before {
-            before.abort();
-        }
-    }
-
-    /// Clients have answered to another server.
-    pub(crate) fn note_asked(&self, from: &ServerId, request: u64) {
-        self.asking().remove(&(from.clone(), request));
-    }
-
-    /// Another server no longer waits for them.
-    pub(crate) fn forget(&self, from: &ServerId, request: u64) {
-        let asking = self.asking().remove(&(from.clone(), request));
-        if let Some(asking) = asking {
-            asking.abort();
-        }
+        self.requests.give_up(server);
+        self.errands.give_up_all(server);
     }
 
     /// Those who are there, in order.
@@ -422,70 +315,11 @@ impl Servers {
     fn seen(&self) -> MutexGuard<'_, BTreeMap<ServerId, Standing>> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    fn requests(&self) -> MutexGuard<'_, HashMap<u64, Asked>> {
-        self.requests.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn asking(&self) -> MutexGuard<'_, BTreeMap<(ServerId, u64), AbortHandle>> {
-        self.asking.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Drop for Servers {
     fn drop(&mut self) {
         self.leave();
-    }
-}
-
-/// What other servers were asked. Dropped, nobody waits for them any more, and they are told so.
-pub(crate) struct Request {
-    servers: Arc<Servers>,
-    number: u64,
-    timer: Timer,
-}
-
-impl Request {
-    /// The next answer that comes; `None` when none will: all have answered or gone, or the time is over.
-    pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Heard>> {
-        let waker = cx.waker().clone();
-        let _before = {
-            let mut requests = self.servers.requests();
-            let asked = requests.get_mut(&self.number).expect("it is there until this is dropped");
-            if let Some(heard) = asked.heard.pop_front() {
-                return Poll::Ready(Some(heard));
-            }
-            if asked.waiting.is_empty() {
-                return Poll::Ready(None);
-            }
-            // Dropped behind the lock, as it may end a task.
-            asked.waker.replace(waker)
-        };
-        if self.timer.is_over(cx) { Poll::Ready(None) } else { Poll::Pending }
-    }
-
-    /// The same, to be awaited.
-    pub(crate) async fn next(&mut self) -> Option<Heard> {
-        std::future::poll_fn(|cx| self.poll_next(cx)).await
-    }
-
-    /// Who gave no answer, in order.
-    pub(crate) fn missing(&self) -> Missing {
-        let requests = self.servers.requests();
-        let Some(asked) = requests.get(&self.number) else { return Missing::default() };
-        let [late, lost, torn] =
-            [&asked.waiting, &asked.lost, &asked.torn].map(|servers| servers.iter().cloned().collect());
-        Missing { late, lost, torn }
-    }
-}
-
-impl Drop for Request {
-    fn drop(&mut self) {
-        // Dropped behind the lock, as its waker may end a task.
-        let asked = self.servers.requests().remove(&self.number);
-        if asked.is_some_and(|asked| !asked.waiting.is_empty()) {
-            self.servers.tell(&Body::Forget(self.number), []);
-        }
     }
 }
 
@@ -498,7 +332,7 @@ impl fmt::Debug for Servers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::SocketId;
+    use crate::{id::SocketId, requests::Missing};
 
     const TIMES: ClusterTimes = ClusterTimes {
         heartbeat_interval: Duration::from_secs(5),
@@ -519,14 +353,6 @@ mod tests {
         let mut others: Vec<_> = (0..count).map(|_| ServerId::draw()).collect();
         others.sort();
         others
-    }
-
-    fn next(request: &mut Request) -> Poll<Option<ServerId>> {
-        request.poll_next(&mut Context::from_waker(Waker::noop())).map(|heard| heard.map(|heard| heard.from))
-    }
-
-    fn reply(from: &ServerId) -> Heard {
-        Heard { from: from.clone(), answer: Answer::Reply, parts: Vec::new() }
     }
 
     #[test]
@@ -552,59 +378,22 @@ mod tests {
     }
 
     #[test]
-    fn each_server_that_was_asked_is_heard_once() {
+    fn who_is_there_is_asked_and_waited_for_until_it_goes() {
         let (servers, _published) = joined();
         let (others, now) = (others(3), Instant::now());
         assert!(others[..2].iter().all(|other| servers.note(other, now).is_some()));
-        let mut request = servers.ask(None, None, |number| Body::Call(Some(number)), []);
-        assert_eq!(next(&mut request), Poll::Pending);
-        servers.answer(request.number, reply(&others[1]), 0);
-        servers.answer(request.number, reply(&others[1]), 0);
-        servers.answer(request.number + 1, reply(&others[0]), 0);
-        assert_eq!(next(&mut request), Poll::Ready(Some(others[1].clone())));
-        assert_eq!(next(&mut request), Poll::Pending);
-        servers.answer(request.number, reply(&others[2]), 0);
-        assert_eq!(next(&mut request), Poll::Ready(Some(others[2].clone())), "it has come meanwhile");
-        assert_eq!(next(&mut request), Poll::Pending);
-        assert_eq!(request.missing(), Missing { late: vec![others[0].clone()], ..Missing::default() });
-        servers.lose(&others[0]);
-        assert_eq!(next(&mut request), Poll::Ready(None));
-        assert_eq!(request.missing(), Missing { lost: vec![others[0].clone()], ..Missing::default() });
-        drop(request);
-        assert!(servers.requests().is_empty());
-    }
-
-    #[test]
-    fn an_answer_may_come_in_parts() {
-        let (servers, _published) = joined();
-        let (others, now) = (others(2), Instant::now());
-        assert!(others.iter().all(|other| servers.note(other, now).is_some()));
-        let mut request = servers.ask(Some(&others), None, |number| Body::Call(Some(number)), []);
-        for other in &others {
-            servers.answer_in_part(request.number, reply(other));
-            servers.answer_in_part(request.number, reply(other));
-        }
-        servers.answer(request.number, reply(&others[0]), 2);
-        servers.answer_in_part(request.number, reply(&others[0]));
-        servers.answer(request.number, reply(&others[1]), 3);
-        let heard: Vec<_> = std::iter::from_fn(|| match next(&mut request) {
-            Poll::Ready(heard) => heard,
-            Poll::Pending => panic!("both have answered"),
-        })
-        .collect();
-        assert_eq!(heard.len(), 6);
-        assert_eq!(request.missing(), Missing { torn: vec![others[1].clone()], ..Missing::default() });
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn nobody_is_waited_for_longer_than_was_asked_for() {
-        let (servers, _published) = joined();
-        let other = ServerId::draw();
-        assert_eq!(servers.note(&other, Instant::now()), Some(Noted::New));
-        let (start, time) = (tokio::time::Instant::now(), Duration::from_secs(3));
-        let mut request = servers.ask(None, Some(time), |number| Body::Call(Some(number)), []);
-        assert!(request.next().await.is_none());
-        assert_eq!((start.elapsed(), request.missing().late), (time, vec![other]));
+        let ask = |to: Option<&[ServerId]>| servers.ask(to, |number| Body::Call(Some(number)), []);
+        let missing = |late: &[ServerId], lost: &[ServerId]| Missing {
+            late: late.to_vec(),
+            lost: lost.to_vec(),
+            ..Missing::default()
+        };
+        let [all, some] = [None, Some(&others[1..])].map(ask);
+        assert_eq!(servers.requests.missing(all), missing(&others[..2], &[]));
+        assert_eq!(servers.requests.missing(some), missing(&others[1..2], &others[2..]));
+        servers.lose(&others[1]);
+        assert_eq!(servers.requests.missing(all), missing(&others[..1], &others[1..2]));
+        assert_eq!(servers.requests.missing(some), missing(&[], &others[1..]));
     }
 
     #[test]

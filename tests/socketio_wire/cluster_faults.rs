@@ -17,7 +17,7 @@ use bytes::Bytes;
 use serde_json::json;
 use socketio::{
     AckError, Args, ClusterError, ClusterOptions, ClusterTimes, Config, Data, Incomplete, Limits, Namespace, Reply,
-    ReplyError, Socket, SocketIo, Value,
+    ReplyError, ServerId, Socket, SocketIo, Value,
 };
 use tests::{
     frames::text,
@@ -107,7 +107,7 @@ async fn t32_q1_q2_messages_of_others_are_left() {
     assert_eq!(io.receive(framed([newer.as_bytes()])), Err(ClusterError::Version));
     // Answers to questions that nobody asked, or not of it.
     for answer in [json!("failed"), json!({ "sockets": [] }), json!({ "acks": [[["x", 5]], []] })] {
-        assert_eq!(io.receive(from_another(json!({ "answer": [0, 0, answer] }))), Ok(()));
+        assert_eq!(io.receive(from_another(json!({ "answer": [0, answer] }))), Ok(()));
         assert_eq!(io.receive(from_another(json!({ "part": [0, answer] }))), Ok(()));
     }
     let elsewhere = json!({ "namespace": "/nowhere", "rooms": ["a"], "except": [] });
@@ -266,7 +266,7 @@ async fn a_task_that_ends_when_it_is_woken_ends_nothing_else() {
     drop(task);
     drop((waker, orphan));
     let (done, is_done) = mpsc::channel();
-    let answer = message(ANOTHER, json!({ "answer": [0, 0, "failed"] }), &[]);
+    let answer = message(ANOTHER, json!({ "answer": [0, "failed"] }), &[]);
     thread::spawn(move || done.send(io.receive(answer)));
     assert_eq!(is_done.recv_timeout(Duration::from_secs(10)), Ok(Ok(())));
 }
@@ -400,5 +400,53 @@ async fn answers_that_are_too_many_for_one_message_come_in_parts() {
             }
         }
     }
-    assert_eq!(parts.load(Ordering::Relaxed), 6, "each answer a message, the last of them with the rest");
+    assert_eq!(parts.load(Ordering::Relaxed), 8, "each answer a message");
+}
+
+/// Makes two servers one cluster, by carriers that bring messages of up to 256 KiB only.
+fn join_narrowly(servers: &[SocketIo; 2], options: impl Fn() -> ClusterOptions) {
+    for (at, io) in servers.iter().enumerate() {
+        let to = servers[1 - at].clone();
+        let carrier = move |message: Bytes| {
+            if message.len() <= 256 << 10 {
+                to.receive(message).expect("a message of a server");
+            }
+        };
+        io.join_cluster(carrier, options());
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_is_too_large_is_missed_at_once() {
+    let identify = async |socket: Socket, Data(info): Data<String>| {
+        socket.identify("ann", info);
+        Reply(())
+    };
+    let (_server, here) = server::socketio(Config::default(), [Namespace::new("/")]).await;
+    let (server, there) = server::socketio(Config::default(), [namespace("/").on("identify", identify)]).await;
+    let large = "x".repeat(300_000);
+    join_narrowly(&[here.clone(), there.clone()], || {
+        let reply = large.clone();
+        ClusterOptions::default().on("much?", move |_: ServerId, _: Args| {
+            let reply = reply.clone();
+            async move { Reply(reply) }
+        })
+    });
+    let (mut client, _id) = socket::connect(server.endpoint, "/").await;
+    let torn = [(there.server_id().clone(), ReplyError::Torn)];
+
+    let asked = here.timeout(Duration::from_secs(60)).emit_with_ack::<String>("much?", &()).expect("asked");
+    assert!(client.text().await.ends_with(r#"["much?"]"#));
+    client.send(&format!(r#"430["{large}"]"#)).await;
+    let Incomplete { answers, missing, servers } = within(asked).await.expect_err("a message was lost");
+    assert_eq!((answers.len(), missing.len(), &*servers), (0, 0, &torn[..]));
+
+    let asked = here.server_side_emit_with_ack::<String>("much?", &()).expect("asked");
+    let partial = within(asked).await.expect_err("a message was lost");
+    assert_eq!((partial.heard, &*partial.missing), (vec![], &torn[..]));
+
+    client.send(&format!(r#"421["identify","{large}"]"#)).await;
+    assert_eq!(client.text().await, "431[]");
+    let partial = within(here.of("/").expect("served").fetch_sockets()).await.expect_err("a message was lost");
+    assert_eq!((partial.heard.len(), &*partial.missing), (0, &torn[..]));
 }
