@@ -107,7 +107,12 @@ async fn backends_come_and_go() {
         echo(backend.hook_of("event").await);
         assert_eq!(client.frame().await, text("431[]"));
     }
+    client.send(r#"421["y"]"#).await;
+    let under_way = first.hook_of("event").await;
     reread(&mut server, "list", spaces, READ).await;
+    under_way.done(r#"{"ack":[],"actions":[{"op":"emit","event":"done"}]}"#);
+    assert_eq!(client.frame().await, text(r#"42["done"]"#), "what was asked before is carried out");
+    assert_eq!(client.frame().await, text("431[]"));
     client.send(r#"42["xx"]"#).await;
     assert!(client.text().await.contains("unhandled"));
     assert!(first.is_idle() && second.is_idle());

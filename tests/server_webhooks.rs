@@ -197,7 +197,7 @@ async fn what_is_answered_to_a_connect_decides() {
     assert_eq!(hook.at("namespace"), "/any/thing");
     hook.answer(204, "");
     assert!(client.text().await.starts_with("40/any/thing,{"));
-    assert_eq!(metric(&server, "socketio_connects_total{namespace=\"*\",result=\"rejected\"}").await, 5.0);
+    assert_eq!(metric(&server, "socketio_connects_total{namespace=\"*\",result=\"rejected\"}").await, 6.0);
 }
 
 #[tokio::test]
@@ -571,6 +571,35 @@ async fn who_waits_for_too_long_loses_its_connection_and_is_told_nothing() {
     let unanswered = |namespace| format!("socketio_connects_total{{namespace=\"{namespace}\",result=\"unanswered\"}}");
     assert_eq!(metric(&server, &unanswered("/b")).await, 1.0);
     assert_eq!(metric(&server, "socketio_sockets{namespace=\"/b\"}").await, 0.0);
+}
+
+#[tokio::test]
+async fn who_leaves_a_namespace_while_it_waits_keeps_its_connection() {
+    let mut backend = Backend::listen().await;
+    let spaces = "[[namespace]]\n[[namespace]]\nname = '/chat'";
+    let server = with_backend("left", &backend, "breaker_failures = 0", spaces).await;
+    let (mut client, _sid) = join(&server, &mut backend).await;
+    for (round, is_sent_away) in [false, true].into_iter().enumerate() {
+        client.send("40/chat,").await;
+        let mut connect = Some(backend.hook_of("connect").await);
+        if is_sent_away {
+            let sid = connect.as_ref().expect("not answered").at("sid").as_str().expect("a text");
+            assert_eq!(server.call(&format!("DELETE /api/v1/sockets/{sid}"), "", "").await.status, 200);
+            assert_eq!(client.frame().await, text(r#"44/chat,{"message":"Connection refused"}"#));
+        } else {
+            client.send("41/chat,").await;
+        }
+        for _behind in 0..2 {
+            client.send(r#"421["still there?"]"#).await;
+            backend.hook_of("event").await.done(r#"{"ack":[true]}"#);
+            assert_eq!(client.frame().await, text("431[true]"));
+            if let Some(connect) = connect.take() {
+                connect.answer(503, "");
+                metric_is(&server, "socketio_connects_total{namespace=\"/chat\",result=\"left\"}", (round + 1) as f64)
+                    .await;
+            }
+        }
+    }
 }
 
 #[tokio::test]

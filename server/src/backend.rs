@@ -109,6 +109,7 @@ pub(crate) enum Refused {
 /// what follows from it comes in order.
 pub(crate) struct Asked {
     pub(crate) reply: Result<Reply, Unavailable>,
+    backend: Arc<Backend>,
     _line: Option<Landed>,
 }
 
@@ -214,10 +215,10 @@ impl Backends {
             Reply::Done(answer) => {
                 self.enter(socket);
                 self.carry_out_for(backend, socket, Kind::Connect, &answer);
-                if answer.disconnect {
-                    socket.disconnect();
+                if !answer.disconnect {
+                    return Ok(());
                 }
-                return Ok(());
+                ConnectError::new("Connection refused")
             }
             Reply::NotFound => ConnectError::new("Invalid namespace"),
             Reply::Refused(told) => refusal(told),
@@ -282,19 +283,18 @@ impl Backends {
         let mut hook = self.hook(Kind::Event, socket, Happening::event(event, args, wants_ack));
         let waiting = backend.wait(&hook);
         Some(async move {
-            match backend.ask_in_turn(&mut hook, waiting).await {
-                Ok((reply, line)) => Asked { reply, _line: Some(line) },
-                Err(why) => Asked { reply: Err(why), _line: None },
-            }
+            let (reply, line) = match backend.ask_in_turn(&mut hook, waiting).await {
+                Ok((reply, line)) => (reply, Some(line)),
+                Err(why) => (Err(why), None),
+            };
+            Asked { reply, backend, _line: line }
         })
     }
 
     /// Does what the answer to an event of this socket wants, but for the ack, the error and the client's being sent
     /// away, which are left to the caller.
-    pub(crate) fn carry_out(&self, socket: &Socket, answer: &Answer) {
-        if let Some(backend) = self.find(socket, |_| true) {
-            self.carry_out_for(&backend, socket, Kind::Event, answer);
-        }
+    pub(crate) fn carry_out(&self, socket: &Socket, asked: &Asked, answer: &Answer) {
+        self.carry_out_for(&asked.backend, socket, Kind::Event, answer);
     }
 
     fn carry_out_for(&self, backend: &Backend, socket: &Socket, kind: Kind, answer: &Answer) {

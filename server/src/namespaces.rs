@@ -14,7 +14,7 @@ use tracing::warn;
 
 use crate::{
     auth::{self, Gate, Pass, Tokens},
-    backend::{self, Answer, Asked, Backends, Reply, Told, Unavailable},
+    backend::{self, Answer, Asked, Backends, Reply, Told},
     config::{self, Check, Unhandled},
     member::{self, Member},
     metrics::Metrics,
@@ -138,9 +138,7 @@ impl Space {
                 let space = connecting.clone();
                 async move { space.connect(&socket, auth).await }
             })
-            .on_abandoned(move |socket| {
-                abandoning.leave(socket, DisconnectReason::Closed(CloseReason::TransportClose));
-            })
+            .on_abandoned(move |socket, reason| abandoning.leave(socket, reason))
             // Behind this the next client may come, even if this one comes back and is recovered.
             .on_disconnecting(move |socket: Socket, reason: DisconnectReason| {
                 leaving.sockets.tail.tell(|| {
@@ -201,24 +199,29 @@ impl Space {
     async fn connect(&self, socket: &Socket, auth: Box<RawValue>) -> Result<(), ConnectError> {
         self.sockets.insert(socket);
         let joined = self.join(socket, auth).await;
-        let result = joined.as_ref().map_or_else(|refused| refused.label, |()| "accepted");
+        // Why it has, `on_abandoned` is told.
+        let joined = if socket.has_left() { Err(None) } else { joined.map_err(Some) };
+        let result = match &joined {
+            Ok(()) => "accepted",
+            Err(None) => "left",
+            Err(Some(refused)) => refused.label,
+        };
         self.metrics.connect(&self.options.name.0, result);
         self.sockets.tail.tell(|| {
             let user = Member::of(socket).user();
             let more = json!({ "sid": socket.id(), "result": result, "user": user, "recovered": socket.recovered() });
             Line::new("connect", socket.namespace_name(), more).in_rooms(member::rooms(socket))
         });
-        joined.map_err(|refused| {
-            let reason = match refused.is_cut {
-                true => DisconnectReason::Closed(CloseReason::ForcedClose),
-                false => DisconnectReason::ServerNamespaceDisconnect,
-            };
-            self.leave(socket, reason);
-            if refused.is_cut {
-                socket.close();
-            }
-            refused.error
-        })
+        let Err(Some(refused)) = joined else { return Ok(()) };
+        let reason = match refused.is_cut {
+            true => DisconnectReason::Closed(CloseReason::ForcedClose),
+            false => DisconnectReason::ServerNamespaceDisconnect,
+        };
+        self.leave(socket, reason);
+        if refused.is_cut {
+            socket.close();
+        }
+        Err(refused.error)
     }
 
     /// Gives the socket its user, its seat and its rooms.
@@ -274,7 +277,7 @@ impl Space {
         let space = self.clone();
         Some(async move {
             let asked = asked.await;
-            space.go_on(&Happened { socket: &socket, event: &event, args: &args }, &asked.reply, asker);
+            space.go_on(&Happened { socket: &socket, event: &event, args: &args }, &asked, asker);
         })
     }
 
@@ -307,10 +310,10 @@ impl Space {
     }
 
     /// What is done once a backend has answered, or has not.
-    fn go_on(&self, happened: &Happened<'_>, reply: &Result<Reply, Unavailable>, asker: Asker) {
+    fn go_on(&self, happened: &Happened<'_>, asked: &Asked, asker: Asker) {
         let Happened { socket, event, .. } = *happened;
-        match (reply, asker) {
-            (Ok(Reply::Done(answer)), asker) => self.settle(happened, answer, asker),
+        match (&asked.reply, asker) {
+            (Ok(Reply::Done(answer)), asker) => self.settle(happened, asked, answer, asker),
             (Ok(Reply::NotFound), Asker::Event(_)) => self.report(socket, event),
             // The rule has handled it.
             (Ok(Reply::NotFound), Asker::Forward(_)) => {}
@@ -321,9 +324,9 @@ impl Space {
     }
 
     /// A backend has answered to an event.
-    fn settle(&self, happened: &Happened<'_>, answer: &Answer, asker: Asker) {
+    fn settle(&self, happened: &Happened<'_>, asked: &Asked, answer: &Answer, asker: Asker) {
         let Happened { socket, event, .. } = *happened;
-        self.backends.carry_out(socket, answer);
+        self.backends.carry_out(socket, asked, answer);
         let ack = match asker {
             Asker::Event(ack) => Some(ack),
             Asker::Forward(ack) => ack,

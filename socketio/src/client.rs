@@ -20,7 +20,7 @@ use crate::{
     parser::{Encoded, Parser},
     peer::{Arrival, Peer},
     probation::Probation,
-    served::Served,
+    served::{Refusal, Served},
     trace,
 };
 
@@ -50,7 +50,7 @@ impl Joined {
     fn leave(&self, reason: DisconnectReason) {
         if self.served.get().is_none() {
             // If its namespace is found a moment later, it is gone.
-            self.peer.give_up();
+            self.peer.give_up(reason);
         }
         // It may have been found a moment before.
         if let Some(served) = self.served.get() {
@@ -222,14 +222,15 @@ fn join(found: Found, peer: Arc<Peer>, place: &OnceLock<Served>, answer: Answer)
     if peer.stay(stay) && served.hub().identify(&peer) {
         served.connect(peer, move |result| match result {
             Ok(()) => answer.let_in(),
-            Err(error) => answer.refuse_for(&error),
+            Err(Refusal::Due(error)) => answer.refuse_for(&error),
+            Err(Refusal::Told) => answer.note_refused(),
         });
     }
 }
 
 fn refuse(peer: &Peer, missing: Missing, answer: Answer) {
     if !peer.is_gone() {
-        peer.give_up();
+        peer.give_up(DisconnectReason::ServerNamespaceDisconnect);
         answer.refuse(&missing.refusal(&answer.parser, &answer.name, peer.revision()));
     }
 }
@@ -254,9 +255,13 @@ impl Answer {
     }
 
     fn refuse(&self, refusal: &Encoded) {
-        trace::refused(&self.name);
         // A client that is gone needs no refusal.
         let _gone = self.engine.send_frames(&refusal.first, &refusal.rest);
+        self.note_refused();
+    }
+
+    fn note_refused(&self) {
+        trace::refused(&self.name);
         self.probation.refused(&self.engine, self.max_refusals);
     }
 }

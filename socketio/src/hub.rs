@@ -13,6 +13,7 @@ use std::{
 };
 
 use dashmap::DashSet;
+use engineio::CloseReason;
 use tokio::runtime::Handle;
 
 use crate::{
@@ -159,7 +160,7 @@ impl Hub {
             Ok(greeting) => greeting,
             Err(why) => {
                 // Its handler was told that it is recovered, which is no longer true: it has to come again.
-                peer.depart(&mut state);
+                peer.depart(&mut state, DisconnectReason::Closed(CloseReason::ForcedClose));
                 recovery.map(|mut recovery| recovery.release(peer, false, Instant::now()));
                 peer.engine.close();
                 self.counts.note_unrecovered(why);
@@ -230,9 +231,9 @@ impl Hub {
                 recovery = self.recovery();
                 state = peer.state();
             }
-            Stage::Connecting { .. } | Stage::Gone => {}
+            Stage::Connecting(_) | Stage::Gone(_) => {}
         }
-        let stage = peer.depart(&mut state);
+        let stage = peer.depart(&mut state, reason);
         let may_return = match stage {
             Stage::Leaving { may_return } => may_return,
             _ => reason.is_recoverable(),
@@ -294,7 +295,7 @@ impl Hub {
             let _turn = self.keeper.as_ref().and_then(|keeper| keeper.turn_for(rooms));
             let mut guard = peer.state();
             let state = &mut *guard;
-            if matches!(state.stage, Stage::Gone) {
+            if matches!(state.stage, Stage::Gone(_)) {
                 return Err(JoinError::Disconnected);
             }
             let mut added: Vec<Room> = Vec::new();
@@ -369,7 +370,7 @@ impl Hub {
         {
             let mut recovery = self.recovery();
             let mut state = peer.state();
-            if matches!(state.stage, Stage::Gone) {
+            if matches!(state.stage, Stage::Gone(_)) {
                 return;
             }
             let is_known = !matches!(state.stage, Stage::Connecting(_));

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     data::Values,
+    error::DisconnectReason,
     event::{Connect, Disconnect, Event, Kind, Message, Middleware, Outgoing},
     extract::{Auth, Rejection},
     handler::{Handler, Running},
@@ -27,7 +28,7 @@ pub(crate) type Erased<K> = Arc<dyn Fn(&Event<'_, K>) -> Result<Running<K>, Reje
 pub(crate) type OnRoom = Arc<dyn Fn(&str, &RoomChange) + Send + Sync>;
 
 /// Called with a socket that never joined.
-pub(crate) type OnAbandoned = Arc<dyn Fn(&Socket) + Send + Sync>;
+pub(crate) type OnAbandoned = Arc<dyn Fn(&Socket, DisconnectReason) + Send + Sync>;
 
 /// Decides about a client that asks for this name with this `auth`.
 pub(crate) type OnlyIf = Arc<dyn Fn(&str, &str) -> Option<Pin<Box<dyn Future<Output = bool> + Send>>> + Send + Sync>;
@@ -295,13 +296,13 @@ impl Namespace {
         self
     }
 
-    /// Called for each socket whose client went while it was being let in, once the handler that ran for that has let
-    /// it in nevertheless: what a connect handler or a middleware has begun for it elsewhere can be ended here. So of
+    /// Called for each socket whose client went, or was sent away, while it was being let in, with the reason of that,
+    /// once the handler that ran has let it in nevertheless: what a connect handler or a middleware has begun for it elsewhere can be ended here. So of
     /// each socket that is let in by all handlers it is either this that is called, or the disconnect handlers in the
     /// end. A second one replaces the first.
     ///
     /// A handler that waits for long can ask [`Socket::has_left`](crate::Socket::has_left) whether it still has to.
-    pub fn on_abandoned(mut self, listener: impl Fn(&Socket) + Send + Sync + 'static) -> Self {
+    pub fn on_abandoned(mut self, listener: impl Fn(&Socket, DisconnectReason) + Send + Sync + 'static) -> Self {
         self.handlers.on_abandoned = Some(Arc::new(listener));
         self
     }

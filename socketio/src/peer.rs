@@ -16,7 +16,7 @@ use crate::{
     args::Args,
     data::Values,
     decoder::Incoming,
-    error::EmitError,
+    error::{DisconnectReason, EmitError},
     id::{Identified, SocketId},
     limits::Limits,
     load::Load,
@@ -86,7 +86,7 @@ pub(crate) enum Stage {
         may_return: bool,
     },
     /// Left, or refused.
-    Gone,
+    Gone(DisconnectReason),
 }
 
 impl Default for Stage {
@@ -201,7 +201,7 @@ impl Peer {
             Stage::Draining(_) | Stage::Connected | Stage::Leaving { .. } => {
                 self.send_now(encoded).map(|()| Sent::Queued).map_err(|_| EmitError::Disconnected)
             }
-            Stage::Gone => Err(EmitError::Disconnected),
+            Stage::Gone(_) => Err(EmitError::Disconnected),
         }
     }
 
@@ -262,7 +262,7 @@ impl Peer {
                 Arrival::Kept
             }
             Stage::Connected => Arrival::Handle(event),
-            Stage::Leaving { .. } | Stage::Gone => Arrival::Kept,
+            Stage::Leaving { .. } | Stage::Gone(_) => Arrival::Kept,
         }
     }
 
@@ -294,13 +294,21 @@ impl Peer {
 
     /// Whether it has left, or was refused.
     pub(crate) fn is_gone(&self) -> bool {
-        matches!(self.state().stage, Stage::Gone)
+        self.gone().is_some()
+    }
+
+    /// Why it has left, or was refused, if that is so.
+    pub(crate) fn gone(&self) -> Option<DisconnectReason> {
+        match self.state().stage {
+            Stage::Gone(reason) => Some(reason),
+            _ => None,
+        }
     }
 
     /// It is found that its namespace is there. Says whether it still waits for that.
     pub(crate) fn stay(&self, stay: Option<Stay>) -> bool {
         let mut state = self.state();
-        let is_there = !matches!(state.stage, Stage::Gone);
+        let is_there = !matches!(state.stage, Stage::Gone(_));
         // Of one that is gone it is dropped, after the lock.
         let _stay = if is_there { mem::replace(&mut state.stay, stay) } else { stay };
         drop(state);
@@ -315,14 +323,16 @@ impl Peer {
     }
 
     /// It leaves, or is refused, before it is known whether its namespace is there.
-    pub(crate) fn give_up(&self) {
-        self.depart(&mut self.state());
+    pub(crate) fn give_up(&self, reason: DisconnectReason) {
+        self.depart(&mut self.state(), reason);
     }
 
     /// Marks it as gone, and says in which stage it was before.
-    pub(crate) fn depart(&self, state: &mut State) -> Stage {
+    /// One that is gone already keeps its reason.
+    pub(crate) fn depart(&self, state: &mut State, reason: DisconnectReason) -> Stage {
         self.acks().clear();
-        mem::replace(&mut state.stage, Stage::Gone)
+        let reason = if let Stage::Gone(before) = state.stage { before } else { reason };
+        mem::replace(&mut state.stage, Stage::Gone(reason))
     }
 
     /// An answer came. Returns how many came so far that nobody asked for.

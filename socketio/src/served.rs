@@ -40,6 +40,14 @@ struct Inner {
     settings: Arc<Settings>,
 }
 
+/// A client is not let in.
+pub(crate) enum Refusal {
+    /// It has to be told this.
+    Due(ConnectError),
+    /// It was sent away meanwhile, and told so.
+    Told,
+}
+
 impl Served {
     /// Serves a namespace with this name; `params` are the parameters in it.
     pub(crate) fn new(path: String, params: Box<str>, handlers: Arc<Handlers>, settings: Arc<Settings>) -> Self {
@@ -68,21 +76,21 @@ impl Served {
     }
 
     /// A client asks to join. `joined` is told whether it may, perhaps later and in another task, unless it has gone.
-    pub(crate) fn connect(&self, peer: Arc<Peer>, joined: impl FnOnce(Result<(), ConnectError>) + Send + 'static) {
+    pub(crate) fn connect(&self, peer: Arc<Peer>, joined: impl FnOnce(Result<(), Refusal>) + Send + 'static) {
         let skips = self.0.settings.recovery.is_some_and(|(options, _)| options.skip_middlewares);
         let first = if skips && peer.is_recovered() { self.0.handlers.middlewares.len() } else { 0 };
         self.pass(Socket { hub: self.0.hub.clone(), peer }, first, joined);
     }
 
     /// Goes on with this middleware, or the connect handler behind the last one; lets the client in behind that.
-    fn pass(&self, socket: Socket, at: usize, joined: impl FnOnce(Result<(), ConnectError>) + Send + 'static) {
+    fn pass(&self, socket: Socket, at: usize, joined: impl FnOnce(Result<(), Refusal>) + Send + 'static) {
         let Handlers { middlewares, on_connect, .. } = &*self.0.handlers;
         let Some(handler) = middlewares.iter().chain(on_connect).nth(at) else { return self.admit(&socket, joined) };
         let event = Event { socket: &socket, data: &(), answered: None };
         let started = handler::start(&self.0.settings.tasks, || handler(&event));
         let served = self.clone();
         started.then(move |ended| match ended {
-            Ended::Returned(Ok(())) if socket.peer.is_gone() => served.abandon(&socket),
+            Ended::Returned(Ok(())) if socket.peer.is_gone() => served.abandon(&socket, joined),
             Ended::Returned(Ok(())) => served.pass(socket, at + 1, joined),
             Ended::Returned(Err(error)) => served.refuse(&socket, error, joined),
             Ended::Rejected(rejection) => {
@@ -96,9 +104,9 @@ impl Served {
         });
     }
 
-    fn admit(&self, socket: &Socket, joined: impl FnOnce(Result<(), ConnectError>)) {
+    fn admit(&self, socket: &Socket, joined: impl FnOnce(Result<(), Refusal>)) {
         if !self.0.hub.admit(&socket.peer) {
-            return self.abandon(socket);
+            return self.abandon(socket, joined);
         }
         trace::joined(socket.namespace_name(), &socket.id(), socket.revision());
         joined(Ok(()));
@@ -108,16 +116,24 @@ impl Served {
     }
 
     /// A client that was to be let in has gone meanwhile: it never joined, and no further handler is called.
-    fn abandon(&self, socket: &Socket) {
+    fn abandon(&self, socket: &Socket, joined: impl FnOnce(Result<(), Refusal>)) {
+        let Some(reason) = socket.peer.gone() else { return };
+        if reason == DisconnectReason::ServerNamespaceDisconnect {
+            joined(Err(Refusal::Told));
+        }
         if let Some(on_abandoned) = &self.0.handlers.on_abandoned {
-            on_abandoned(socket);
+            on_abandoned(socket, reason);
         }
     }
 
-    fn refuse(&self, socket: &Socket, error: ConnectError, joined: impl FnOnce(Result<(), ConnectError>)) {
-        if !socket.peer.is_gone() {
-            self.0.hub.remove(&socket.peer, DisconnectReason::ServerNamespaceDisconnect, false);
-            joined(Err(error));
+    fn refuse(&self, socket: &Socket, error: ConnectError, joined: impl FnOnce(Result<(), Refusal>)) {
+        match socket.peer.gone() {
+            None => {
+                self.0.hub.remove(&socket.peer, DisconnectReason::ServerNamespaceDisconnect, false);
+                joined(Err(Refusal::Due(error)));
+            }
+            Some(DisconnectReason::ServerNamespaceDisconnect) => joined(Err(Refusal::Told)),
+            Some(_) => {}
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, mpsc};
 
-use socketio::{Config, ConnectError, Namespace, RoomChange, Socket};
+use socketio::{Config, ConnectError, Limits, Namespace, RoomChange, Socket};
 use tests::{
     frames::{CLOSED, Frame, PING, WebSocket, masked, text},
     server::{self, Server},
@@ -174,8 +174,8 @@ async fn who_goes_while_it_is_let_in_is_told_of_once_and_who_is_refused_is_not()
         let decision = Decision::default();
         let (sender, mut told) = Told::new();
         let (slow, mut left) = telling(slow(&decision));
-        let slow = slow.on_abandoned(move |socket| {
-            let _over = sender.send((socket.id(), socket.has_left(), socket.is_connected()));
+        let slow = slow.on_abandoned(move |socket, reason| {
+            let _over = sender.send((socket.id(), socket.has_left(), socket.is_connected(), reason.to_string()));
         });
         let (server, _io) = serve([namespace("/"), slow]).await;
         let mut client = waiting(&server).await;
@@ -186,8 +186,9 @@ async fn who_goes_while_it_is_let_in_is_told_of_once_and_who_is_refused_is_not()
         decision.send_replace(Some(admitted));
         other.frame().await;
         if is_told {
-            let (id, has_left, is_connected) = told.next().await;
+            let (id, has_left, is_connected, reason) = told.next().await;
             assert_eq!((id.as_str().len(), has_left, is_connected), (20, true, false));
+            assert_eq!(reason, "client namespace disconnect");
         }
         drop((client, other));
         server.stop().await;
@@ -220,12 +221,49 @@ async fn mw_07_a_socket_is_connected_once_it_is_admitted() {
 
 #[tokio::test]
 async fn a_handler_that_disconnects_its_socket_refuses_it() {
+    let (sender, mut told) = Told::new();
     let away = Namespace::new("/away").on_connect(async |socket: Socket| socket.disconnect());
-    let (server, _io) = serve([namespace("/"), away]).await;
+    let away = away.on_abandoned(move |_, reason| _ = sender.send(reason.to_string()));
+    let limits = Limits { max_refusals: 3, ..Limits::default() };
+    let (server, _io) = server::socketio(Config { limits, ..Config::default() }, [namespace("/"), away]).await;
     let (mut client, _id) = socket::connect(server.endpoint, "/").await;
+    for _ in 0..2 {
+        client.send("40/away,").await;
+        assert_eq!(client.frame().await, text(r#"44/away,{"message":"Connection refused"}"#));
+        assert_eq!(told.next().await, "server namespace disconnect");
+        assert_eq!(heard(&mut client).await, []);
+    }
     client.send("40/away,").await;
     assert_eq!(client.frame().await, text(r#"44/away,{"message":"Connection refused"}"#));
-    assert_eq!(heard(&mut client).await, []);
+    assert_eq!(client.frame().await, CLOSED, "it was refused too often");
+}
+
+#[tokio::test]
+async fn a_client_that_is_sent_away_meanwhile_was_refused() {
+    let decision = Decision::default();
+    let (sender, mut told) = Told::new();
+    let (reaching, mut reached) = Told::new();
+    let slow = slow(&decision).middleware(move |socket: Socket| {
+        let _over = reaching.send(socket);
+        async {}
+    });
+    let slow = slow.on_abandoned(move |_, reason| _ = sender.send(reason.to_string()));
+    let limits = Limits { max_refusals: 2, ..Limits::default() };
+    let (server, _io) = server::socketio(Config { limits, ..Config::default() }, [namespace("/"), slow]).await;
+    let (mut client, _id) = socket::connect(server.endpoint, "/").await;
+    for admitted in [true, false] {
+        client.send("40/slow,").await;
+        reached.next().await.disconnect();
+        assert_eq!(client.frame().await, text(r#"44/slow,{"message":"Connection refused"}"#));
+        assert_eq!(heard(&mut client).await, [], "whatever its handler says");
+        decision.send_replace(Some(admitted));
+        if admitted {
+            assert_eq!(told.next().await, "server namespace disconnect");
+            decision.send_replace(None);
+        }
+    }
+    assert_eq!(client.frame().await, CLOSED, "it was refused too often");
+    told.none();
 }
 
 /// Its CONNECT is answered, but its rooms are still being told of.
