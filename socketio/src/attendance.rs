@@ -103,8 +103,7 @@ impl Attendance {
         let (members, joins) = (present.members(room.as_str()), present.member(room.as_str(), &user));
         drop(present);
         if let Some(event) = event(hub, &rule.state_event, &json!({ "room": room.as_str(), "members": members })) {
-            // One that has gone need not know.
-            let _gone = hub.send(&peer, &event, false);
+            hub.tell(&peer, &event);
         }
         if is_new {
             let (rooms, except) = (vec![room.clone()], vec![id.clone().into()]);

@@ -55,22 +55,25 @@ impl<N: Clone> Children<N> {
     /// Enters the child of this name, made now unless it is there; `None` when there are too many.
     pub(crate) fn enter(self: &Arc<Self>, name: &str, make: impl FnOnce() -> N) -> Option<Entered<N>> {
         let mut named = self.named();
-        let entered = |name: Arc<str>, value, is_new| {
-            let stay = Stay { children: self.clone(), name };
-            Some(Entered { value, is_new, stay })
-        };
-        if let Some((name, _)) = named.get_key_value(name) {
-            let name = name.clone();
-            let child = named.get_mut(&name)?;
-            child.stays += 1;
-            return entered(name, child.value.clone(), false);
-        }
-        if named.len() >= self.max {
-            return None;
+        let entered = self.enter_one_of(&mut named, name);
+        if entered.is_some() || named.len() >= self.max {
+            return entered;
         }
         let (name, value) = (Arc::<str>::from(name), make());
         named.insert(name.clone(), Child { value: value.clone(), stays: 1 });
-        entered(name, value, true)
+        Some(Entered { value, is_new: true, stay: Stay { children: self.clone(), name } })
+    }
+
+    /// Enters the child of this name, if it is there.
+    pub(crate) fn enter_if_there(self: &Arc<Self>, name: &str) -> Option<Entered<N>> {
+        self.enter_one_of(&mut self.named(), name)
+    }
+
+    fn enter_one_of(self: &Arc<Self>, named: &mut HashMap<Arc<str>, Child<N>>, name: &str) -> Option<Entered<N>> {
+        let name = named.get_key_value(name)?.0.clone();
+        let child = named.get_mut(&name)?;
+        child.stays += 1;
+        Some(Entered { value: child.value.clone(), is_new: false, stay: Stay { children: self.clone(), name } })
     }
 }
 

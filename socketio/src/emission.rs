@@ -174,6 +174,16 @@ impl Hub {
         Ok(Sent::Queued)
     }
 
+    /// Sends to one peer what it is told anew whenever its client comes back: that is not kept for it.
+    pub(crate) fn tell(self: &Arc<Self>, peer: &Arc<Peer>, event: &Event) {
+        self.tell_outgoing(peer, event);
+        // Held to the end, as positions have an order.
+        let recovery = self.recovery().filter(|_| peer.revision() == Revision::V4);
+        let passed = recovery.as_ref().and_then(|recovery| recovery.pass(&event.encoded));
+        let sent = peer.send_flagged(passed.as_ref().unwrap_or(&event.encoded), false);
+        self.note_sent(peer, sent.as_ref());
+    }
+
     /// Sends an event to one peer and expects an answer; `None` when it is volatile and was dropped.
     pub(crate) fn ask(
         self: &Arc<Self>,

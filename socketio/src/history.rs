@@ -44,8 +44,19 @@ enum What {
         rooms: Vec<Room>,
         except: Vec<Room>,
     },
+    /// An event that a room keeps, before it is sent to a socket that joins that. Its bytes are the room's.
+    Replayed(SocketId, Encoded),
     Joined(SocketId, Room),
     Left(SocketId, Room),
+}
+
+/// What a client missed.
+#[derive(Debug)]
+pub(crate) enum Missed {
+    /// As it was sent.
+    Sent(Encoded),
+    /// As it was before it was sent, at this position.
+    Replayed(Encoded, u64),
 }
 
 impl Entry {
@@ -58,6 +69,7 @@ impl Entry {
                     event.size() + rooms.iter().chain(except).map(room).sum::<usize>()
                 }
                 What::Joined(_, room) | What::Left(_, room) => room.as_str().len(),
+                What::Replayed(..) => 0,
             }
     }
 }
@@ -78,6 +90,11 @@ impl History {
     /// those of `except`.
     pub(crate) fn emit(&mut self, event: Encoded, rooms: Vec<Room>, except: Vec<Room>, now: Instant) {
         self.push(What::Emitted { event, rooms, except }, now);
+    }
+
+    /// Keeps that a socket is sent an event of a room, in which that stays for as long as it does there.
+    pub(crate) fn replay(&mut self, event: Encoded, id: SocketId, now: Instant) {
+        self.push(What::Replayed(id, event), now);
     }
 
     /// What a client that has seen the entry at this position says.
@@ -163,12 +180,12 @@ impl History {
 
     /// What a socket would have been sent behind this position: a socket that is in these rooms now, and was in
     /// others before as the entries say. `None` when some of it is forgotten.
-    pub(crate) fn missed(&self, position: u64, id: &SocketId, rooms: &[Room]) -> Option<Vec<Encoded>> {
+    pub(crate) fn missed(&self, position: u64, id: &SocketId, rooms: &[Room]) -> Option<Vec<Missed>> {
         let known = (position + 1).checked_sub(self.first())?;
         let mut member: HashSet<&str> = rooms.iter().map(Room::as_str).chain([id.as_str()]).collect();
         let mut missed = Vec::new();
         // Backwards, as it is the rooms in the end that are known.
-        for entry in self.entries.range(known as usize..).rev() {
+        for (entry, position) in self.entries.range(known as usize..).rev().zip((0..=self.last).rev()) {
             match &entry.what {
                 What::Joined(who, room) if who == id => {
                     member.remove(room.as_str());
@@ -176,11 +193,12 @@ impl History {
                 What::Left(who, room) if who == id => {
                     member.insert(room.as_str());
                 }
-                What::Joined(..) | What::Left(..) => {}
+                What::Replayed(who, event) if who == id => missed.push(Missed::Replayed(event.clone(), position)),
+                What::Joined(..) | What::Left(..) | What::Replayed(..) => {}
                 What::Emitted { event, rooms, except } => {
                     let is_in = |rooms: &[Room]| rooms.iter().any(|room| member.contains(room.as_str()));
                     if (rooms.is_empty() || is_in(rooms)) && !is_in(except) {
-                        missed.push(event.clone());
+                        missed.push(Missed::Sent(event.clone()));
                     }
                 }
             }
@@ -206,10 +224,15 @@ mod tests {
         Parser::Default.event("/", "e", args, None).expect("an event")
     }
 
-    /// The arguments of events.
-    fn args(events: &[Encoded]) -> Vec<String> {
+    /// The arguments of events, with their positions where they were replayed.
+    fn args(events: &[Missed]) -> Vec<String> {
         let text = |event: &Encoded| String::from_utf8(event.first.websocket()[3..].into()).expect("text");
-        events.iter().map(|event| text(event).split('"').nth(3).expect("an argument").to_owned()).collect()
+        let arg = |event: &Encoded| text(event).split('"').nth(3).expect("an argument").to_owned();
+        let shown = |missed: &Missed| match missed {
+            Missed::Sent(event) => arg(event),
+            Missed::Replayed(event, position) => format!("{} at {position}", arg(event)),
+        };
+        events.iter().map(shown).collect()
     }
 
     /// A history of six events, a second apart, and a socket that was in room `a` until the third and then in `b`.
@@ -254,8 +277,11 @@ mod tests {
         history.max_bytes = usize::MAX;
         history.emit(event("7"), vec![], vec![], start + 6 * SECOND);
         assert_eq!(history.missed(9, &id, &[]).as_deref().map(args), Some(vec!["7".into()]));
+        history.replay(event("8"), SocketId::draw(), start + 6 * SECOND);
+        history.replay(event("9"), id.clone(), start + 6 * SECOND);
+        assert_eq!(history.missed(10, &id, &[]).as_deref().map(args), Some(vec!["9 at 12".into()]));
         history.clear();
-        assert!((history.bytes, history.last()) == (0, 10) && history.covers(10) && !history.covers(9));
+        assert!((history.bytes, history.last()) == (0, 12) && history.covers(12) && !history.covers(11));
     }
 
     /// The room may be gone, and each of many was named by a client.

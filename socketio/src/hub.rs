@@ -167,7 +167,7 @@ impl Hub {
                 return false;
             }
         };
-        let mut outgoing = std::mem::take(&mut waiting.outgoing);
+        let outgoing = std::mem::take(&mut waiting.outgoing);
         waiting.hold = (!waiting.incoming.is_empty()).then(|| peer.engine.hold());
         // Its client must not know that it is in before others can emit to it.
         let seal = peer.engine.seal();
@@ -178,6 +178,7 @@ impl Hub {
         for encoded in missed.into_iter().chain([connect]) {
             is_sent &= peer.send_now(&encoded).is_ok();
         }
+        is_sent &= send_all(peer, outgoing, |event| recovery.as_mut()?.emit_to(event, peer.id(), Instant::now()));
         // One that is recovered has it.
         if peer.is_recovered() {
             self.counts.note_recovered();
@@ -185,9 +186,8 @@ impl Hub {
             let joined = std::iter::once(None).chain(state.rooms.iter().map(Some));
             let replayed = self.replay(peer, joined, &state.rooms);
             self.counts.note_replayed(replayed.len());
-            outgoing.extend(replayed);
+            is_sent &= send_all(peer, replayed, |event| recovery.as_mut()?.replay(event, peer.id(), Instant::now()));
         }
-        is_sent &= send_all(&mut recovery, peer, outgoing);
         peer.mark(recovery.as_ref().and_then(|recovery| recovery.mark()).filter(|_| is_sent));
         self.peers.insert(ById(peer.clone()));
         for room in &state.rooms {
@@ -322,11 +322,12 @@ impl Hub {
             // While its connect handler runs, others do not see it in a room.
             if let Stage::Connecting(waiting) = &mut state.stage {
                 // Among what it missed, and so ahead of what is emitted to the room meanwhile.
-                let mut keep = |encoded: &Encoded| recovery.as_mut()?.emit_to(encoded, peer.id(), Instant::now());
+                let mut keep = |encoded: &Encoded| recovery.as_mut()?.replay(encoded, peer.id(), Instant::now());
                 waiting.outgoing.extend(replayed.into_iter().filter(|encoded| keep(encoded).is_none()));
             } else {
                 if !replayed.is_empty() {
-                    let is_sent = send_all(&mut recovery, peer, replayed);
+                    let keep = |event: &Encoded| recovery.as_mut()?.replay(event, peer.id(), Instant::now());
+                    let is_sent = send_all(peer, replayed, keep);
                     peer.mark(recovery.as_ref().and_then(|recovery| recovery.mark()).filter(|_| is_sent));
                 }
                 added.iter().for_each(|room| self.enter(room, peer));
@@ -438,13 +439,12 @@ impl Hub {
     }
 }
 
-/// Sends events to a peer that is let in, each kept for its client if that may come back. Says whether its connection
-/// took them all.
-fn send_all(recovery: &mut Option<MutexGuard<'_, Recoverable>>, peer: &Peer, events: Vec<Encoded>) -> bool {
+/// Sends events to a peer that is let in, each as `keep` gives it, if that keeps it for its client. Says whether its
+/// connection took them all.
+fn send_all(peer: &Peer, events: Vec<Encoded>, mut keep: impl FnMut(&Encoded) -> Option<Encoded>) -> bool {
     let mut is_sent = true;
     for encoded in events {
-        let kept = recovery.as_mut().and_then(|recovery| recovery.emit_to(&encoded, peer.id(), Instant::now()));
-        is_sent &= peer.send_now(kept.as_ref().unwrap_or(&encoded)).is_ok();
+        is_sent &= peer.send_now(keep(&encoded).as_ref().unwrap_or(&encoded)).is_ok();
     }
     is_sent
 }

@@ -123,16 +123,19 @@ impl Namespaces {
         fixed.or_else(|| Some(self.children.get(name)?.served))
     }
 
-    /// The same, to emit in it. In a cluster one of a family, which may be on another server, is made if it is not
-    /// there; `None` also if it would be one too many.
+    /// The same, to emit in it: it does not go away before what keeps it does. In a cluster one of a family, which may
+    /// be on another server, is made if it is not there; `None` also if it would be one too many.
     pub(crate) fn get_or_enter(&self, name: &str) -> Option<Found> {
-        let found = self.get(name).map(|served| Found { served, stay: None });
-        if found.is_some() && self.fixed.contains_key(name) || !self.settings.terms.servers.have_cluster() {
-            return found;
+        if let Some(Fixed { served, .. }) = self.fixed.get(name) {
+            return Some(Found { served: served.clone(), stay: None });
         }
-        let mut families = self.families.iter().enumerate();
-        let (at, params) = families.find_map(|(at, family)| Some((at, family.pattern.read(name)?)))?;
-        let entered = self.enter(name, at, params)?;
+        let entered = if self.settings.terms.servers.have_cluster() {
+            let mut families = self.families.iter().enumerate();
+            let (at, params) = families.find_map(|(at, family)| Some((at, family.pattern.read(name)?)))?;
+            self.enter(name, at, params)?
+        } else {
+            self.children.enter_if_there(name)?
+        };
         Some(Found { served: entered.value.served, stay: Some(Box::new(entered.stay)) })
     }
 

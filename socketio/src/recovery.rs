@@ -11,7 +11,7 @@ use std::{
 use engineio::Revision;
 
 use crate::{
-    history::History,
+    history::{History, Missed},
     id::SocketId,
     ledger::{Account, Ledger},
     parser::Encoded,
@@ -31,13 +31,14 @@ use crate::{
 pub struct Recovery {
     /// How it is found out what a client missed. Default [`RecoveryMode::Full`].
     pub mode: RecoveryMode,
-    /// How long a client may be away (`maxDisconnectionDuration`). Default 2 min.
+    /// How long a client may be away (`maxDisconnectionDuration`); `Duration::MAX` is for ever. Default 2 min.
     pub max_disconnection_duration: Duration,
     /// Whether the [middlewares](crate::Namespace::middleware) of a namespace are not called for a client that is
     /// recovered (`skipMiddlewares`). The connect handler is. Default `true`.
     pub skip_middlewares: bool,
-    /// *Ours.* Bytes that each namespace keeps: its events, with what it takes to keep them. Who needs one that had to
-    /// go is not recovered. Default 16 MiB.
+    /// *Ours.* Bytes that each namespace keeps: its events, with what it takes to keep them, but those that
+    /// [rooms keep](crate::Namespace::room_history) only once. Who needs one that had to go is not recovered. Default
+    /// 16 MiB.
     pub max_bytes: usize,
     /// *Ours.* Bytes that all namespaces keep together. Beyond it those forget all of theirs that were not emitted to
     /// for longest. Default 256 MiB.
@@ -118,9 +119,9 @@ enum Place {
     Held(Option<Instant>),
     /// A peer claimed it, and waits until the one before has left.
     Passing,
-    /// As this `number` of `away`, no longer than `until`. Its connection worked as long as to bring it everything
+    /// As this `number` of `away`, no longer than `until`, if that is ever. Its connection worked as long as to bring it everything
     /// up to the position `confirmed`.
-    Away { number: u64, until: Instant, confirmed: u64 },
+    Away { number: u64, until: Option<Instant>, confirmed: u64 },
 }
 
 /// What a peer is sent before anything else when it is let in.
@@ -168,8 +169,8 @@ impl Recoverable {
         is_kept.then(|| self.keep(event, rooms.to_vec(), except.to_vec(), now))
     }
 
-    /// A volatile event, which is not kept, as those who are ready for it get it: it says what they have seen so far,
-    /// because clients take any last argument that is text for that.
+    /// An event that is not kept, as it is sent: it says what its recipients have seen so far, because clients take any
+    /// last argument that is text for that.
     pub(crate) fn pass(&self, event: &Encoded) -> Option<Encoded> {
         event.is_recoverable().then(|| self.as_sent(event, self.last()))
     }
@@ -178,6 +179,14 @@ impl Recoverable {
     pub(crate) fn emit_to(&mut self, event: &Encoded, id: &SocketId, now: Instant) -> Option<Encoded> {
         let is_kept = event.is_recoverable() && self.knows(id.as_str());
         is_kept.then(|| self.keep(event, vec![id.clone().into()], Vec::new(), now))
+    }
+
+    /// The same for an event that a room keeps, of which a socket that joins it is sent a copy.
+    pub(crate) fn replay(&mut self, event: &Encoded, id: &SocketId, now: Instant) -> Option<Encoded> {
+        (event.is_recoverable() && self.knows(id.as_str())).then(|| {
+            self.history.change(|history| history.replay(event.clone(), id.clone(), now));
+            self.as_sent(event, self.last())
+        })
     }
 
     fn keep(&mut self, event: &Encoded, rooms: Vec<Room>, except: Vec<Room>, now: Instant) -> Encoded {
@@ -232,7 +241,7 @@ impl Recoverable {
             Place::Passing => return Err(Unrecovered::Unknown),
             Place::Held(_) if session.peer.is_leaving() => return Err(Unrecovered::Unknown),
             Place::Held(_) => session.confirmed(&self.history, now.checked_sub(self.silence)),
-            Place::Away { until, .. } if until <= now => return Err(Unrecovered::Unknown),
+            Place::Away { until: Some(until), .. } if until <= now => return Err(Unrecovered::Unknown),
             Place::Away { confirmed, .. } => confirmed,
         };
         let told = match (self.options.mode, &claim.offset) {
@@ -282,7 +291,12 @@ impl Recoverable {
                     .read(|history| history.missed(session.seen, peer.id(), rooms))
                     .ok_or(Unrecovered::Gap)?;
                 session.place = place;
-                Ok(Greeting { missed, pid: Some(session.pid.clone()) })
+                let pid = Some(session.pid.clone());
+                let missed = missed.into_iter().map(|missed| match missed {
+                    Missed::Sent(event) => event,
+                    Missed::Replayed(event, position) => self.as_sent(&event, position),
+                });
+                Ok(Greeting { missed: missed.collect(), pid })
             }
             None => {
                 let (pid, seen) = (Pid::draw(peer.id().clone()), self.last());
@@ -302,14 +316,14 @@ impl Recoverable {
         match session.place {
             Place::Held(_) if is_kept => {
                 let confirmed = session.confirmed(&self.history, now.checked_sub(self.silence));
-                let until = now.checked_add(self.options.max_disconnection_duration).unwrap_or(now);
+                let until = now.checked_add(self.options.max_disconnection_duration);
                 let number = self.next_away;
                 session.place = Place::Away { number, until, confirmed };
                 self.next_away += 1;
                 self.away.insert(number, peer.id().clone());
                 let is_over = self.away.len() > self.options.max_sessions;
                 let given_up = is_over.then(|| self.give_up_first()).flatten();
-                let expire_at = (!std::mem::replace(&mut self.is_watched, true)).then_some(until);
+                let expire_at = until.filter(|_| !std::mem::replace(&mut self.is_watched, true));
                 Released { is_kept: true, given_up, expire_at }
             }
             Place::Away { .. } if is_kept => Released { is_kept: true, ..Released::default() },
@@ -338,7 +352,7 @@ impl Recoverable {
     fn first_away(&self) -> Option<Instant> {
         let (_number, id) = self.away.first_key_value()?;
         match self.sessions.get(id)?.place {
-            Place::Away { until, .. } => Some(until),
+            Place::Away { until, .. } => until,
             Place::Held(_) | Place::Passing => None,
         }
     }

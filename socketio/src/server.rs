@@ -179,8 +179,8 @@ impl SocketIo {
     }
 
     /// Everybody in a namespace, to emit to, by its name with `/` in front or without; `None` when there is no such
-    /// namespace. One that a pattern led to is there while somebody is in it; in a [cluster](Self::join_cluster), where
-    /// that may be on another server, it comes with this if it has to, and stays for as long as this is kept.
+    /// namespace. One that a pattern led to is there while somebody is in it, or this is kept; in a
+    /// [cluster](Self::join_cluster), where somebody may be in it on another server, it comes with this if it has to.
     pub fn of(&self, namespace: &str) -> Option<Broadcast> {
         let Found { served, stay } = self.namespaces.get_or_enter(&with_slash(namespace))?;
         Some(Broadcast::staying(served.hub().clone(), stay))

@@ -315,6 +315,26 @@ async fn ns_24_25_nobody_is_in_a_namespace_that_went() {
     assert!(emitted.iter().all(|namespace| namespace.sockets().is_empty()));
 }
 
+/// Who keeps the handle of a namespace keeps the namespace: what is emitted by it later reaches who is there then.
+#[tokio::test]
+async fn ns_25_a_namespace_that_an_application_holds_stays() {
+    let (server, io) = serve([family("/game-{id}"), namespace("/")]).await;
+    let (mut first, _id) = socket::connect(server.endpoint, "/").await;
+    socket::join(&mut first, "/game-1").await;
+    let kept = io.of("/game-1").expect("one is in it").except("nobody");
+    first.send("41/game-1,").await;
+    assert_eq!(heard(&mut first).await, []);
+    let (mut second, _id) = socket::connect(server.endpoint, "/").await;
+    socket::join(&mut second, "/game-1").await;
+    assert_eq!(kept.emit("news", &()).expect("emitted"), 1);
+    assert_eq!(second.frame().await, text(r#"42/game-1,["news"]"#));
+    second.send("41/game-1,").await;
+    assert_eq!(heard(&mut second).await, []);
+    assert!(io.of("/game-1").is_some(), "it is kept yet");
+    drop(kept);
+    assert!(io.of("/game-1").is_none());
+}
+
 #[tokio::test]
 async fn ns_26_without_cleanup_it_stays() {
     let config = Config { cleanup_empty_child_namespaces: false, ..Config::default() };

@@ -8,8 +8,10 @@ use std::{
     time::Duration,
 };
 
+use serde_json::json;
 use socketio::{
-    Auth, Config, ConnectError, Data, DisconnectReason, Limits, Namespace, Recovery, Reply, Socket, SocketIo, Value,
+    Auth, Config, ConnectError, Data, DisconnectReason, Limits, Namespace, Presence, Recovery, Reply, RoomHistory,
+    Socket, SocketIo, Value,
 };
 use tests::{
     Row,
@@ -428,6 +430,65 @@ async fn rc_07_what_is_kept_is_given_up_in_time() {
         let client = join(server.endpoint, &claim).await;
         assert_ne!(client.sid, sid);
         cut(client, &mut told).await;
+    }
+}
+
+#[tokio::test]
+async fn rc_07_a_client_may_be_away_for_as_long_as_is_wanted() {
+    let (root, mut told) = telling(namespace("/"));
+    let recovery = Recovery { max_disconnection_duration: Duration::MAX, ..Recovery::default() };
+    let (server, _io) = serve_with(recovery, [root]).await;
+    let client = join(server.endpoint, "").await;
+    let (claim, sid) = (client.claim_without_offset(), client.sid.clone());
+    cut(client, &mut told).await;
+    assert_eq!(join(server.endpoint, &claim).await.sid, sid);
+}
+
+/// What one client alone is sent when it joins a room has no place among what all may have missed.
+#[tokio::test]
+async fn rc_07_what_rooms_tell_who_joins_them_makes_nobody_a_new_client() {
+    let kept = || namespace("/").room_history("kept:*", RoomHistory::default());
+    let present = namespace("/").presence("present:*", Presence::default()).on_connect(async |socket: Socket| {
+        socket.identify(socket.id().as_str(), json!({ "about": "x".repeat(500) }));
+        socket.join("present:1")
+    });
+    for (label, root, is_present) in [("presence", present, true), ("history", kept(), false)] {
+        let _row = Row(label);
+        let (root, mut told) = telling(root);
+        let recovery = Recovery { max_bytes: 50_000, ..Recovery::default() };
+        let (server, io) = serve_with(recovery, [root]).await;
+        let (mut claims, mut clients) = (Vec::new(), Vec::new());
+        for _ in 0..20 {
+            let mut client = join(server.endpoint, "").await;
+            let claim = match is_present {
+                true => {
+                    let (_state, offset) = client.event().await;
+                    client.claim(&offset)
+                }
+                false => client.claim_without_offset(),
+            };
+            claims.push((claim, client.sid.clone()));
+            clients.push(client);
+        }
+        for mut client in clients {
+            heard(&mut client.websocket).await;
+            cut(client, &mut told).await;
+        }
+        if !is_present {
+            for room in ["kept:1", "kept:2"] {
+                io.to(room).emit("kept", &"x".repeat(10_000)).expect("emitted");
+            }
+            let mut other = join(server.endpoint, "").await;
+            for at in 0..20 {
+                let [here, there] = if at % 2 == 0 { ["kept:1", "kept:2"] } else { ["kept:2", "kept:1"] };
+                other.ask(&format!(r#"["leave","{there}"]"#)).await;
+                other.websocket.send(&format!(r#"421["join","{here}"]"#)).await;
+                assert_eq!(heard(&mut other.websocket).await.len(), 2, "what the room keeps, and the ack");
+            }
+        }
+        for (claim, sid) in claims {
+            assert_eq!(join(server.endpoint, &claim).await.sid, sid);
+        }
     }
 }
 
