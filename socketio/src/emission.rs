@@ -63,7 +63,7 @@ impl Hub {
         // While nobody has ever been let in, there is nobody to be spared.
         if let Some((mut throttled, runtime)) = self.throttled().zip(self.runtime.get()) {
             match throttled.offer(target, event, volatile, now()) {
-                Offered::Send => {}
+                Offered::Send(ahead) => self.deliver_waiting(throttled, &ahead),
                 Offered::Waits(poll_at) => {
                     self.counts.note_throttled();
                     if let Some(at) = poll_at {
@@ -73,38 +73,48 @@ impl Hub {
                 }
             }
         }
-        self.deliver_now(target, event, volatile)
+        self.tell_all_outgoing(target, event);
+        self.transmit(target, event, volatile)
     }
 
     /// Sends what has waited for long enough. Says when to come again.
     fn release(self: &Arc<Self>, now: Instant) -> Option<Instant> {
-        let (due, next) = self.throttled()?.poll(now);
-        self.deliver_all(&due);
+        let mut throttled = self.throttled()?;
+        let (due, next) = throttled.poll(now);
+        self.deliver_waiting(throttled, &due);
         next
     }
 
     /// Sends what waits, however long it did.
     pub(crate) fn flush(self: &Arc<Self>) {
-        let waiting = self.throttled().map(|mut throttled| throttled.flush());
-        self.deliver_all(&waiting.unwrap_or_default());
+        if let Some(mut throttled) = self.throttled() {
+            let waiting = throttled.flush();
+            self.deliver_waiting(throttled, &waiting);
+        }
     }
 
-    fn deliver_all(self: &Arc<Self>, waiting: &[Waiting]) {
+    /// Sends what has waited: with the lock, so that nothing that is emitted later is sent ahead of it.
+    fn deliver_waiting(self: &Arc<Self>, throttled: MutexGuard<'_, Throttled>, waiting: &[Waiting]) {
         for Waiting { target, event, volatile } in waiting {
-            self.deliver_now(target, event, *volatile);
+            self.transmit(target, event, *volatile);
         }
+        drop(throttled);
+        waiting.iter().for_each(|waiting| self.tell_all_outgoing(&waiting.target, &waiting.event));
     }
 
     fn throttled(&self) -> Option<MutexGuard<'_, Throttled>> {
         Some(self.throttled.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn deliver_now(self: &Arc<Self>, target: &Target, event: &Event, volatile: bool) -> usize {
-        let Event { encoded, received, .. } = event;
-        if received.is_some() {
-            // The application's code runs: below no lock.
+    /// The application's code runs: below no lock.
+    fn tell_all_outgoing(self: &Arc<Self>, target: &Target, event: &Event) {
+        if event.received.is_some() {
             self.peers(target).iter().for_each(|peer| self.tell_outgoing(peer, event));
         }
+    }
+
+    fn transmit(&self, target: &Target, event: &Event, volatile: bool) -> usize {
+        let encoded = &event.encoded;
         let mut recovery = self.recovery();
         let keeper = self.keeper.as_ref().filter(|_| !volatile);
         let _turn = keeper.and_then(|keeper| keeper.keep(target, event, Instant::now()));

@@ -94,14 +94,15 @@ pub(crate) struct Hub {
     changes: Changes,
     /// One counter for all sockets, so that an event that asks many for an ack is encoded once.
     next_ack: AtomicU64,
-    /// When clients can come back. Taken before all other locks, and held while an event is delivered or a peer comes,
-    /// goes, joins or leaves: so positions in the history are the order in which each peer got its events.
+    /// When clients can come back. Taken before all other locks but that of `throttled`, and held while an event is
+    /// delivered or a peer comes, goes, joins or leaves: so positions in the history are the order in which each peer
+    /// got its events.
     pub(crate) recovery: Option<Mutex<Recoverable>>,
     /// When broadcasts may wait.
     pub(crate) corks: Option<Corks>,
     /// When rooms keep events.
     pub(crate) keeper: Option<Keeper>,
-    /// When events have to wait. Taken for a few steps, and no other lock behind it.
+    /// When events have to wait. Taken before all other locks, and held while what has waited is sent.
     pub(crate) throttled: Option<Mutex<Throttled>>,
     /// Who is in rooms that tell it. Taken for a few steps, and no other lock behind it.
     present: Arc<Mutex<Present>>,

@@ -297,9 +297,9 @@ impl Namespace {
     }
 
     /// Called for each socket whose client went, or was sent away, while it was being let in, with the reason of that,
-    /// once the handler that ran has let it in nevertheless: what a connect handler or a middleware has begun for it elsewhere can be ended here. So of
-    /// each socket that is let in by all handlers it is either this that is called, or the disconnect handlers in the
-    /// end. A second one replaces the first.
+    /// once the handler that ran has let it in nevertheless: what a connect handler or a middleware has begun for it
+    /// elsewhere can be ended here. So of each socket that is let in by all handlers it is either this that is called,
+    /// or the disconnect handlers in the end. A second one replaces the first.
     ///
     /// A handler that waits for long can ask [`Socket::has_left`](crate::Socket::has_left) whether it still has to.
     pub fn on_abandoned(mut self, listener: impl Fn(&Socket, DisconnectReason) + Send + Sync + 'static) -> Self {
@@ -365,9 +365,11 @@ impl Namespace {
     /// for several rooms is held back by the first rule among those of its rooms, apart from events for other rooms.
     ///
     /// [`emit`](crate::Broadcast::emit) returns 0 for an event that waits. It is sent to those who are in the room when
-    /// its time comes, behind what was emitted under other names meanwhile. Rooms keep what is sent. When the server
-    /// [closes](crate::SocketIo::close), what waits is sent at once. It costs memory for each room and name of which
-    /// something was emitted within the interval, up to 10,000 in a namespace; what is more is not held back.
+    /// its time comes, or sooner, ahead of the next event of another name that is sent to the same rooms: so events of
+    /// one room come in the order in which they were emitted, and `done` behind the last `progress`. Rooms keep what is
+    /// sent. A listener for [outgoing events](Self::on_any_outgoing) hears of what has waited once it is sent. When the
+    /// server [closes](crate::SocketIo::close), what waits is sent at once. It costs memory for each room and name of
+    /// which something was emitted within the interval, up to 10,000 in a namespace; what is more is not held back.
     pub fn room_throttle(mut self, rooms: &str, throttle: Throttle) -> Self {
         rules(&mut self.handlers.throttle).add_room(rooms, throttle.into());
         self

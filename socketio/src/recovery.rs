@@ -119,8 +119,8 @@ enum Place {
     Held(Option<Instant>),
     /// A peer claimed it, and waits until the one before has left.
     Passing,
-    /// As this `number` of `away`, no longer than `until`, if that is ever. Its connection worked as long as to bring it everything
-    /// up to the position `confirmed`.
+    /// As this `number` of `away`, no longer than `until`, if that is ever. Its connection worked as long as to bring
+    /// it everything up to the position `confirmed`.
     Away { number: u64, until: Option<Instant>, confirmed: u64 },
 }
 

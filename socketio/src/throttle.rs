@@ -3,7 +3,7 @@
 //! Who calls it: `namespace` takes the rules from the application; `emission` asks about each broadcast.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -61,23 +61,36 @@ pub(crate) struct Waiting {
 }
 
 /// What is to be done with an event.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Offered {
-    /// It is to be sent now.
-    Send,
+    /// It is to be sent now, behind these, which waited.
+    Send(Vec<Waiting>),
     /// It waits. `poll` is to be called at this time, unless somebody does before.
     Waits(Option<Instant>),
 }
 
 /// What waits in one namespace.
+///
+/// ```text
+/// no slot -- an event is sent --> an interval lasts -- its end ----------------------------------> no slot
+///                                   |  ^  of its name another event: waits, in place of the one before
+///                                   |  +-- its end, or another event is sent to the same rooms: --+
+///                                   |      what waits there is sent, in its order, and intervals  |
+///                                   |      begin anew                                             |
+///                                   +-------------------------------------------------------------+
+/// ```
 #[derive(Debug)]
 pub(crate) struct Throttled {
     rules: Arc<ThrottleRules>,
-    slots: HashMap<Key, Slot>,
+    slots: BTreeMap<Key, Slot>,
     /// When each interval ends.
     ends: BTreeSet<(Instant, Key)>,
     /// When `poll` is called.
     watch: Watch,
+    /// How many events wait.
+    waiting: usize,
+    /// The number of the next event that waits.
+    next: u64,
 }
 
 /// To which rooms, and the name.
@@ -87,42 +100,52 @@ type Key = (Vec<Room>, Arc<str>);
 #[derive(Debug)]
 struct Slot {
     interval: Duration,
-    /// The latest event since it began.
-    waiting: Option<Waiting>,
+    end: Instant,
+    /// The latest event since it began, and its number.
+    waiting: Option<(u64, Waiting)>,
 }
 
 impl Throttled {
     /// `None` when nothing has to wait.
     pub(crate) fn new(rules: Arc<ThrottleRules>) -> Option<Self> {
-        let (slots, ends, watch) = (HashMap::new(), BTreeSet::new(), Watch::default());
-        (!rules.is_empty()).then(|| Self { rules, slots, ends, watch })
+        let (slots, ends, watch) = (BTreeMap::new(), BTreeSet::new(), Watch::default());
+        (!rules.is_empty()).then(|| Self { rules, slots, ends, watch, waiting: 0, next: 0 })
     }
 
     /// An event is emitted.
     pub(crate) fn offer(&mut self, target: &Target, event: &Event, volatile: bool, now: Instant) -> Offered {
-        let Some((key, interval)) = self.key(target, event) else { return Offered::Send };
+        let Some(name) = &event.name else { return Offered::Send(Vec::new()) };
+        let interval = self.interval(target, name);
+        if interval.is_none() && self.waiting == 0 {
+            return Offered::Send(Vec::new());
+        }
+        let mut key = (target.rooms.clone(), name.clone());
+        key.0.sort();
         self.free(now);
-        if let Some(slot) = self.slots.get_mut(&key) {
-            slot.waiting = Some(Waiting { target: target.clone(), event: event.clone(), volatile });
+        if let Some(slot) = self.slots.get_mut(&key).filter(|_| interval.is_some()) {
+            let waiting = Waiting { target: target.clone(), event: event.clone(), volatile };
+            self.waiting += usize::from(slot.waiting.replace((self.next, waiting)).is_none());
+            self.next += 1;
             return Offered::Waits(self.watch());
         }
-        if self.slots.len() < MAX_SLOTS {
+        let ahead = self.take(&key.0, now);
+        if let Some(interval) = interval.filter(|_| self.slots.len() < MAX_SLOTS) {
             self.begin(key, interval, now);
         }
-        Offered::Send
+        Offered::Send(ahead)
     }
 
     /// What is to be sent now, and when to come again, if an interval lasts for which nobody comes.
     pub(crate) fn poll(&mut self, now: Instant) -> (Vec<Waiting>, Option<Instant>) {
         let mut due = Vec::new();
-        while let Some((at, _)) = self.ends.first()
+        while let Some((at, key)) = self.ends.first()
             && *at <= now
         {
-            let (_, key) = self.ends.pop_first().expect("there is a first");
-            let Slot { interval, waiting } = self.slots.remove(&key).expect("what ends is there");
-            if let Some(waiting) = waiting {
-                due.push(waiting);
-                self.begin(key, interval, now);
+            let rooms = key.0.clone();
+            if self.slots.get(key).is_some_and(|slot| slot.waiting.is_some()) {
+                due.extend(self.take(&rooms, now));
+            } else if let Some((_, key)) = self.ends.pop_first() {
+                self.slots.remove(&key);
             }
         }
         self.watch.pass(now);
@@ -137,31 +160,48 @@ impl Throttled {
 
     /// All that waits, to be sent now.
     pub(crate) fn flush(&mut self) -> Vec<Waiting> {
-        self.slots.values_mut().filter_map(|slot| slot.waiting.take()).collect()
+        self.waiting = 0;
+        in_order(self.slots.values_mut().filter_map(|slot| slot.waiting.take()).collect())
     }
 
-    /// What it counts with, and how long it holds back others.
-    fn key(&self, target: &Target, event: &Event) -> Option<(Key, Duration)> {
-        let name = event.name.as_ref()?;
+    /// All that waits for these rooms, to be sent now.
+    fn take(&mut self, rooms: &Vec<Room>, now: Instant) -> Vec<Waiting> {
+        if self.waiting == 0 {
+            return Vec::new();
+        }
+        let of_these = self.slots.range((rooms.clone(), "".into())..).take_while(|((found, _), _)| found == rooms);
+        let waiting = of_these.filter(|(_, slot)| slot.waiting.is_some());
+        let keys: Vec<Key> = waiting.map(|(key, _)| key.clone()).collect();
+        let mut taken = Vec::new();
+        for key in keys {
+            let Some(Slot { interval, end, waiting }) = self.slots.remove(&key) else { continue };
+            taken.extend(waiting);
+            let ended = (end, key);
+            self.ends.remove(&ended);
+            self.begin(ended.1, interval, now);
+        }
+        self.waiting -= taken.len();
+        in_order(taken)
+    }
+
+    /// How long such an event holds back others.
+    fn interval(&self, target: &Target, name: &str) -> Option<Duration> {
         let holds = |room: Option<&Room>| {
             let rule = self.rules.of(room.map(Room::as_str))?;
             rule.events.match_any(name).then_some(rule.interval)
         };
-        let interval = match target.rooms.as_slice() {
+        match target.rooms.as_slice() {
             [] => holds(None),
             rooms => rooms.iter().find_map(|room| holds(Some(room))),
-        }?;
-        let mut rooms = target.rooms.clone();
-        rooms.sort();
-        Some(((rooms, name.clone()), interval))
+        }
     }
 
     /// An event is sent: an interval begins.
     fn begin(&mut self, key: Key, interval: Duration, now: Instant) {
-        // One that does not end in the time that there is holds nothing back.
-        let Some(end) = now.checked_add(interval) else { return };
+        // One that does not end in the time that there is holds nothing back, nor does one of no time.
+        let Some(end) = now.checked_add(interval).filter(|end| *end > now) else { return };
         self.ends.insert((end, key.clone()));
-        self.slots.insert(key, Slot { interval, waiting: None });
+        self.slots.insert(key, Slot { interval, end, waiting: None });
     }
 
     /// Forgets intervals that have ended, and in which nothing came.
@@ -174,6 +214,12 @@ impl Throttled {
             self.slots.remove(&key);
         }
     }
+}
+
+/// What waited, in the order in which it was emitted.
+fn in_order(mut waiting: Vec<(u64, Waiting)>) -> Vec<Waiting> {
+    waiting.sort_unstable_by_key(|(number, _)| *number);
+    waiting.into_iter().map(|(_, waiting)| waiting).collect()
 }
 
 #[cfg(test)]
@@ -193,11 +239,23 @@ mod tests {
         Throttled::new(Arc::new(rules)).expect("there are rules")
     }
 
+    #[derive(Debug, PartialEq)]
+    enum Shown {
+        Send,
+        Behind(String),
+        Waits(Option<Instant>),
+    }
+
     /// Offers an event with an argument, by which it is told from others.
-    fn offer(throttled: &mut Throttled, rooms: &[&str], name: &str, arg: &str, now: Instant) -> Offered {
+    fn offer(throttled: &mut Throttled, rooms: &[&str], name: &str, arg: &str, now: Instant) -> Shown {
         let target = Target { rooms: rooms.iter().map(|room| Room::from(*room)).collect(), except: Vec::new() };
         let encoded = Parser::Default.event("/", name, arg, None).expect("an event");
-        throttled.offer(&target, &Event { name: Some(name.into()), unkept: false, encoded, received: None }, false, now)
+        let event = Event { name: Some(name.into()), unkept: false, encoded, received: None };
+        match throttled.offer(&target, &event, false, now) {
+            Offered::Send(ahead) if ahead.is_empty() => Shown::Send,
+            Offered::Send(ahead) => Shown::Behind(args(&ahead).join(" ")),
+            Offered::Waits(at) => Shown::Waits(at),
+        }
     }
 
     fn args(due: &[Waiting]) -> Vec<String> {
@@ -206,19 +264,20 @@ mod tests {
 
     #[test]
     fn the_latest_is_sent_when_the_interval_ends() {
-        use Offered::{Send, Waits};
+        use Shown::{Behind, Send, Waits};
         let (mut throttled, start) = (throttled(), Instant::now());
         let at = |milliseconds| start + Duration::from_millis(milliseconds);
-        let rows: [(u64, &[&str], &str, Offered); 12] = [
+        let rows: [(u64, &[&str], &str, Shown); 13] = [
             (0, &["r"], "e", Send),
             (10, &["r"], "e", Waits(Some(at(100)))),
             (20, &["r"], "e", Waits(None)),
-            (20, &["r"], "e2", Send),
             (20, &["r2"], "e", Send),
-            (20, &["r"], "other", Send),
+            (20, &["r"], "other", Behind("2".into())),
             (20, &["r"], "other", Send),
             (20, &["r", "s"], "e", Send),
+            (25, &["r"], "e", Waits(None)),
             (30, &["s", "r"], "e", Waits(None)),
+            (30, &["r"], "e2", Behind("7".into())),
             (30, &["s"], "e", Send),
             (30, &[], "e", Send),
             (30, &[], "e", Send),
@@ -232,8 +291,8 @@ mod tests {
             (args(&due).join(" "), next)
         };
         assert_eq!(polled(99), (String::new(), None), "somebody comes at 100");
-        assert_eq!(polled(100), ("2".into(), Some(at(120))), "the latest one, and no other");
-        assert_eq!(polled(120), ("8".into(), Some(at(200))), "the interval of both rooms ends by its first rule");
+        assert_eq!(polled(100), (String::new(), Some(at(120))), "what waited was sent ahead of others");
+        assert_eq!(polled(120), ("8".into(), Some(at(130))), "the interval of both rooms ends by its first rule");
         assert_eq!(polled(250), (String::new(), Some(at(1030))));
         assert_eq!(polled(1030), (String::new(), None));
         assert!(throttled.slots.is_empty());
@@ -245,8 +304,30 @@ mod tests {
     }
 
     #[test]
+    fn what_waits_for_the_same_rooms_keeps_its_order() {
+        use Shown::{Behind, Send, Waits};
+        let (mut throttled, start) = (throttled(), Instant::now());
+        let at = |milliseconds| start + Duration::from_millis(milliseconds);
+        for (milliseconds, name, arg, expected) in [
+            (0, "e1", "", Send),
+            (10, "e2", "", Send),
+            (20, "e2", "first", Waits(Some(at(100)))),
+            (30, "e1", "second", Waits(None)),
+        ] {
+            assert_eq!(offer(&mut throttled, &["r"], name, arg, at(milliseconds)), expected);
+        }
+        assert_eq!(args(&throttled.poll(at(100)).0), ["first", "second"], "with the one whose interval has ended");
+        assert_eq!(offer(&mut throttled, &["r"], "e1", "third", at(110)), Waits(None));
+        assert_eq!(offer(&mut throttled, &["r"], "e2", "fourth", at(120)), Waits(None));
+        assert_eq!(offer(&mut throttled, &["r"], "other", "", at(130)), Behind("third fourth".into()));
+        assert_eq!(offer(&mut throttled, &["r"], "e1", "fifth", at(220)), Waits(None), "its interval began anew");
+        assert!(throttled.poll(at(200)).0.is_empty());
+        assert_eq!((args(&throttled.poll(at(230)).0), throttled.waiting), (vec!["fifth".into()], 0));
+    }
+
+    #[test]
     fn a_short_interval_does_not_wait_for_a_longer_one() {
-        use Offered::{Send, Waits};
+        use Shown::{Send, Waits};
         let (mut throttled, start) = (throttled(), Instant::now());
         let at = |milliseconds| start + Duration::from_millis(milliseconds);
         assert_eq!(offer(&mut throttled, &["s"], "e", "", at(0)), Send);
@@ -266,12 +347,12 @@ mod tests {
     fn intervals_that_last_are_bounded() {
         let (mut throttled, now) = (throttled(), Instant::now());
         for number in 0..MAX_SLOTS + 10 {
-            assert_eq!(offer(&mut throttled, &[&format!("r{number}")], "e", "", now), Offered::Send);
+            assert_eq!(offer(&mut throttled, &[&format!("r{number}")], "e", "", now), Shown::Send);
         }
         assert_eq!(throttled.slots.len(), MAX_SLOTS);
         let last = format!("r{}", MAX_SLOTS + 5);
-        assert_eq!(offer(&mut throttled, &[&last], "e", "", now), Offered::Send, "it was too many");
-        assert_eq!(offer(&mut throttled, &["r"], "e", "", now + Duration::from_secs(1)), Offered::Send);
+        assert_eq!(offer(&mut throttled, &[&last], "e", "", now), Shown::Send, "it was too many");
+        assert_eq!(offer(&mut throttled, &["r"], "e", "", now + Duration::from_secs(1)), Shown::Send);
         assert_eq!(throttled.slots.len(), 1);
     }
 }

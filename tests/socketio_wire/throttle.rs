@@ -56,12 +56,15 @@ async fn what_is_held_back_is_told_from_all_else_and_sent_by_the_end() {
         // Not all who emit are tasks.
         let emitted = thread::scope(|scope| scope.spawn(|| meant.emit(event, &number)).join());
         assert_eq!(emitted.expect("no panic").expect("emitted"), sent, "row {number}");
+        // What waits for the same rooms goes ahead of an event of another name.
+        let ahead = [(3, 2), (13, 12)].iter().find_map(|(row, ahead)| (*row == number).then_some(*ahead));
+        expected.extend(ahead.map(|ahead| text(format!(r#"42["e",{ahead}]"#))));
         expected.extend((sent == 1).then(|| text(format!(r#"42["{event}",{number}]"#))));
     }
     let encoded = root.encode("e", &"encoded").expect("encoded");
     assert_eq!(root.clone().to("r2").emit_encoded(&encoded).expect("emitted"), 0);
     assert_eq!(heard(&mut client).await, expected);
-    assert_eq!(root.clone().to("r1").history().len(), 5, "rooms keep what is sent");
+    assert_eq!(root.clone().to("r1").history().len(), 6, "rooms keep what is sent");
 
     let closing = tokio::spawn(async move { io.close().await });
     let mut last = Vec::new();
@@ -75,7 +78,7 @@ async fn what_is_held_back_is_told_from_all_else_and_sent_by_the_end() {
         }
     }
     last.sort();
-    assert_eq!(last, [r#"42["e","encoded"]"#, r#"42["e",10]"#, r#"42["e",12]"#, r#"42["e",2]"#]);
+    assert_eq!(last, [r#"42["e","encoded"]"#, r#"42["e",10]"#]);
     closing.await.expect("no panic");
 }
 
