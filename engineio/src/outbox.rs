@@ -120,7 +120,10 @@ impl Outbox {
 
     /// Drops the oldest message that may be dropped, and has not left in part. Says whether there was one.
     fn drop_oldest(&mut self) -> bool {
-        let Some(at) = self.frames.iter().position(Frame::is_droppable) else { return false };
+        // What waits before a gap was looked at when that came, and may not be dropped.
+        let kept = self.before_gap as usize;
+        let Some(at) = self.frames.range(kept..).position(Frame::is_droppable) else { return false };
+        let at = kept + at;
         let (mut frames, before) = (0, slots(at));
         while let Some(frame) = self.frames.remove(at) {
             self.pass(frame.size());
@@ -283,6 +286,11 @@ impl Outbox {
     /// The same, or whether messages were dropped that were not told.
     pub(crate) fn has_news(&self) -> bool {
         self.has_left() || self.dropped > 0
+    }
+
+    /// How many messages were dropped that were not told yet.
+    pub(crate) fn dropped(&self) -> u32 {
+        self.dropped
     }
 
     /// How many frames have left since the last call, if any, and their bytes.

@@ -324,10 +324,15 @@ impl Socket {
     /// Changes the session, then wakes those for whom the change leaves something to do.
     pub(crate) fn update<R>(&self, change: impl FnOnce(&mut Inner) -> R) -> R {
         let mut inner = self.lock();
+        let dropped = inner.session.outbox.dropped();
         let result = change(&mut inner);
+        let has_dropped = inner.session.outbox.dropped() > dropped;
         let wakers = inner.take_wakers();
         drop(inner);
         wake(wakers);
+        if has_dropped {
+            self.notify_written();
+        }
         result
     }
 

@@ -1,6 +1,6 @@
 //! Clients that do not read what they are sent, or take their time to say what they want.
 
-use std::time::Duration;
+use std::{future::poll_fn, pin::Pin, task::Poll, time::Duration};
 
 use engineio::{CloseReason, Config, Event, Frame as Packet, Http, Message, SendError, Serve, SlowConsumer};
 use tests::{
@@ -100,6 +100,35 @@ async fn one_that_never_polls_may_lose_the_oldest_messages_instead() {
     (0..3).for_each(|_| session.send("kept"));
     let error = session.socket.send_frames(&Packet::text(&["more"]).droppable(), &[]);
     assert_eq!(error, Err(SendError::Closed(CloseReason::SlowConsumer)));
+}
+
+#[tokio::test]
+async fn who_waits_for_a_message_to_leave_hears_that_it_was_dropped() {
+    let config = Config {
+        max_outbox_messages: 100,
+        max_outbox_bytes: 1000,
+        slow_consumer: SlowConsumer::DropOldest,
+        ..Config::default()
+    };
+    let (server, sessions) = server::engine(config).await;
+    let client = Polling::open(server.endpoint).await;
+    let session = sessions.take(&client.sid);
+    let send = |size: usize| {
+        let message = Packet::text(&[&"x".repeat(size)]).droppable();
+        session.socket.send_frames(&message, &[]).expect("the session lives");
+    };
+    send(2000);
+    let (flushed, room) = (session.socket.flushed(), session.socket.room());
+    tokio::pin!(flushed, room);
+    assert!(poll(flushed.as_mut()).await.is_pending() && poll(room.as_mut()).await.is_pending());
+    send(1);
+    assert_eq!(within(flushed).await, Ok(()), "what is dropped counts as left");
+    assert_eq!(within(room).await, Ok(()), "and leaves room");
+}
+
+/// What it comes to when it is polled once.
+async fn poll<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {
+    poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await
 }
 
 /// The time is for the whole head: bytes that come do not buy more of it.
