@@ -137,7 +137,11 @@ impl Delivery {
     fn end(self, ended: Ended<<Message as Kind>::Outcome>) {
         match ended {
             Ended::Returned(Ok(())) => {}
-            Ended::Returned(Err(error)) => self.fail(Cause::Returned(error)),
+            Ended::Returned(Err(error)) => self.fail(match error.downcast() {
+                // Of a handler that asked for its arguments later.
+                Ok(rejection) => Cause::Rejected(*rejection),
+                Err(error) => Cause::Returned(error),
+            }),
             Ended::Rejected(rejection) => self.fail(Cause::Rejected(rejection)),
             Ended::Panicked(panic) => self.fail(Cause::Panicked(panic)),
         }

@@ -70,23 +70,27 @@ pub(crate) fn turn(socket: &Socket, lane: Lane) -> impl Future<Output = Turn> + 
 /// [`max_running_events`](crate::Limits::max_running_events) wait: give such a question a timeout.
 #[derive(Debug)]
 pub struct Sequential<H> {
-    handler: H,
+    handler: Arc<H>,
     lane: Lane,
 }
 
 impl<H> Sequential<H> {
     /// The same handler, one event of a socket at a time.
     pub fn new(handler: H) -> Self {
-        Self { handler, lane: Lane::draw() }
+        Self { handler: Arc::new(handler), lane: Lane::draw() }
     }
 }
 
 #[diagnostic::do_not_recommend]
 impl<A, H: Handler<Message, A>> Handler<Message, A> for Sequential<H> {
     fn call(&self, event: &Event<'_, Message>) -> Result<Pin<Box<dyn Future<Output = Output> + Send>>, Rejection> {
-        let (running, turn): (Running<Message>, _) = (self.handler.call(event)?, turn(event.socket, self.lane));
+        let (handler, turn) = (self.handler.clone(), turn(event.socket, self.lane));
+        let (socket, data, answered) = (event.socket.clone(), event.data.clone(), event.answered.cloned());
         Ok(Box::pin(async move {
             let _turn = turn.await;
+            // Not before: what it takes may be what the event before leaves behind.
+            let running: Running<Message> =
+                handler.call(&Event { socket: &socket, data: &data, answered: answered.as_ref() })?;
             running.await
         }))
     }

@@ -10,6 +10,7 @@ use socketio::{
     Config, Data, DisconnectReason, Hooks, Namespace, Reply, Sequential, Socket, SocketData, SocketIo, State,
 };
 use tests::{
+    Row,
     frames::{WebSocket, text},
     server::{self, Endpoint, Server},
     socket, within,
@@ -112,6 +113,46 @@ async fn a_sequential_namespace_has_one_event_of_a_socket_at_a_time_and_its_leav
     gated.gate.send_replace(2);
     assert_eq!(gated.told(2).await, ["end 2", "client namespace disconnect"]);
     assert_eq!(gated.io.sockets().len(), 1);
+}
+
+async fn count(
+    State(gate): State<watch::Sender<usize>>,
+    socket: Socket,
+    before: Option<SocketData<usize>>,
+    Data(more): Data<usize>,
+) -> Reply<usize> {
+    let count = before.map_or(0, |before| *before) + more;
+    within(gate.subscribe().wait_for(|gate| *gate > 0)).await.expect("the gate stays");
+    socket.set(count);
+    Reply(count)
+}
+
+/// What a handler takes is as the event before has left it.
+#[tokio::test]
+async fn who_waits_for_its_turn_takes_its_arguments_behind_that() {
+    for (label, build) in [
+        ("a handler", (|namespace| namespace.on("count", Sequential::new(count))) as fn(Namespace) -> Namespace),
+        ("a namespace", |namespace| namespace.sequential().on("count", count)),
+    ] {
+        let _row = Row(label);
+        let gate = watch::Sender::new(0_usize);
+        let (sender, mut failures) = Told::new();
+        let hooks = Hooks::default().on_failure(move |failure| _ = sender.send(failure.to_string()));
+        let config = Config { hooks, error_acks: true, ..Config::default() };
+        let (server, _io) =
+            server::socketio(config, [build(namespace("/").state(gate.clone())), namespace("/other")]).await;
+        let (mut client, _id) = socket::connect(server.endpoint, "/").await;
+        for (id, more) in [(1, "1"), (2, "10"), (3, r#""many""#), (4, "100")] {
+            client.send(&format!(r#"42{id}["count",{more}]"#)).await;
+        }
+        // Behind them.
+        socket::join(&mut client, "/other").await;
+        gate.send_replace(1);
+        for answer in ["431[1]", "432[11]", r#"433[{"error":{"message":"Invalid arguments"}}]"#, "434[111]"] {
+            assert_eq!(client.frame().await, text(answer));
+        }
+        assert!(failures.next().await.contains(" was not called: "));
+    }
 }
 
 /// A handler that panics gives its turn on.
