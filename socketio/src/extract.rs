@@ -27,6 +27,7 @@ use crate::{
 /// | argument | what it is | handlers of |
 /// |---|---|---|
 /// | [`Socket`] | who it is about, to emit to, to join rooms | all |
+/// | [`SocketIo`](crate::SocketIo) | the server, to emit in other namespaces | all |
 /// | [`Data<T>`](Data) | the arguments, read by serde | messages, event middlewares, outgoing events |
 /// | [`Args`] | the arguments as they are | messages, event middlewares, outgoing events |
 /// | [`EventName`] | the name of the event | messages, event middlewares, outgoing events |
@@ -67,7 +68,7 @@ use crate::{
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be an argument of a handler for `{K}` events",
     label = "not an extractor for `{K}` events",
-    note = "all handlers can have `Socket`, `Auth<T>`, `Query<T>`, `Params<T>`, `State<T>`, `SocketData<T>` and `Handshake`; message handlers and event middlewares also `Data<T>`, `Args`, `EventName`, `Ack`; handlers of outgoing events also `Data<T>`, `Args`, `EventName`; disconnect handlers also `DisconnectReason`"
+    note = "all handlers can have `Socket`, `SocketIo`, `Auth<T>`, `Query<T>`, `Params<T>`, `State<T>`, `SocketData<T>` and `Handshake`; message handlers and event middlewares also `Data<T>`, `Args`, `EventName`, `Ack`; handlers of outgoing events also `Data<T>`, `Args`, `EventName`; disconnect handlers also `DisconnectReason`"
 )]
 pub trait FromEvent<K: Kind>: Sized {
     /// Takes it from the event.

@@ -14,7 +14,7 @@ use futures_util::FutureExt;
 use serde::Serialize;
 
 use crate::{
-    error::{ConnectError, EmitError, JoinError},
+    error::{ConnectError, EmitError},
     event::{Connect, Disconnect, Event, Kind, Message, Middleware, Next, Outgoing},
     extract::{Ack, FromEvent, Rejection},
     tasks::{Task, Tasks},
@@ -91,9 +91,9 @@ pub(crate) type Running<K> = Pin<Box<dyn Future<Output = <K as Kind>::Outcome> +
     message = "this is no handler for `{K}` events",
     label = "not async, or an argument or what it returns does not fit",
     note = "a handler is an `async fn` or an async closure: `async |socket: Socket, Data(text): Data<String>| {{ .. }}`",
-    note = "arguments: up to six, by value: `Socket`, `Auth<T>`, `Query<T>`, `Params<T>`, `State<T>`, `SocketData<T>`, `Handshake`, and `Option` or `Result<_, Rejection>` of each; for messages and event middlewares also `Data<T>`, `Args`, `EventName`, `Ack`; for outgoing events also `Data<T>`, `Args`, `EventName`; for disconnects also `DisconnectReason`",
+    note = "arguments: up to six, by value: `Socket`, `SocketIo`, `Auth<T>`, `Query<T>`, `Params<T>`, `State<T>`, `SocketData<T>`, `Handshake`, and `Option` or `Result<_, Rejection>` of each; for messages and event middlewares also `Data<T>`, `Args`, `EventName`, `Ack`; for outgoing events also `Data<T>`, `Args`, `EventName`; for disconnects also `DisconnectReason`",
     note = "`T` of `Data<T>`, `Auth<T>`, `Query<T>` and `Params<T>` implements `serde::Deserialize` and borrows nothing; of `State<T>` it is `Clone + Send + Sync`; of `Reply<T>` it implements `serde::Serialize`",
-    note = "what it returns: for messages `()`, `Reply<T>` or `Result<_, E>` of either, with any error that `?` takes; for connects and middlewares `()`, `Result<(), ConnectError>` or `Result<(), JoinError>`; for event middlewares `()`, `Next` or `Result<_, E>` of either; for disconnects and outgoing events `()`",
+    note = "what it returns: for messages `()`, `Reply<T>` or `Result<_, E>` of either, with any error that `?` takes; for connects and middlewares `()` or `Result<(), E>`, with an error that becomes a `ConnectError`, as that and a `JoinError` do; for event middlewares `()`, `Next` or `Result<_, E>` of either; for disconnects and outgoing events `()`",
     note = "the doc of the trait `Handler` says how to find out which part does not fit"
 )]
 pub trait Handler<K: Kind, A>: Send + Sync + 'static {
@@ -107,12 +107,14 @@ pub trait Handler<K: Kind, A>: Send + Sync + 'static {
 /// What a handler may return.
 ///
 /// - For messages `()`, which answers nothing, [`Reply<T>`](Reply), or a `Result` of either with any error.
-/// - For connects and their middlewares `()`, `Result<(), ConnectError>` or `Result<(), JoinError>`.
+/// - For connects and their middlewares `()` or `Result<(), E>`, with any error that becomes a
+///   [`ConnectError`](crate::ConnectError): that itself, a [`JoinError`](crate::JoinError), or one of the application
+///   with a `From` for it.
 /// - For event middlewares `()`, [`Next`], or a `Result` of either with any error.
 /// - For disconnects and outgoing events `()`.
 #[diagnostic::on_unimplemented(
     message = "a handler for `{K}` events cannot return `{Self}`",
-    note = "for messages it is `()`, `Reply<T>` or `Result<_, E>` of either, with any error that `?` takes; for connects and middlewares `()`, `Result<(), ConnectError>` or `Result<(), JoinError>`; for event middlewares `()`, `Next` or `Result<_, E>` of either; for disconnects and outgoing events `()`"
+    note = "for messages it is `()`, `Reply<T>` or `Result<_, E>` of either, with any error that `?` takes; for connects and middlewares `()` or `Result<(), E>`, with an error that becomes a `ConnectError`, as that and a `JoinError` do; for event middlewares `()`, `Next` or `Result<_, E>` of either; for disconnects and outgoing events `()`"
 )]
 pub trait Returned<K: Kind>: Send {
     /// Where the result goes, made before the handler runs.
@@ -219,24 +221,14 @@ impl Returned<Connect> for () {
     }
 }
 
-impl Returned<Connect> for Result<(), ConnectError> {
-    type Target = ();
-
-    fn target(_: &Event<'_, Connect>) {}
-
-    fn bring(self, (): ()) -> Self {
-        self
-    }
-}
-
-/// A handler that only joins a room.
-impl Returned<Connect> for Result<(), JoinError> {
+/// An error refuses the client.
+impl<E: Into<ConnectError> + Send> Returned<Connect> for Result<(), E> {
     type Target = ();
 
     fn target(_: &Event<'_, Connect>) {}
 
     fn bring(self, (): ()) -> Result<(), ConnectError> {
-        Ok(self?)
+        self.map_err(Into::into)
     }
 }
 

@@ -3,7 +3,7 @@
 //! Who calls it: a namespace's `hub`, by the `Keeper` that it has if the application wants this.
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, VecDeque},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -149,7 +149,9 @@ fn meant(rooms: &[Room]) -> impl Iterator<Item = Option<&Room>> {
 impl Drop for Keeper {
     fn drop(&mut self) {
         let mut store = self.histories.store();
-        let places: Vec<Place> = store.kept.keys().filter(|place| place.namespace == self.namespace).cloned().collect();
+        let first = Place { namespace: self.namespace, room: None };
+        let of_it = store.kept.range(first..).take_while(|(place, _)| place.namespace == self.namespace);
+        let places: Vec<Place> = of_it.map(|(place, _)| place.clone()).collect();
         places.iter().for_each(|place| store.remove(place));
     }
 }
@@ -180,8 +182,8 @@ impl Histories {
     }
 }
 
-/// A room of a namespace; without a room, all of that namespace.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+/// A room of a namespace; without a room, all of that namespace. Those of one namespace come one behind the other.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
     namespace: u64,
     room: Option<Room>,
@@ -189,7 +191,7 @@ struct Place {
 
 #[derive(Debug, Default)]
 struct Store {
-    kept: HashMap<Place, Kept>,
+    kept: BTreeMap<Place, Kept>,
     /// All places by when they were used last, in the order of that.
     used: BTreeMap<u64, Place>,
     /// The number of the last event or use.

@@ -4,6 +4,7 @@
 //! Who calls it: sockets, broadcasts, and `client`.
 
 use std::{
+    any::Any,
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak,
@@ -58,7 +59,11 @@ pub(crate) struct Terms {
     pub(crate) flush_delay: Duration,
     pub(crate) counts: Arc<Counts>,
     pub(crate) servers: Arc<Servers>,
+    pub(crate) server: Arc<Home>,
 }
+
+/// The server, for who knows its type; gone once the application has dropped it. Set once it is made.
+pub(crate) type Home = OnceLock<Weak<dyn Any + Send + Sync>>;
 
 /// What a namespace has if its application wants it.
 #[derive(Default)]
@@ -83,6 +88,7 @@ pub(crate) struct Hub {
     pub(crate) counts: Arc<Counts>,
     /// The others of the cluster, if there is one.
     pub(crate) servers: Arc<Servers>,
+    pub(crate) server: Arc<Home>,
     /// What the application gave to the namespace.
     pub(crate) state: Values,
     /// Those that were let in.
@@ -115,7 +121,7 @@ impl Hub {
     pub(crate) fn new(
         path: String,
         params: Box<str>,
-        Terms { limits, parser, flush_delay, counts, servers }: Terms,
+        Terms { limits, parser, flush_delay, counts, servers, server }: Terms,
         Extras { state, on_room, recovery, keeper, throttled, present }: Extras,
         observer: Box<dyn Observer>,
     ) -> Self {
@@ -126,6 +132,7 @@ impl Hub {
             parser,
             counts,
             servers,
+            server,
             state,
             peers: DashSet::new(),
             rooms: Rooms::default(),

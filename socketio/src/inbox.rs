@@ -71,7 +71,7 @@ impl SocketIo {
         let ClusterOptions { times, handlers } = options;
         let is_first = self.servers().join(Box::new(carrier), times, handlers);
         assert!(is_first, "the server is one of a cluster already");
-        runtime.spawn(beat(Arc::downgrade(&self.namespaces), times.checked().heartbeat_interval));
+        runtime.spawn(beat(Arc::downgrade(&self.0.namespaces), times.checked().heartbeat_interval));
         self.greet_cluster();
     }
 
@@ -80,7 +80,7 @@ impl SocketIo {
     /// [`heartbeat_interval`](crate::ClusterTimes::heartbeat_interval).
     pub fn greet_cluster(&self) {
         self.servers().tell(&Body::Hello, []);
-        if !self.namespaces.with_presence().is_empty() {
+        if !self.0.namespaces.with_presence().is_empty() {
             self.show(None);
         }
     }
@@ -90,7 +90,7 @@ impl SocketIo {
         let servers = self.servers();
         // In this order: who comes to a namespace that is not yet there is not counted here, so others ask again.
         let times = servers.attended();
-        let hubs = self.namespaces.with_presence();
+        let hubs = self.0.namespaces.with_presence();
         let body = Body::Showing(times, hubs.iter().map(|hub| hub.path.clone()).collect());
         match to {
             Some(to) => servers.send(to, &body, []),
@@ -103,7 +103,7 @@ impl SocketIo {
     /// them. [`close`](Self::close) does it in the end.
     pub fn leave_cluster(&self) {
         let gone = self.servers().leave();
-        gone.iter().for_each(|server| self.namespaces.lose(server));
+        gone.iter().for_each(|server| self.0.namespaces.lose(server));
     }
 
     /// The name of this server in its cluster, and elsewhere.
@@ -166,7 +166,7 @@ impl SocketIo {
             Body::Hello => self.show(Some(from)),
             Body::Here(_) => {}
             Body::Showing(times, namespaces) => {
-                let mut others = self.namespaces.with_presence();
+                let mut others = self.0.namespaces.with_presence();
                 others.retain(|hub| !namespaces.contains(&hub.path));
                 servers.accounts.begin(from, times, namespaces);
                 // In what it has no more there is nobody.
@@ -174,15 +174,15 @@ impl SocketIo {
             }
             Body::Bye => {
                 servers.lose(from);
-                self.namespaces.lose(from);
+                self.0.namespaces.lose(from);
             }
-            Body::Who(namespace) => match self.namespaces.get(&namespace) {
+            Body::Who(namespace) => match self.0.namespaces.get(&namespace) {
                 Some(served) => served.hub().note(Change::Show(Some(from.clone()))),
                 None => servers.show(Some(from), &namespace, Vec::new()),
             },
             Body::Attending(namespace, attending) => {
                 servers.accounts.note(from, &namespace, &attending);
-                if let Some(served) = self.namespaces.get(&namespace) {
+                if let Some(served) = self.0.namespaces.get(&namespace) {
                     served.hub().runtime.get_or_init(Handle::current);
                     served.hub().note(Change::Elsewhere(from.clone(), attending));
                 }
@@ -229,7 +229,7 @@ impl SocketIo {
 
     /// Who is meant here, if there is such a namespace.
     fn here(&self, Recipients { namespace, rooms, except }: Recipients, flags: Flags) -> Option<Broadcast> {
-        let served = self.namespaces.get(&namespace)?;
+        let served = self.0.namespaces.get(&namespace)?;
         Some(Broadcast::of(served.hub(), Target { rooms, except }, flags))
     }
 
@@ -270,7 +270,7 @@ impl SocketIo {
         let event = meant.hub.relayed(&cluster_message::event(parts)?, Some(id));
         let answers = meant.ask::<Args>(id, event.map_err(|_| ClusterError::Malformed)?, None);
         // Whoever closes waits for it.
-        let (task, size) = (self.connections.begin(), self.servers().usual_size());
+        let (task, size) = (self.0.connections.begin(), self.servers().usual_size());
         self.servers().errands.begin(from, request, || {
             let asking = tokio::spawn(async move {
                 tell(answer::told(answers.await, size));
@@ -306,11 +306,11 @@ impl SocketIo {
     }
 
     fn tasks(&self) -> &Tasks {
-        &self.namespaces.settings.tasks
+        &self.0.namespaces.settings.tasks
     }
 
     pub(crate) fn servers(&self) -> &Arc<Servers> {
-        &self.namespaces.settings.terms.servers
+        &self.0.namespaces.settings.terms.servers
     }
 }
 

@@ -13,6 +13,8 @@ use crate::{
     encoded::EncodedEvent,
     error::EmitError,
     hub::{Extras, Hub, Observer, Terms},
+    remote::RemoteSocket,
+    replies::Partial,
     rooms::Room,
     server::SocketIo,
     socket::Socket,
@@ -87,6 +89,14 @@ impl SocketIo {
         self.root().emit_encoded(event)
     }
 
+    /// An event of `/` that is encoded once, see [`Broadcast::encode`].
+    ///
+    /// # Errors
+    /// [`EmitError`].
+    pub fn encode<T: Serialize + ?Sized>(&self, event: &str, args: &T) -> Result<EncodedEvent, EmitError> {
+        self.root().encode(event, args)
+    }
+
     /// Emits to everybody in `/` and asks each for an answer, see [`Broadcast::emit_with_ack`].
     ///
     /// # Errors
@@ -102,6 +112,14 @@ impl SocketIo {
     /// Everybody in `/`, see [`Broadcast::sockets`].
     pub fn sockets(&self) -> Vec<Socket> {
         self.root().sockets()
+    }
+
+    /// Everybody in `/`, of all servers of a cluster, see [`Broadcast::fetch_sockets`].
+    ///
+    /// # Errors
+    /// [`Partial`], when a server went away or gave no answer in time.
+    pub async fn fetch_sockets(&self) -> Result<Vec<RemoteSocket>, Partial<RemoteSocket>> {
+        self.root().fetch_sockets().await
     }
 
     /// Lets everybody in `/` join a room, see [`Broadcast::sockets_join`].

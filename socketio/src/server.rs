@@ -3,10 +3,11 @@
 //! Who calls it: applications.
 
 use std::{
+    any::Any,
     convert::Infallible,
     fmt, future, io,
     pin::{Pin, pin},
-    sync::Arc,
+    sync::{Arc, Weak},
     time::Duration,
 };
 
@@ -19,6 +20,8 @@ use crate::{
     broadcast::Broadcast,
     client::Client,
     delivery::Settings,
+    event::{Event, Kind},
+    extract::{FromEvent, Rejection},
     family::Family,
     histories::Histories,
     hooks::Hooks,
@@ -30,6 +33,7 @@ use crate::{
     parser::Parser,
     pid::MAX_CLAIM,
     recovery::Recovery,
+    socket::Socket,
     stats::ServerStats,
     target::Target,
     tasks::Tasks,
@@ -99,9 +103,12 @@ impl Default for Config {
     }
 }
 
-/// A Socket.IO server. Clones are the same server.
+/// A Socket.IO server. Clones are the same server. Handlers can have it as an argument.
 #[derive(Clone)]
-pub struct SocketIo {
+pub struct SocketIo(pub(crate) Arc<Inner>);
+
+/// What it is made of.
+pub(crate) struct Inner {
     service: Service,
     engine: Engine,
     pub(crate) namespaces: Arc<Namespaces>,
@@ -128,6 +135,7 @@ impl SocketIo {
             flush_delay: config.flush_delay,
             counts: Arc::default(),
             servers: Arc::default(),
+            server: Arc::default(),
         };
         // From a ping that is answered to the end of a session that answers the next one no more. An answer may take
         // twice its time, if another packet comes meanwhile.
@@ -175,21 +183,24 @@ impl SocketIo {
             tokio::spawn(driver.observe(move |event| trace::enter(&span, || tell(event))));
         });
         let (service, close_timeout) = (Service::with_http(engine.clone(), config.http), config.close_timeout);
-        Self { service, engine, namespaces, connections, handlers, close_timeout }
+        let io = Arc::new(Inner { service, engine, namespaces, connections, handlers, close_timeout });
+        let known: Weak<dyn Any + Send + Sync> = Arc::<Inner>::downgrade(&io);
+        io.namespaces.settings.terms.server.set(known).expect("it is new");
+        Self(io)
     }
 
     /// Everybody in a namespace, to emit to, by its name with `/` in front or without; `None` when there is no such
     /// namespace. One that a pattern led to is there while somebody is in it, or this is kept; in a
     /// [cluster](Self::join_cluster), where somebody may be in it on another server, it comes with this if it has to.
     pub fn of(&self, namespace: &str) -> Option<Broadcast> {
-        let Found { served, stay } = self.namespaces.get_or_enter(&with_slash(namespace))?;
+        let Found { served, stay } = self.0.namespaces.get_or_enter(&with_slash(namespace))?;
         Some(Broadcast::staying(served.hub().clone(), stay))
     }
 
     /// The names of all namespaces that are there now, in order: the fixed ones, and those of families while somebody
     /// is in them.
     pub fn namespace_names(&self) -> Vec<String> {
-        self.namespaces.names()
+        self.0.namespaces.names()
     }
 
     /// Everybody in all namespaces of a family, to emit to (what `io.of(/regex/)` returns in the reference): those that
@@ -211,37 +222,37 @@ impl SocketIo {
     /// ```
     pub fn family(&self, pattern: &str) -> Option<Family> {
         let pattern = with_slash(pattern);
-        let (namespaces, target) = (self.namespaces.clone(), Target::default());
-        self.namespaces.has_family(&pattern).then_some(Family { namespaces, pattern, target })
+        let (namespaces, target) = (self.0.namespaces.clone(), Target::default());
+        self.0.namespaces.has_family(&pattern).then_some(Family { namespaces, pattern, target })
     }
 
     /// Number of connections now.
     pub fn clients_count(&self) -> usize {
-        self.engine.clients_count()
+        self.0.engine.clients_count()
     }
 
     /// From now on there may be so many connections, whatever the options said, see
     /// [`Engine::limit_sessions`](engineio::Engine::limit_sessions).
     pub fn limit_sessions(&self, limits: SessionLimits) {
-        self.engine.limit_sessions(limits);
+        self.0.engine.limit_sessions(limits);
     }
 
     /// How the server is doing: what waits, what is kept, and what was counted since it was made. Each connection is
     /// asked for what waits for it, so this is for metrics, and not for every event.
     pub fn stats(&self) -> ServerStats {
-        let settings = &self.namespaces.settings;
-        settings.terms.counts.stats(self.engine.outbox_bytes(), settings.histories.bytes())
+        let settings = &self.0.namespaces.settings;
+        settings.terms.counts.stats(self.0.engine.outbox_bytes(), settings.histories.bytes())
     }
 
     /// The path of requests that belong here.
     #[cfg(feature = "testing")]
     pub(crate) fn path(&self) -> &str {
-        &self.engine.config().path
+        &self.0.engine.config().path
     }
 
     /// Whether a request with this path belongs here.
     pub fn matches(&self, path: &str) -> bool {
-        self.service.matches(path)
+        self.0.service.matches(path)
     }
 
     /// Answers one request; see [`Service::answer`]. Once the server [closes](Self::close) the answer is 503, but for
@@ -253,7 +264,7 @@ impl SocketIo {
         if self.is_over(request.uri()) {
             Either::Left(future::ready(unavailable()))
         } else {
-            Either::Right(self.service.answer(request))
+            Either::Right(self.0.service.answer(request))
         }
     }
 
@@ -271,12 +282,12 @@ impl SocketIo {
             stream.write_all(UNAVAILABLE).await?;
             return stream.shutdown().await;
         }
-        self.service.accept(request, stream).await
+        self.0.service.accept(request, stream).await
     }
 
     /// Whether a request comes too late: the server closes, and it is of no session that is still there.
     fn is_over(&self, uri: &Uri) -> bool {
-        self.handlers.is_closed() && !self.service.has_session(uri.query().unwrap_or_default())
+        self.0.handlers.is_closed() && !self.0.service.has_session(uri.query().unwrap_or_default())
     }
 
     /// Closes all connections (`io.close()`) in an orderly way:
@@ -302,21 +313,21 @@ impl SocketIo {
     /// Behind it the server is still one of its cluster, for what is to be told of the clients that left, until it
     /// [leaves](Self::leave_cluster).
     pub async fn close_over(&self, time: Duration) {
-        self.handlers.close();
+        self.0.handlers.close();
         let drained = async {
-            self.handlers.ended().await;
-            self.namespaces.flush();
-            self.engine.flushed().await;
+            self.0.handlers.ended().await;
+            self.0.namespaces.flush();
+            self.0.engine.flushed().await;
         };
         let ended = async {
             // Whoever is late must leave time for the disconnect handlers.
-            let _late = tokio::time::timeout(self.close_timeout / 2, drained).await;
-            self.engine.close_over(time).await;
-            self.connections.ended().await;
-            self.handlers.ended().await;
+            let _late = tokio::time::timeout(self.0.close_timeout / 2, drained).await;
+            self.0.engine.close_over(time).await;
+            self.0.connections.ended().await;
+            self.0.handlers.ended().await;
         };
         // Handlers that are late cannot be helped.
-        let _late = tokio::time::timeout(self.close_timeout, ended).await;
+        let _late = tokio::time::timeout(self.0.close_timeout, ended).await;
     }
 
     /// Serves this and nothing else on a port until `shutdown` is done, then [closes](Self::close) it. For options that
@@ -332,6 +343,20 @@ impl SocketIo {
     pub async fn serve(&self, listener: impl Listener, shutdown: impl Future<Output = ()>) {
         let io = self.clone();
         Serve::default().run(listener, move |request| io.answer(request), shutdown, self.close()).await;
+    }
+}
+
+impl Socket {
+    /// The server that it is of, to reach others by; `None` once the application has dropped that. Handlers can also
+    /// have it as an argument.
+    pub fn server(&self) -> Option<SocketIo> {
+        Some(SocketIo(self.hub.server.get()?.upgrade()?.downcast().ok()?))
+    }
+}
+
+impl<K: Kind> FromEvent<K> for SocketIo {
+    fn from_event(event: &Event<'_, K>) -> Result<Self, Rejection> {
+        event.socket.server().ok_or(Rejection::State("SocketIo"))
     }
 }
 
@@ -363,6 +388,6 @@ where
 
 impl fmt::Debug for SocketIo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SocketIo").field("engine", &self.engine).field("namespaces", &self.namespaces).finish()
+        f.debug_struct("SocketIo").field("engine", &self.0.engine).field("namespaces", &self.0.namespaces).finish()
     }
 }

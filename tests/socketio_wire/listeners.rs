@@ -1,7 +1,5 @@
 //! Handlers of whatever comes and goes, of sockets that are about to leave, and of failures.
 
-use std::sync::{Arc, OnceLock};
-
 use bytes::Bytes;
 use socketio::{
     Ack, Args, Cause, Config, Data, DisconnectReason, EventError, EventName, Failure, Hooks, Namespace, Next, Reply,
@@ -171,24 +169,21 @@ async fn sm_04_whatever_is_emitted_to_a_socket_is_heard() {
 async fn sm_05_a_socket_that_is_about_to_leave_is_still_in_its_rooms() {
     let (sender, mut told) = Told::new();
     let after = sender.clone();
-    let io: Arc<OnceLock<SocketIo>> = Arc::default();
-    let (asked, asked_after) = (io.clone(), io.clone());
-    let there = |io: &OnceLock<SocketIo>| io.get().expect("set").of("/").expect("served").to("room").sockets().len();
+    let there = |io: &SocketIo| io.of("/").expect("served").to("room").sockets().len();
     let root = namespace("/")
         .on_connect(async |socket: Socket| socket.join("room"))
         .on("kick", async |socket: Socket| socket.disconnect())
-        .on_disconnecting(move |socket: Socket, reason: DisconnectReason| {
+        .on_disconnecting(move |io: SocketIo, socket: Socket, reason: DisconnectReason| {
             let _gone = socket.emit("bye", &());
             socket.disconnect();
-            let _over = sender.send(("disconnecting", reason.to_string(), there(&asked), socket.is_connected()));
+            let _over = sender.send(("disconnecting", reason.to_string(), there(&io), socket.is_connected()));
             async {}
         })
-        .on_disconnect(move |socket: Socket, reason: DisconnectReason| {
-            let _over = after.send(("disconnect", reason.to_string(), there(&asked_after), socket.is_connected()));
+        .on_disconnect(move |io: SocketIo, socket: Socket, reason: DisconnectReason| {
+            let _over = after.send(("disconnect", reason.to_string(), there(&io), socket.is_connected()));
             async {}
         });
-    let (server, served) = serve([root]).await;
-    io.set(served).expect("once");
+    let (server, _io) = serve([root]).await;
     for (packet, reason) in [
         ("41", "client namespace disconnect"),
         (r#"42["kick"]"#, "server namespace disconnect"),

@@ -6,8 +6,10 @@ use std::sync::{
 };
 
 use engineio::Handshake;
+use serde_json::json;
 use socketio::{
-    Config, Data, DisconnectReason, Hooks, Namespace, Reply, Sequential, Socket, SocketData, SocketIo, State,
+    Config, ConnectError, Data, DisconnectReason, Hooks, Namespace, Reply, Sequential, Socket, SocketData, SocketIo,
+    State,
 };
 use tests::{
     Row,
@@ -218,6 +220,38 @@ async fn handlers_share_state_and_ask_for_what_is_kept() {
         assert!(failure.contains(what), "{failure}");
     }
     failures.none();
+}
+
+/// An error of the application's, which says what a client is told.
+struct Closed;
+
+impl From<Closed> for ConnectError {
+    fn from(Closed: Closed) -> Self {
+        Self::new("closed today").with_data(json!({ "opens": 8 }))
+    }
+}
+
+#[tokio::test]
+async fn handlers_reach_the_server_and_refuse_with_errors_of_their_own() {
+    let orders =
+        Namespace::new("/orders").on("order", async |io: SocketIo, socket: Socket, Data(dish): Data<String>| {
+            let same = socket.server().expect("it is there").server_id() == io.server_id();
+            Reply((same, io.of("/kitchen").expect("served").emit("order", &dish).expect("emitted")))
+        });
+    let bar = Namespace::new("/bar").on_connect(async |io: SocketIo| match io.sockets().len() {
+        0 => Ok(()),
+        _ => Err(Closed),
+    });
+    let (server, _io) = serve([orders, namespace("/kitchen"), bar, namespace("/")]).await;
+    let (mut cook, _id) = socket::connect(server.endpoint, "/kitchen").await;
+    let (mut guest, _id) = socket::connect(server.endpoint, "/orders").await;
+    guest.send(r#"42/orders,1["order","soup"]"#).await;
+    assert_eq!(guest.frame().await, text("43/orders,1[true,1]"));
+    assert_eq!(cook.frame().await, text(r#"42/kitchen,["order","soup"]"#));
+    socket::join(&mut guest, "/bar").await;
+    socket::join(&mut cook, "/").await;
+    cook.send("40/bar,").await;
+    assert_eq!(cook.frame().await, text(r#"44/bar,{"message":"closed today","data":{"opens":8}}"#));
 }
 
 async fn joined(endpoint: Endpoint) -> WebSocket {
