@@ -176,6 +176,7 @@ fn error(cause: &Cause) -> EventError {
             None => EventError::new("Internal error"),
         },
         Cause::TooManyEvents => EventError::new("Too many events"),
+        Cause::Rejected(Rejection::Refused(error)) => error.clone(),
         Cause::Rejected(Rejection::Decode(_)) => EventError::new("Invalid arguments"),
         Cause::Rejected(Rejection::State(_) | Rejection::SocketData(_)) | Cause::Panicked(_) => {
             EventError::new("Internal error")

@@ -186,6 +186,12 @@ impl From<JoinError> for ConnectError {
     }
 }
 
+impl From<EventError> for ConnectError {
+    fn from(EventError { message, data }: EventError) -> Self {
+        Self { message, data }
+    }
+}
+
 /// Why an event was not handled, in words for its client: return it from a handler or an event middleware. It is sent
 /// if [`error_acks`](crate::Config::error_acks) is on and the client wants an answer, which is then the one argument
 /// `{"error":{"message":..,"data":..}}`, without `data` when there are none.

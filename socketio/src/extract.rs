@@ -17,7 +17,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::{
     args::Args,
     decoder::{Incoming, parameters},
-    error::{DisconnectReason, EmitError},
+    error::{DisconnectReason, EmitError, EventError},
     event::{Disconnect, Event, Kind, Message, Middleware},
     socket::Socket,
 };
@@ -43,7 +43,7 @@ use crate::{
 /// An application can have extractors of its own. What one gives, the handler need not check:
 ///
 /// ```
-/// use socketio::{Event, FromEvent, Kind, Namespace, Rejection, Reply, SocketData};
+/// use socketio::{Event, EventError, FromEvent, Kind, Namespace, Rejection, Reply, SocketData};
 ///
 /// /// Kept with each socket by the connect handler.
 /// struct User {
@@ -56,7 +56,7 @@ use crate::{
 /// impl<K: Kind> FromEvent<K> for Admin {
 ///     fn from_event(event: &Event<'_, K>) -> Result<Self, Rejection> {
 ///         let user = SocketData::<User>::from_event(event)?;
-///         if user.is_admin { Ok(Self(user)) } else { Err(Rejection::SocketData("Admin")) }
+///         if user.is_admin { Ok(Self(user)) } else { Err(EventError::new("Admins only").into()) }
 ///     }
 /// }
 ///
@@ -88,6 +88,15 @@ pub enum Rejection {
     State(&'static str),
     /// Nothing of this type is [kept](crate::SocketData) with the socket.
     SocketData(&'static str),
+    /// An extractor of the application does not give it, and the client may know why: it is told as of an error that a
+    /// handler returns; one that asks to join is refused with that.
+    Refused(EventError),
+}
+
+impl From<EventError> for Rejection {
+    fn from(error: EventError) -> Self {
+        Self::Refused(error)
+    }
 }
 
 impl fmt::Display for Rejection {
@@ -96,6 +105,7 @@ impl fmt::Display for Rejection {
             Self::Decode(error) => write!(f, "the client's data is not what the handler wants: {error}"),
             Self::State(name) => write!(f, "the namespace was given no state of the type {name}"),
             Self::SocketData(name) => write!(f, "nothing of the type {name} is kept with the socket"),
+            Self::Refused(error) => write!(f, "an argument was refused: {error}"),
         }
     }
 }
@@ -104,6 +114,7 @@ impl std::error::Error for Rejection {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Decode(error) => Some(error),
+            Self::Refused(error) => Some(error),
             Self::State(_) | Self::SocketData(_) => None,
         }
     }

@@ -14,6 +14,7 @@ use crate::{
     delivery::{Delivery, Settings},
     error::{ConnectError, DisconnectReason},
     event::{Event, Kind},
+    extract::Rejection,
     handler::{self, Ended},
     histories::Keeper,
     hooks::{Cause, Failure},
@@ -94,8 +95,12 @@ impl Served {
             Ended::Returned(Ok(())) => served.pass(socket, at + 1, joined),
             Ended::Returned(Err(error)) => served.refuse(&socket, error, joined),
             Ended::Rejected(rejection) => {
+                let error = match &rejection {
+                    Rejection::Refused(error) => ConnectError::from(error.clone()),
+                    _ => ConnectError::refused(),
+                };
                 fail(&served.0.settings, &socket, Cause::Rejected(rejection));
-                served.refuse(&socket, ConnectError::refused(), joined);
+                served.refuse(&socket, error, joined);
             }
             Ended::Panicked(panic) => {
                 fail(&served.0.settings, &socket, Cause::Panicked(panic));

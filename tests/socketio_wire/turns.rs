@@ -8,8 +8,8 @@ use std::sync::{
 use engineio::Handshake;
 use serde_json::json;
 use socketio::{
-    Config, ConnectError, Data, DisconnectReason, Hooks, Namespace, Reply, Sequential, Socket, SocketData, SocketIo,
-    State,
+    Auth, Config, ConnectError, Data, DisconnectReason, Event, EventError, FromEvent, Hooks, Kind, Namespace,
+    Rejection, Reply, Sequential, Socket, SocketData, SocketIo, State,
 };
 use tests::{
     Row,
@@ -252,6 +252,37 @@ async fn handlers_reach_the_server_and_refuse_with_errors_of_their_own() {
     socket::join(&mut cook, "/").await;
     cook.send("40/bar,").await;
     assert_eq!(cook.frame().await, text(r#"44/bar,{"message":"closed today","data":{"opens":8}}"#));
+}
+
+/// Who has come as such.
+struct Admin;
+
+impl<K: Kind> FromEvent<K> for Admin {
+    fn from_event(event: &Event<'_, K>) -> Result<Self, Rejection> {
+        let Auth(auth) = Auth::<serde_json::Value>::from_event(event)?;
+        let error = || EventError::new("admins only").with_data(json!({ "is": auth["role"] }));
+        if auth["role"] == "admin" { Ok(Self) } else { Err(error().into()) }
+    }
+}
+
+#[tokio::test]
+async fn what_an_extractor_of_the_application_says_is_told() {
+    let (sender, mut failures) = Told::new();
+    let hooks = Hooks::default().on_failure(move |failure| _ = sender.send(failure.to_string()));
+    let root = namespace("/").on("stop", async |_: Admin| Reply("stopped"));
+    let office = namespace("/office").on_connect(async |_: Admin| {});
+    let config = Config { hooks, error_acks: true, ..Config::default() };
+    let (server, _io) = server::socketio(config, [root, office]).await;
+    let mut client = joined(server.endpoint).await;
+    client.send(r#"421["stop"]"#).await;
+    assert_eq!(client.frame().await, text(r#"431[{"error":{"message":"admins only","data":{"is":null}}}]"#));
+    client.send(r#"40/office,{"role":"guest"}"#).await;
+    assert_eq!(client.frame().await, text(r#"44/office,{"message":"admins only","data":{"is":"guest"}}"#));
+    for _ in 0..2 {
+        assert!(failures.next().await.ends_with(" was not called: an argument was refused: admins only"));
+    }
+    client.send(r#"40/office,{"role":"admin"}"#).await;
+    assert!(client.text().await.starts_with("40/office,{"));
 }
 
 async fn joined(endpoint: Endpoint) -> WebSocket {
