@@ -1,5 +1,6 @@
 //! The examples in `server/examples`: each starts as it is, and does what its first lines say. What stands for their
-//! applications is only a test, which answers the hooks itself.
+//! applications is only a test, which answers the hooks itself. (The one that has its application beside it runs with
+//! that in `tests/bridge/test_jobs.py`.)
 
 use std::{fs, path::Path};
 
@@ -15,7 +16,9 @@ async fn start(name: &str, changes: &[(&str, &str)]) -> Process {
     let mut text = fs::read_to_string(example.join("server.toml")).expect("an example");
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("example-{name}"));
     fs::create_dir_all(&folder).expect("writable");
-    for (key, secret) in [("api.key", "of the api"), ("hooks.key", "of hooks")] {
+    let secrets =
+        [("api.key", "of the api"), ("hooks.key", "of hooks"), ("jwt.key", "of tokens, thirty-two bytes or more")];
+    for (key, secret) in secrets {
         let file = folder.join(key).display().to_string();
         fs::write(&file, secret).expect("writable");
         text = text.replace(&format!("\"{key}\""), &format!("'{file}'"));
@@ -242,4 +245,27 @@ async fn players_are_users_whom_redis_reaches() {
     assert_eq!(wire.publish("flask-socketio", message).await, 1);
     assert_eq!(ann.text().await, "42[\"room_message\",{\"message\":\"rain\"}]");
     assert_eq!(ask(&mut ann, "42[\"ping\",{\"timestamp\":1}]").await, "42[\"pong\",{\"timestamp\":1}]");
+}
+
+#[tokio::test]
+async fn jobs_tell_all_tabs_of_their_owner() {
+    let server = start("jobs", &[]).await;
+    let (mut tabs, mut sids) = (Vec::new(), Vec::new());
+    for user in ["ann", "ann", "bob"] {
+        let draft = format!("{{\"sub\":\"{user}\",\"ttl\":\"1h\"}}");
+        let answer = server.call("POST /api/v1/tokens", KEY, &draft).await;
+        let (_, token) = answer.body.split_once("{\"token\":\"").expect("a token");
+        let (mut tab, _) = WebSocket::open(server.endpoint()).await;
+        tab.send(&format!("40{{\"token\":\"{}\"}}", token.split('"').next().expect("its end"))).await;
+        sids.push(tab.text().await);
+        tabs.push(tab);
+    }
+    assert!(sids.iter().all(|joined| joined.starts_with("40{\"sid\":")), "{sids:?}");
+    let progress = r#"{"room":"user:ann","event":"progress","data":{"job":"a1","percent":10}}"#;
+    assert_eq!(emit(&server, progress).await, "{\"sockets\":2}\n");
+    for tab in &mut tabs[..2] {
+        assert_eq!(tab.text().await, "42[\"progress\",{\"job\":\"a1\",\"percent\":10}]");
+    }
+    let (mut stranger, _) = WebSocket::open(server.endpoint()).await;
+    assert!(ask(&mut stranger, "40").await.starts_with("44{\"message\":\"Token missing\""));
 }
