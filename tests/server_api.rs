@@ -763,6 +763,27 @@ async fn the_examples_of_the_page_are_answered_as_it_says() {
 }
 
 #[tokio::test]
+async fn the_calls_of_others_are_ops_as_the_page_says() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/server.md");
+    let page = fs::read_to_string(page).expect("the page");
+    let (_, part) = page.split_once("| Flask-SocketIO | Node | op and body |\n").expect("a table");
+    let rows: Vec<_> = part.lines().skip(1).take_while(|line| line.starts_with('|')).collect();
+    assert!(rows.len() > 10, "{rows:?}");
+    let server = start("calls", &format!("{JOINING}[[namespace]]\nname = '/x'")).await;
+    let (_reader, sid) = client(&server, "room=r").await;
+    for row in rows {
+        let cell = row.trim_end_matches(" |").rsplit("| ").next().expect("a cell").replace("SID", &sid);
+        let words: Vec<_> = cell.split('`').skip(1).step_by(2).collect();
+        let answer = match words[..] {
+            [op, body] => server.call(&format!("POST /api/v1/{op}"), "", body).await,
+            [line] => server.call(line, "", "").await,
+            _ => panic!("an op and its body: {row}"),
+        };
+        assert_eq!(answer.status, 200, "{row}: {}", answer.body);
+    }
+}
+
+#[tokio::test]
 async fn who_asks_for_leave_to_send_too_much_does_not_get_it() {
     let server = start("expect", "[api]\nmax_body = 20").await;
     for (length, answer) in [(21, "HTTP/1.1 413 "), (13, "HTTP/1.1 100 ")] {
