@@ -4,19 +4,19 @@
 //! on request also protocol 4 (`socket.io-client` 1.x and 2.x) over revision 3, see below.
 //!
 //! ```no_run
-//! use socketio::{Config, Data, Namespace, Reply, Socket, SocketIo};
+//! use socketio::{Config, Data, Hooks, Namespace, Reply, Socket, SocketIo};
 //! use tokio::{net::TcpListener, signal};
 //!
 //! #[tokio::main]
 //! async fn main() -> std::io::Result<()> {
 //!     let chat = Namespace::new("/")
-//!         .on_connect(async |socket: Socket| socket.join("lobby"))
-//!         .on("say", async |socket: Socket, Data(text): Data<String>| {
-//!             let heard = socket.to("lobby").emit("said", &text).unwrap_or(0);
-//!             Reply(heard) // the ack
-//!         });
-//!     let io = SocketIo::new(Config::default(), [chat]);
+//!         .on_connect(async |socket: Socket| socket.join("chat"))
+//!         // The ack is how many heard it.
+//!         .on("say", async |socket: Socket, Data(msg): Data<String>| socket.to("chat").emit("said", &msg).map(Reply));
+//!     let hooks = Hooks::default().on_failure(|failure| eprintln!("{failure}"));
+//!     let io = SocketIo::new(Config { hooks, ..Config::default() }, [chat]);
 //!     let listener = TcpListener::bind("127.0.0.1:3000").await?;
+//!     println!("listening on http://{}", listener.local_addr()?);
 //!     io.serve(listener, async { drop(signal::ctrl_c().await) }).await;
 //!     Ok(())
 //! }
