@@ -461,8 +461,7 @@ async fn tokens_and_secrets_are_in_no_log() {
     server.signal("TERM");
     let mut log = String::new();
     within(server.log.get_mut().read_to_string(&mut log)).await.expect("UTF-8");
-    for line in ["socket joined", "a token is invalid: it is no token", "a token is invalid: it was signed by somebody"]
-    {
+    for line in ["socket joined", "a token is invalid: it is no token", "a token is invalid: it is signed by another"] {
         assert!(log.contains(line), "{line} in {log}");
     }
     for secret in [SECRET, GOOD, EXPIRED, "QdQ2Y6tOvoElPsNP1Mi", "secret-token"] {

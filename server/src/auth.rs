@@ -17,7 +17,6 @@ use std::{
 
 use serde_json::Value;
 use socketio::{Socket, SocketId};
-use tracing::debug;
 
 use crate::config::{Jwt, TokenSource};
 use claims::Claims;
@@ -71,11 +70,7 @@ impl Tokens {
     fn check(&self, socket: &Socket, auth: &Value) -> Result<(Claims, Instant), TokenError> {
         let token = source::find(&self.sources, socket.handshake(), auth).ok_or(TokenError::Missing)?;
         let keys = self.keys();
-        let claims = keys.verify(&token).inspect_err(|error| {
-            if let TokenError::Invalid(why) = error {
-                debug!(namespace = socket.namespace_name(), "a token is invalid: {why}");
-            }
-        })?;
+        let claims = keys.verify(&token)?;
         let left = left(claims.exp, keys.leeway, SystemTime::now());
         Ok((claims, Instant::now() + left))
     }

@@ -80,7 +80,7 @@ struct Backend {
     current: RwLock<Arc<Current>>,
     turns: Turns,
     metrics: Arc<Metrics>,
-    failures: Pace,
+    pace: Pace,
 }
 
 /// Why the server cannot start with a backend.
@@ -352,7 +352,7 @@ impl Backend {
             turns: Turns::new(&name, current.terms(), metrics.of_backend(&name)),
             current: RwLock::new(Arc::new(current)),
             metrics: metrics.clone(),
-            failures: Pace::default(),
+            pace: Pace::default(),
             name,
         }
     }
@@ -418,22 +418,45 @@ impl Backend {
             (Err(fault), _) => fault.name(),
         };
         self.metrics.hook(&self.name, name, code, start.elapsed().as_secs_f64());
-        match &reply {
-            Err(why) if self.failures.is_due(Instant::now()) => match why {
-                Unavailable::Malformed(what) => {
-                    warn!(backend = self.name, hook = name, %what, "the answer to a hook makes no sense");
+        self.report(hook, code, &reply);
+        (reply, sign(&response))
+    }
+
+    /// Has the log say what came of a hook, where that is to be looked at.
+    fn report(&self, hook: &Hook, code: &str, reply: &Result<Reply, Unavailable>) {
+        let (backend, name) = (&*self.name, hook.happening.name());
+        match reply {
+            Err(Unavailable::Malformed(what)) if self.pace.once_a_second("malformed") => {
+                warn!(backend, hook = name, %what, "the answer to a hook makes no sense");
+            }
+            Err(_) if self.pace.once_a_second("unanswered") => {
+                warn!(backend, hook = name, code, "a hook was not answered");
+            }
+            Ok(Reply::Refused(Told { message: Some(_), .. })) => {
+                debug!(backend, hook = name, code, "a hook was refused")
+            }
+            Ok(Reply::Refused(_)) => {
+                let (kind, hint) = match code {
+                    "401" => ("secret", ": this backend and its application are to have the same secret"),
+                    _ => ("refused", ""),
+                };
+                if self.pace.once_a_minute(kind) {
+                    warn!(backend, hook = name, code, "a hook was refused without a word{hint}");
                 }
-                _ => warn!(backend = self.name, hook = name, code, "a hook was not answered"),
-            },
-            Ok(Reply::Refused(_)) => debug!(backend = self.name, hook = name, code, "a hook was refused"),
+            }
+            Ok(Reply::NotFound) if hook.kind == Kind::Connect && self.pace.once_a_minute("not found") => warn!(
+                backend,
+                hook = name,
+                code,
+                "a client may not join: the url of this backend takes no hooks, or its application has no such namespace"
+            ),
             _ => {}
         }
-        (reply, sign(&response))
     }
 
     /// Something that an answer wants cannot be done.
     fn tell_left_out(&self, error: &PerformError) {
-        if self.failures.is_due(Instant::now()) {
+        if self.pace.once_a_second("action") {
             warn!(backend = self.name, %error, "an action was left out");
         }
     }
@@ -441,7 +464,7 @@ impl Backend {
     /// A hook comes to nothing, for a reason of a closed list.
     fn drop_hook(&self, hook: &Hook, reason: &str) {
         self.metrics.hook_dropped(&self.name, reason);
-        if self.failures.is_due(Instant::now()) {
+        if self.pace.once_a_second("dropped") {
             warn!(backend = self.name, hook = hook.happening.name(), reason, "a hook was left out");
         }
     }

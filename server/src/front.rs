@@ -20,7 +20,9 @@ use crate::{
     bundle::Bundle,
     config::UrlPath,
     deny::Deny,
-    guard, page,
+    guard,
+    origins::Lookout,
+    page,
     proxies::Proxies,
     upstream::Upstream,
 };
@@ -33,6 +35,7 @@ pub(crate) struct Front {
     /// The path of Socket.IO, and others that mean the same.
     pub(crate) paths: Arc<[UrlPath]>,
     pub(crate) proxies: Arc<Proxies>,
+    pub(crate) lookout: Arc<Lookout>,
     /// The application that has all other requests.
     pub(crate) upstream: Option<Arc<Upstream>>,
     /// The paths of Socket.IO, which the application is not to answer in other spellings.
@@ -58,6 +61,7 @@ impl Front {
                 if let Some(path) = path {
                     *request.uri_mut() = moved(request.uri(), path);
                 }
+                self.lookout.note(request.headers());
                 whole(self.io.answer(request).await)
             }
             Place::Admin(admin) => {

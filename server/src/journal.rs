@@ -1,6 +1,6 @@
 //! What it is: the log: where it goes, in what form, and the line for each connection that ends.
 //! What it is not: a place for what clients keep secret: no sid, query, header or argument is written.
-//! Who calls it: `serve` opens it; `options` has connections told of.
+//! Who calls it: `serve` opens it; `options` has connections told of; whoever logs what clients chose has it cut.
 
 use std::{io, net::IpAddr, sync::Arc, time::Instant};
 
@@ -21,6 +21,9 @@ use crate::{
 
 /// What the lines of this binary come from.
 const TARGET: &str = "socketio_server";
+
+/// Longest text of a client in a line, in characters.
+const MAX_SHOWN: usize = 64;
 
 /// How much is logged, to be changed while the server runs.
 pub(crate) struct Journal(reload::Handle<Targets, tracing_subscriber::Registry>);
@@ -48,6 +51,11 @@ impl Journal {
     pub(crate) fn set(&self, level: config::Level) {
         self.0.reload(targets(level)).expect("the subscriber is there for as long as the process");
     }
+}
+
+/// What a client may have chosen, as long as a line of the log has room for.
+pub(crate) fn shown(text: &str) -> String {
+    text.chars().take(MAX_SHOWN).collect()
 }
 
 fn targets(level: config::Level) -> Targets {

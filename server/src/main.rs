@@ -29,6 +29,7 @@ mod metrics;
 mod namespaces;
 mod op;
 mod options;
+mod origins;
 mod pace;
 mod page;
 mod perform;

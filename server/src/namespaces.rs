@@ -2,7 +2,7 @@
 //! What it is not: the playground, which has events of its own.
 //! Who calls it: `serve`, once.
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
 use prometheus::IntGauge;
 use serde_json::{Value, json, value::RawValue};
@@ -16,6 +16,7 @@ use crate::{
     auth::{self, Gate, Pass, Tokens},
     backend::{self, Answer, Asked, Backends, Reply, Told},
     config::{self, Check, Unhandled},
+    journal::shown,
     member::{self, Member},
     metrics::Metrics,
     pace::Pace,
@@ -26,9 +27,6 @@ use crate::{
     sockets::Sockets,
     tail::Line,
 };
-
-/// Longest name of an event in the log, in characters.
-const MAX_LOGGED: usize = 64;
 
 /// One entry of the configuration: a namespace, or all those that its glob means.
 struct Space {
@@ -111,7 +109,7 @@ fn of_one(config: &config::Config, options: &config::Namespace, shared: &Shared<
         sockets: sockets.clone(),
         metrics,
         backends: backends.clone(),
-        gate: Gate(tokens.clone()),
+        gate: Gate::new(tokens.clone()),
         rules: rulebook.of(&options.name.0),
         seats: Seats::new(Some(seats)),
         of_users: Seats::new(None),
@@ -341,7 +339,7 @@ impl Space {
             match ack.send(args) {
                 // A client that has gone meanwhile needs no answer.
                 Ok(()) | Err(EmitError::Disconnected) => {}
-                Err(error) if self.pace.is_due(Instant::now()) => {
+                Err(error) if self.pace.once_a_second("ack") => {
                     warn!(namespace = socket.namespace_name(), %error, "an ack of a backend cannot be sent");
                 }
                 Err(_) => {}
@@ -361,9 +359,8 @@ impl Space {
         if self.options.unhandled == Unhandled::Ignore {
             return;
         }
-        if self.pace.is_due(Instant::now()) {
-            let shown: String = event.chars().take(MAX_LOGGED).collect();
-            warn!(namespace = socket.namespace_name(), event = shown.as_str(), "nobody handles this event");
+        if self.pace.once_a_second("unhandled") {
+            warn!(namespace = socket.namespace_name(), event = shown(event), "nobody handles this event");
         }
         if self.options.unhandled == Unhandled::Error {
             self.tell_error(socket, event, "unhandled", "nobody handles this event", None);

@@ -6,14 +6,17 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use engineio::{Cors, Http, Origins, PerMessageDeflate, Serve, SessionLimits, SlowConsumer};
 use socketio::{Config, EventRate, Hooks, Limits, OnExcess, Recovery, RecoveryMode};
+use tracing::warn;
 
 use crate::{
     auth,
     backend::HEADERS,
-    config::{self, AllowedOrigin, Mode},
+    config::{self, Mode},
     connect_rate::ConnectRate,
-    journal,
+    journal::{self, shown},
     metrics::Metrics,
+    origins,
+    pace::Pace,
 };
 
 /// Descriptors that are for other things than connections: listeners, files, the admin listener.
@@ -34,7 +37,7 @@ pub(crate) fn socketio(
         max_attachments,
         ..
     } = config.limits;
-    let observed = metrics.clone();
+    let (observed, pace) = (metrics.clone(), Pace::default());
     Config {
         engine: engineio(config, files),
         http: connect_rate.admit(http(&config.engine, &config.cors, metrics)).kept_headers(kept_headers(config)),
@@ -53,7 +56,15 @@ pub(crate) fn socketio(
         max_history_bytes: config.history.total_bytes.0,
         connection_state_recovery: recovery(&config.recovery),
         hooks: Hooks::default()
-            .on_connection(move |connection| journal::Connection::open(connection, &observed).tell()),
+            .on_connection(move |connection| journal::Connection::open(connection, &observed).tell())
+            .on_invalid_namespace(move |name| {
+                if pace.once_a_minute("namespace") {
+                    warn!(
+                        namespace = shown(name),
+                        "a client asks for a namespace that is not there: see [[namespace]]"
+                    );
+                }
+            }),
         ..Config::default()
     }
 }
@@ -103,23 +114,12 @@ fn http(engine: &config::Engine, cors: &config::Cors, metrics: &Arc<Metrics>) ->
     if let Some(cookie) = &engine.cookie.0 {
         http = http.cookie(cookie.clone());
     }
-    let mut listed = Vec::new();
-    for origin in &cors.origins {
-        match origin {
-            // Without the option, which is for other origins, only this is let in.
-            AllowedOrigin::Same => {}
-            AllowedOrigin::Any => return http.cors(Cors::new(Origins::Any)),
-            AllowedOrigin::One(origin, _) => listed.push(origin.clone()),
-        }
+    match origins::of(cors) {
+        Origins::Same => http,
+        Origins::Any => http.cors(Cors::new(Origins::Any)),
+        list if cors.credentials => http.cors(Cors::new(list).credentials().expect("a list may have credentials")),
+        list => http.cors(Cors::new(list)),
     }
-    if listed.is_empty() {
-        return http;
-    }
-    let cors_headers = Cors::new(Origins::List(listed));
-    http.cors(match cors.credentials {
-        true => cors_headers.credentials().expect("a list may have credentials"),
-        false => cors_headers,
-    })
 }
 
 /// How many events a client may send, if that is bounded.

@@ -3,11 +3,7 @@
 //! What it is not: a cache, nor a balancer: there is one application.
 //! Who calls it: `front`, for requests that it has no answer to.
 
-use std::{
-    error::Error,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{error::Error, sync::Arc, time::Duration};
 
 use hyper::{
     Method, Request, Response, StatusCode, Uri, Version,
@@ -177,7 +173,7 @@ impl Upstream {
             Failure::Late => ("the application did not answer in time", None),
             Failure::Denied | Failure::Method | Failure::Ambiguous | Failure::Expectation => return,
         };
-        if self.failures.is_due(Instant::now()) {
+        if self.failures.once_a_second(what) {
             let error = error.map(|error| innermost(error).to_string()).unwrap_or_default();
             warn!(upstream = %self.authority, error, "{what}");
         }

@@ -9,6 +9,9 @@ use crate::{extract::Rejection, socket::Socket, trace};
 /// Called with the name of a namespace.
 type OnNewNamespace = dyn Fn(&str) + Send + Sync;
 
+/// Called with the name that a client asked for.
+type OnInvalidNamespace = dyn Fn(&str) + Send + Sync;
+
 /// Called with each connection; gives what is told of its events.
 type OnConnection = dyn Fn(&engineio::Socket) -> Box<Tell> + Send + Sync;
 
@@ -29,6 +32,7 @@ type OnFailure = dyn Fn(&Failure<'_>) + Send + Sync;
 pub struct Hooks {
     on_connection: Option<Arc<OnConnection>>,
     on_new_namespace: Option<Arc<OnNewNamespace>>,
+    on_invalid_namespace: Option<Arc<OnInvalidNamespace>>,
     on_failure: Option<Arc<OnFailure>>,
 }
 
@@ -107,6 +111,12 @@ impl Hooks {
         Self { on_new_namespace: Some(Arc::new(tell)), ..self }
     }
 
+    /// Told the name of each namespace that a client asks for and that is not there for it (`Invalid namespace`); it is
+    /// the client's, of any length. A second one replaces the first.
+    pub fn on_invalid_namespace(self, tell: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        Self { on_invalid_namespace: Some(Arc::new(tell)), ..self }
+    }
+
     /// Told of each handler and middleware that fails. A second one replaces the first.
     ///
     /// Default: nobody is told, but for what Rust's panic hook prints.
@@ -124,6 +134,12 @@ impl Hooks {
 
     pub(crate) fn new_namespace(&self, name: &str) {
         if let Some(tell) = &self.on_new_namespace {
+            quietly(|| tell(name));
+        }
+    }
+
+    pub(crate) fn invalid_namespace(&self, name: &str) {
+        if let Some(tell) = &self.on_invalid_namespace {
             quietly(|| tell(name));
         }
     }

@@ -206,7 +206,10 @@ impl Namespaces {
     pub(crate) async fn find(self: Arc<Self>, name: Box<str>, auth: Box<str>) -> Result<Found, Missing> {
         if let Some(fixed) = self.fixed.get(&*name) {
             let found = || Found { served: fixed.served.clone(), stay: None };
-            return is_let_in(fixed.only_if.as_ref(), &name, &auth).await.then(found).ok_or(Missing::Invalid);
+            return is_let_in(fixed.only_if.as_ref(), &name, &auth)
+                .await
+                .then(found)
+                .ok_or_else(|| self.invalid(&name));
         }
         for (at, family) in self.families.iter().enumerate() {
             // A namespace that is there is its family's.
@@ -231,7 +234,12 @@ impl Namespaces {
                 return Ok(Found { served: entered.value.served, stay: Some(Box::new(entered.stay)) });
             }
         }
-        Err(Missing::Invalid)
+        Err(self.invalid(&name))
+    }
+
+    fn invalid(&self, name: &str) -> Missing {
+        self.settings.hooks.invalid_namespace(name);
+        Missing::Invalid
     }
 }
 

@@ -1,4 +1,4 @@
-//! What applications are told of connections (`Hooks::on_connection`).
+//! What applications are told of connections and of namespaces that are not there (`Hooks`).
 
 use engineio::Event;
 use socketio::{CloseReason, Config, Hooks};
@@ -35,4 +35,19 @@ async fn an_observer_hears_all_of_its_connection_and_cannot_break_it() {
     })
     .await;
     assert_eq!((messages, last), (2, CloseReason::TransportClose));
+}
+
+#[tokio::test]
+async fn a_namespace_that_is_not_there_is_told() {
+    let (sender, mut told) = Told::new();
+    let hooks = Hooks::default().on_invalid_namespace(move |name| drop(sender.send(name.to_owned())));
+    let secret = namespace("/secret").only_if(async |_: String, _: socketio::Auth<()>| false);
+    let config = Config { hooks, ..Config::default() };
+    let (server, _io) = server::socketio(config, [namespace("/"), secret]).await;
+    let (mut client, _id) = socket::connect(server.endpoint, "/").await;
+    for name in ["/nowhere", "/secret"] {
+        client.send(&format!("40{name},")).await;
+        assert_eq!(client.frame().await, text(format!("44{name},{{\"message\":\"Invalid namespace\"}}")));
+        assert_eq!(told.next().await, name);
+    }
 }

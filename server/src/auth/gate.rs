@@ -7,13 +7,16 @@ use serde_json::{
     value::{RawValue, to_raw_value},
 };
 use socketio::{ConnectError, Glob, Socket};
-use tracing::debug;
+use tracing::warn;
 
 use super::{Noted, Tokens, claims::Claims, key::TokenError, pass::Pass};
-use crate::{config::AuthMode, member::Member};
+use crate::{config::AuthMode, member::Member, pace::Pace};
 
 /// Lets clients in by their tokens.
-pub(crate) struct Gate(pub(crate) Tokens);
+pub(crate) struct Gate {
+    tokens: Tokens,
+    pace: Pace,
+}
 
 /// Why a client is turned away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +51,10 @@ impl From<Refused> for ConnectError {
 }
 
 impl Gate {
+    pub(crate) fn new(tokens: Tokens) -> Self {
+        Self { tokens, pace: Pace::default() }
+    }
+
     /// Checks a client that has sent this with its CONNECT, if tokens are wanted, and gives its socket what the token
     /// says: user, rooms, session, and an end. `keeps` says which claims somebody asks for later.
     ///
@@ -60,11 +67,27 @@ impl Gate {
         mode: AuthMode,
         keeps: impl Fn(&str) -> bool,
     ) -> Result<(), Refused> {
+        let checked = self.judge(socket, auth, mode, keeps);
+        if let Err(Refused::Token(TokenError::Invalid(why))) = checked
+            && self.pace.once_a_minute(why)
+        {
+            warn!(namespace = socket.namespace_name(), "a token is invalid: {why}");
+        }
+        checked
+    }
+
+    fn judge(
+        &self,
+        socket: &Socket,
+        auth: &RawValue,
+        mode: AuthMode,
+        keeps: impl Fn(&str) -> bool,
+    ) -> Result<(), Refused> {
         if mode == AuthMode::None {
             return Ok(());
         }
         let auth: Value = serde_json::from_str(auth.get()).unwrap_or_default();
-        let token = match self.0.check(socket, &auth) {
+        let token = match self.tokens.check(socket, &auth) {
             Ok(token) => Some(token),
             Err(TokenError::Missing) if mode == AuthMode::JwtOptional => None,
             Err(error) => return Err(Refused::Token(error)),
@@ -82,11 +105,8 @@ impl Gate {
             return Err(Refused::Stranger);
         }
         let Some((claims, until)) = token else { return Ok(()) };
-        socket.set(Some(self.0.expiries.note(socket.id(), until)));
-        enter(socket, claims, before.as_deref(), keeps).map_err(|why| {
-            debug!(namespace = socket.namespace_name(), "a token is invalid: {why}");
-            Refused::Token(TokenError::Invalid(why))
-        })
+        socket.set(Some(self.tokens.expiries.note(socket.id(), until)));
+        enter(socket, claims, before.as_deref(), keeps).map_err(|why| Refused::Token(TokenError::Invalid(why)))
     }
 
     /// The socket leaves, or is refused.

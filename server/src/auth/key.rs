@@ -133,7 +133,7 @@ impl Keys {
         if header.crit.is_some() {
             return Err(TokenError::Invalid("it has critical headers"));
         }
-        let mut error = TokenError::Invalid("its algorithm is not allowed");
+        let mut error = TokenError::Invalid("its algorithm is none of auth.jwt.algorithms");
         for (key, wanted) in self.keys.iter().filter(|(_, wanted)| wanted.algorithms.contains(&header.alg)) {
             match decode::<Claims>(token, key, wanted) {
                 Ok(token) => return self.checked(token.claims),
@@ -169,7 +169,7 @@ impl Keys {
     }
 }
 
-const FOREIGN: &str = "it was signed by somebody else";
+const FOREIGN: &str = "it is signed by another key than those of auth.jwt";
 
 /// What has to be right about a token that is signed in this way.
 fn validation(jwt: &config::Jwt, family: AlgorithmFamily) -> Validation {
@@ -217,8 +217,8 @@ fn why(kind: &ErrorKind) -> TokenError {
         ErrorKind::ExpiredSignature => return TokenError::Expired,
         ErrorKind::InvalidSignature => FOREIGN,
         ErrorKind::ImmatureSignature => "it is not valid yet",
-        ErrorKind::InvalidIssuer => "it has another issuer",
-        ErrorKind::InvalidAudience => "it is for another audience",
+        ErrorKind::InvalidIssuer => "it has another issuer than auth.jwt.issuer",
+        ErrorKind::InvalidAudience => "it is for another audience than auth.jwt.audience",
         ErrorKind::MissingRequiredClaim(claim) | ErrorKind::InvalidClaimFormat(claim) => match claim.as_str() {
             "exp" => "it has no exp",
             "iss" => "it has no iss",
