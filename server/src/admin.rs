@@ -65,7 +65,12 @@ impl Admin {
         let is_read = matches!(*method, Method::GET | Method::HEAD);
         whole(match path {
             path if !ROUTES.contains(&path) && !self.is_page(path) => {
-                text(StatusCode::NOT_FOUND, "There is nothing here.\n")
+                let prefix = &self.prefix;
+                let words = format!(
+                    "There is nothing here. This is the admin listener: the API is below {prefix}/api/v1/, and clients \
+                     connect to server.listen.\n"
+                );
+                text(StatusCode::NOT_FOUND, words)
             }
             _ if !is_read => {
                 let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, "This is only to be read.\n");

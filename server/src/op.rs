@@ -120,7 +120,7 @@ impl OpError {
 
 /// All fields that ops have. Which of them an op has is checked when it is taken apart.
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object")]
 struct Fields<'a> {
     op: Option<String>,
     namespace: Option<String>,
@@ -154,7 +154,7 @@ struct Fields<'a> {
 
 /// An audience as it is written.
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object with rooms, users or sids, such as {\"rooms\":\"news\"}")]
 struct Named {
     #[serde(default, deserialize_with = "names")]
     rooms: Option<Vec<String>>,
@@ -213,19 +213,19 @@ pub(crate) fn names<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option
 impl Op {
     /// Reads an op. Without `op` in it, it is this one.
     pub(crate) fn read(json: &[u8], default: Option<&'static str>) -> Result<Self, OpError> {
-        Self::of(parse(json)?, default, "/")
+        Self::of(Fields::parse(json, default)?, default, "/")
     }
 
     /// Reads an emit whose recipients are to answer, and how long that is waited for if it says so.
     pub(crate) fn read_call(json: &[u8]) -> Result<(Self, Option<Duration>), OpError> {
-        let mut fields: Fields<'_> = parse(json)?;
+        let mut fields = Fields::parse(json, Some("emit"))?;
         let timeout = fields.timeout.take();
         Ok((Self::of(fields, Some("emit"), "/")?, timeout))
     }
 
     /// Reads an op, which names itself. Without `namespace` in it, it is for this one.
     pub(crate) fn read_in(namespace: &str, json: &[u8]) -> Result<Self, OpError> {
-        Self::of(parse(json)?, None, namespace)
+        Self::of(Fields::parse(json, None)?, None, namespace)
     }
 
     fn of(mut fields: Fields<'_>, default: Option<&'static str>, namespace: &str) -> Result<Self, OpError> {
@@ -248,7 +248,7 @@ impl Op {
             )),
         }?;
         match fields.leftover() {
-            Some(field) => Err(OpError::field(field, format!("{name} has no such field"))),
+            Some(field) => Err(unknown(&name, field)),
             None => Ok(Self { namespace, action }),
         }
     }
@@ -283,7 +283,45 @@ fn plain(error: &serde_json::Error) -> String {
     text.rsplit_once(" at line ").map_or(text.clone(), |(message, _)| message.to_owned())
 }
 
-impl Fields<'_> {
+/// The fields of an op beside `op` and `namespace`; `None` when there is no such op.
+fn fields(op: &str) -> Option<&'static str> {
+    Some(match op {
+        "emit" => {
+            "event, args, data, attachments, room, to.rooms, to.users, to.sids, except, volatile, history, id, \
+             timeout of a call"
+        }
+        "join" => "target.rooms, target.users, target.sids, except, rooms, leave",
+        "leave" => "target.rooms, target.users, target.sids, except, rooms",
+        "close_room" => "room",
+        "disconnect" => "target.rooms, target.users, target.sids, except, transport",
+        "session" => "sid, set",
+        "user" => "sid, user",
+        _ => return None,
+    })
+}
+
+fn unknown(op: &str, field: &str) -> OpError {
+    let fields = fields(op).unwrap_or_default();
+    OpError::field(field, format!("{op} has no such field, but namespace, {fields}"))
+}
+
+impl<'a> Fields<'a> {
+    /// Reads the fields of an op; of one that is unknown it tells which there are in this op, or the one that is named.
+    fn parse(json: &'a [u8], default: Option<&str>) -> Result<Self, OpError> {
+        #[derive(Deserialize)]
+        struct Op {
+            op: String,
+        }
+        parse(json).map_err(|error| match error {
+            OpError::Field { field, message } if !field.contains('.') && message.starts_with("unknown field ") => {
+                let named = || serde_json::from_slice(json).ok().map(|Op { op }| op);
+                let op = default.map(str::to_owned).or_else(named).filter(|op| fields(op).is_some());
+                op.map_or(OpError::field(&field, message), |op| unknown(&op, &field))
+            }
+            error => error,
+        })
+    }
+
     fn emit(&mut self) -> Result<Emit, OpError> {
         let event = required(self.event.take(), "event")?;
         if RESERVED_EVENTS.contains(&&*event) {

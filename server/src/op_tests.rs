@@ -114,7 +114,34 @@ fn what_is_wrong_is_told_by_its_field() {
         (r#"{"op":"emit","event":"e","to":{"rooms":"\u0001user:42"}}"#, "to.rooms: a name has"),
         (r#"{"op":"emit","event":"e","attachments":["!"]}"#, "attachments: a list"),
         (r#"{"op":"emit","event":"e","args":[{"_placeholder":true,"num":1}],"attachments":["AQI="]}"#, "args: a list"),
-        (r#"{"op":"emit","event":"e","sid":"S"}"#, "sid: emit has no such field"),
+        (
+            r#"{"op":"emit","event":"e","to":"r"}"#,
+            r#"to: invalid type: string "r", expected an object with rooms, users or sids, such as {"rooms":"news"}"#,
+        ),
+        (
+            r#"{"op":"emit","event":"e","rooms":"r"}"#,
+            "rooms: emit has no such field, but namespace, event, args, data, attachments, room, to.rooms, to.users, \
+             to.sids, except, volatile, history, id",
+        ),
+        (r#"{"op":"emit","name":"e"}"#, "name: emit has no such field, but namespace, event, args, "),
+        (r#"{"op":"fly","name":"e"}"#, "name: unknown field `name`, expected one of "),
+        (
+            r#"{"op":"join","to":{"sids":"S"},"rooms":"r","target":{"sids":"S"}}"#,
+            "to: join has no such field, but namespace, target.rooms, target.users, target.sids, except, rooms, leave",
+        ),
+        (
+            r#"{"op":"leave","target":{"sids":"S"},"room":"r","leave":"x"}"#,
+            "leave: leave has no such field, but namespace, target.rooms, target.users, target.sids, except, rooms",
+        ),
+        (r#"{"op":"close_room","name":"r"}"#, "name: close_room has no such field, but namespace, room"),
+        (
+            r#"{"op":"disconnect","sid":"S","target":{"sids":"S"}}"#,
+            "sid: disconnect has no such field, but namespace, target.rooms, target.users, target.sids, except, \
+             transport",
+        ),
+        (r#"{"op":"session","sid":"S","data":1}"#, "set: it is missing"),
+        (r#"{"op":"session","sid":"S","set":1,"data":1}"#, "data: session has no such field, but namespace, sid, set"),
+        (r#"{"op":"user","sid":"S","name":"42"}"#, "name: user has no such field, but namespace, sid, user"),
         (r#"{"op":"join","rooms":"r"}"#, "target: it is missing"),
         (r#"{"op":"join","target":{"rooms":[]},"rooms":"r"}"#, "target: it names nobody"),
         (r#"{"op":"join","target":{"sids":"S"}}"#, "rooms: it is missing"),
