@@ -109,7 +109,17 @@ fn mistakes_are_told_with_their_place() {
         ("listen = 'x'", ":1: there is no option listen"),
         ("[api]\nkeys = [{ keyy = 'x' }]", ":2: there is no option api.keys[0].keyy; did you mean key?"),
         ("[server]\nlisten = 80", ":2: server.listen must be an address such as"),
+        (
+            "[engine]\nping_interval = 25000",
+            ":2: engine.ping_interval must be a time such as \"250ms\", \"25s\", \"5m\" or \"2h\"; a bare number is \
+             seconds, and 3600 at most",
+        ),
+        ("[engine]\nping_interval = '25000'", ":2: engine.ping_interval must be a time such as"),
         ("[engine]\nping_interval = 'soon'", ":2: engine.ping_interval must be a time such as"),
+        (
+            "[[room]]\nthrottle = 100",
+            ":2: room[0].throttle must be a time such as \"100ms\" or \"2s\"; a bare number is seconds, and 10 at most",
+        ),
         ("[engine]\neio3 = 'true'", ":2: engine.eio3 must be true or false"),
         ("[[namespace]]\nname = '/a'\n[[namespace]]\nnam = '/b'", ":4: there is no option namespace[1].nam; did you"),
         ("namespace = 7", ":1: namespace must be a list of tables"),

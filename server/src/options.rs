@@ -52,7 +52,7 @@ pub(crate) fn socketio(
             ..Limits::default()
         },
         close_timeout: config.drain.timeout,
-        flush_delay: config.engine.flush_delay,
+        flush_delay: config.engine.flush_delay.0,
         max_history_bytes: config.history.total_bytes.0,
         connection_state_recovery: recovery(&config.recovery),
         hooks: Hooks::default()

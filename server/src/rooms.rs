@@ -18,8 +18,8 @@ pub(crate) fn configure(mut namespace: Namespace, config: &config::Config, name:
             namespace =
                 if is_for_all { namespace.history(history) } else { namespace.room_history(&room.r#match, history) };
         }
-        if !room.throttle.is_zero() {
-            let throttle = Throttle { interval: room.throttle, events: room.throttle_events.clone() };
+        if !room.throttle.0.is_zero() {
+            let throttle = Throttle { interval: room.throttle.0, events: room.throttle_events.clone() };
             namespace = if is_for_all {
                 namespace.throttle(throttle)
             } else {

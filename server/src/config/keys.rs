@@ -12,7 +12,7 @@ use socketio::Glob;
 use super::{
     data::Data,
     hook::{About, BackendUrl, HeaderName},
-    kind::{Item, Scalar, Secret, Size, Tables, quoted},
+    kind::{Brief, Item, Scalar, Secret, Size, Tables, quoted},
     rule::{Check, Content, Relay, Reply},
     setting::{self, At, Key, Outcome, Section, Setting, section},
     template::{FirstRoom, Slot, Template},
@@ -153,7 +153,7 @@ section! {
         connect_timeout: Duration = Duration::from_secs(45),
         /// Time that a broadcast may wait for more, so that one write takes many, for rooms with many messages a
         /// second; 0 is none.
-        flush_delay: Duration = Duration::ZERO,
+        flush_delay: Brief = Brief(Duration::ZERO),
         /// Whether clients of Socket.IO 1.x and 2.x are served, too.
         eio3: bool = false,
         /// Whether polling answers are compressed, for clients that accept it.
@@ -503,7 +503,7 @@ section! {
         replay: Replay = Replay::Last(0),
         /// Least time from one event to the next one of its name in one room; of those between, the last one is sent
         /// when it is over, or sooner ahead of an event of another name. 0 is none.
-        throttle: Duration = Duration::ZERO,
+        throttle: Brief = Brief(Duration::ZERO),
         /// Names of events that wait for that; globs.
         throttle_events: Vec<String> = vec!["*".into()],
         /// Whether members are told who is there.

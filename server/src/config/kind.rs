@@ -172,10 +172,11 @@ impl Scalar for String {
 }
 
 impl Scalar for Duration {
-    const KIND: &'static str = "a time such as \"250ms\", \"25s\", \"5m\" or \"2h\"; a bare number is seconds";
+    const KIND: &'static str =
+        "a time such as \"250ms\", \"25s\", \"5m\" or \"2h\"; a bare number is seconds, and 3600 at most";
 
     fn read(value: &Value) -> Option<Self> {
-        time(value.number().or(value.text())?)
+        time_of(value, 3600)
     }
 
     fn shown(&self) -> String {
@@ -187,6 +188,29 @@ impl Scalar for Duration {
             () => format!("\"{seconds}s\""),
         }
     }
+}
+
+/// A time that most say in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Brief(pub(crate) Duration);
+
+impl Scalar for Brief {
+    const KIND: &'static str = "a time such as \"100ms\" or \"2s\"; a bare number is seconds, and 10 at most";
+
+    fn read(value: &Value) -> Option<Self> {
+        time_of(value, 10).map(Self)
+    }
+
+    fn shown(&self) -> String {
+        Scalar::shown(&self.0)
+    }
+}
+
+/// A time, which without a unit has so many seconds at most: more are milliseconds, as Socket.IO has them elsewhere.
+fn time_of(value: &Value, most: u64) -> Option<Duration> {
+    let text = value.number().or(value.text())?;
+    let has_unit = text.ends_with(|c: char| c.is_ascii_alphabetic());
+    time(text).filter(|time| has_unit || *time <= Duration::from_secs(most))
 }
 
 /// A time as a text.
