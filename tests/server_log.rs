@@ -112,3 +112,20 @@ async fn a_hook_that_is_refused_without_a_word_is_told_once_a_minute() {
         ]
     );
 }
+
+#[tokio::test]
+async fn a_hook_that_is_not_answered_is_told_with_where_it_went_and_what_the_system_says() {
+    let mut backend = Backend::listen().await;
+    let url = backend.url();
+    let mut server = start("away", &format!("[[backend]]\nurl = '{url}'\nbreaker_failures = 0")).await;
+    let (mut client, _) = WebSocket::open(server.endpoint()).await;
+    client.send("40").await;
+    backend.hook_of("connect").await.answer(500, "");
+    let words = "a hook was not answered backend=\"default\" hook=\"connect\" code=";
+    let line = server.logged("a hook was").await;
+    assert!(line.ends_with(&format!("{words}\"500\" url=\"{url}\"")), "{line}");
+    backend.stop().await;
+    let line = server.logged("unreachable").await;
+    let refused = format!("{words}\"unreachable\" url=\"{url}\" error=\"Connection refused (os error 111)\"");
+    assert!(line.ends_with(&refused), "{line}");
+}

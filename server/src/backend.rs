@@ -415,42 +415,48 @@ impl Backend {
         let code = match (&response, &reply) {
             (_, Err(Unavailable::Malformed(_))) => "malformed",
             (Ok(response), _) => response.status.as_str(),
-            (Err(fault), _) => fault.name(),
+            (Err(failed), _) => failed.fault.name(),
         };
         self.metrics.hook(&self.name, name, code, start.elapsed().as_secs_f64());
-        self.report(hook, code, &reply);
+        let error = response.as_ref().err().and_then(|failed| failed.error.as_deref());
+        self.report(hook, code, error, &reply);
         (reply, sign(&response))
     }
 
     /// Has the log say what came of a hook, where that is to be looked at.
-    fn report(&self, hook: &Hook, code: &str, reply: &Result<Reply, Unavailable>) {
-        let (backend, name) = (&*self.name, hook.happening.name());
+    fn report(&self, hook: &Hook, code: &str, error: Option<&str>, reply: &Result<Reply, Unavailable>) {
+        let (backend, name, pace) = (&*self.name, hook.happening.name(), &self.pace);
         match reply {
-            Err(Unavailable::Malformed(what)) if self.pace.once_a_second("malformed") => {
-                warn!(backend, hook = name, %what, "the answer to a hook makes no sense");
+            Err(Unavailable::Malformed(what)) => {
+                if pace.once_a_second("malformed") {
+                    warn!(backend, hook = name, %what, "the answer to a hook makes no sense");
+                }
             }
-            Err(_) if self.pace.once_a_second("unanswered") => {
-                warn!(backend, hook = name, code, "a hook was not answered");
+            Err(_) => {
+                if pace.once_a_second("unanswered") {
+                    let url = self.current().options.url.to_string();
+                    warn!(backend, hook = name, code, url, error, "a hook was not answered");
+                }
             }
             Ok(Reply::Refused(Told { message: Some(_), .. })) => {
-                debug!(backend, hook = name, code, "a hook was refused")
+                debug!(backend, hook = name, code, "a hook was refused");
             }
             Ok(Reply::Refused(_)) => {
                 let (kind, hint) = match code {
                     "401" => ("secret", ": this backend and its application are to have the same secret"),
                     _ => ("refused", ""),
                 };
-                if self.pace.once_a_minute(kind) {
+                if pace.once_a_minute(kind) {
                     warn!(backend, hook = name, code, "a hook was refused without a word{hint}");
                 }
             }
-            Ok(Reply::NotFound) if hook.kind == Kind::Connect && self.pace.once_a_minute("not found") => warn!(
-                backend,
-                hook = name,
-                code,
-                "a client may not join: the url of this backend takes no hooks, or its application has no such namespace"
-            ),
-            _ => {}
+            Ok(Reply::NotFound) => {
+                if hook.kind == Kind::Connect && pace.once_a_minute("not found") {
+                    let why = "the url of this backend takes no hooks, or its application has no such namespace";
+                    warn!(backend, hook = name, code, "a client may not join: {why}");
+                }
+            }
+            Ok(Reply::Done(_)) => {}
         }
     }
 

@@ -3,6 +3,7 @@
 //! Who calls it: the HTTP clients of `upstream` and `backend`.
 
 use std::{
+    error,
     io::{self, IoSlice},
     path::PathBuf,
     pin::Pin,
@@ -177,4 +178,13 @@ impl AsyncWrite for Line {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
+}
+
+/// What is behind an error, which in itself says little.
+pub(crate) fn innermost<'a>(error: &'a (dyn error::Error + 'static)) -> &'a (dyn error::Error + 'static) {
+    let mut inner = error;
+    while let Some(source) = inner.source() {
+        inner = source;
+    }
+    inner
 }

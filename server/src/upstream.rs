@@ -3,7 +3,7 @@
 //! What it is not: a cache, nor a balancer: there is one application.
 //! Who calls it: `front`, for requests that it has no answer to.
 
-use std::{error::Error, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use hyper::{
     Method, Request, Response, StatusCode, Uri, Version,
@@ -22,7 +22,7 @@ use tracing::warn;
 use crate::{
     answer::{Answer, streamed, text, whole},
     config,
-    connector::{Connector, Target, Used},
+    connector::{Connector, Target, Used, innermost},
     deny::Deny,
     hop,
     metrics::Metrics,
@@ -256,13 +256,4 @@ impl Failure {
         }
         whole(answer)
     }
-}
-
-/// What is behind an error, which in itself says little.
-fn innermost<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
-    let mut inner = error;
-    while let Some(source) = inner.source() {
-        inner = source;
-    }
-    inner
 }

@@ -18,12 +18,12 @@ use hyper::{
 use hyper_util::client::legacy;
 
 use super::{
-    outcome::{Fault, Response},
+    outcome::{Failed, Fault, Response},
     signature::Signer,
 };
 use crate::{
     config::{self, BackendUrl},
-    connector::{Connector, Target, Tls},
+    connector::{Connector, Target, Tls, innermost},
     trust,
 };
 
@@ -75,16 +75,16 @@ impl Client {
     /// Asks, for this time at most.
     ///
     /// # Errors
-    /// [`Fault`].
+    /// [`Failed`].
     pub(crate) async fn ask(
         &self,
         name: &'static str,
         id: &str,
         body: Bytes,
         patience: Duration,
-    ) -> Result<Response, Fault> {
+    ) -> Result<Response, Failed> {
         let asked = tokio::time::timeout(patience, self.exchange(self.request(name, id, body)));
-        asked.await.unwrap_or(Err(Fault::Late))
+        asked.await.unwrap_or_else(|_| Err(Fault::Late.into()))
     }
 
     fn request(&self, name: &'static str, id: &str, body: Bytes) -> Request<Full<Bytes>> {
@@ -105,14 +105,13 @@ impl Client {
         request
     }
 
-    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Response, Fault> {
-        let answer = self.http.request(request).await;
-        let answer = answer.map_err(|error| if error.is_connect() { of_connect(&error) } else { Fault::Broken })?;
+    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Response, Failed> {
+        let answer = self.http.request(request).await.map_err(|error| failed(&error, error.is_connect()))?;
         let status = answer.status();
-        let body = Limited::new(answer.into_body(), MAX_ANSWER)
-            .collect()
-            .await
-            .map_err(|error| if error.is::<LengthLimitError>() { Fault::TooLarge } else { Fault::Broken })?;
+        let body = Limited::new(answer.into_body(), MAX_ANSWER).collect().await.map_err(|error| match error {
+            error if error.is::<LengthLimitError>() => Fault::TooLarge.into(),
+            error => failed(&*error, false),
+        })?;
         Ok(Response { status, body: body.to_bytes() })
     }
 }
@@ -124,14 +123,14 @@ fn tls(host: &str) -> Result<Tls, ClientError> {
     Ok(Tls { connector: trust::connector().map_err(ClientError::Trust)?, name })
 }
 
-/// A connection that took too long is one that could not be had in time.
-fn of_connect(error: &legacy::Error) -> Fault {
-    let mut inner: Option<&(dyn Error + 'static)> = error.source();
-    while let Some(error) = inner {
-        if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::TimedOut) {
-            return Fault::Late;
-        }
-        inner = error.source();
-    }
-    Fault::Unreachable
+/// What came of an error. A connection that took too long is one that could not be had in time.
+fn failed(error: &(dyn Error + 'static), is_connect: bool) -> Failed {
+    let cause = innermost(error);
+    let is_late = cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::TimedOut);
+    let fault = match (is_connect, is_late) {
+        (true, true) => Fault::Late,
+        (true, false) => Fault::Unreachable,
+        (false, _) => Fault::Broken,
+    };
+    Failed { fault, error: Some(cause.to_string()) }
 }

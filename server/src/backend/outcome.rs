@@ -31,6 +31,19 @@ pub(crate) enum Fault {
     TooLarge,
 }
 
+/// The same, with what the system says of it, if it does.
+#[derive(Debug)]
+pub(crate) struct Failed {
+    pub(crate) fault: Fault,
+    pub(crate) error: Option<String>,
+}
+
+impl From<Fault> for Failed {
+    fn from(fault: Fault) -> Self {
+        Self { fault, error: None }
+    }
+}
+
 impl Fault {
     /// For metrics and log.
     pub(crate) fn name(self) -> &'static str {
@@ -93,8 +106,8 @@ impl Unavailable {
 }
 
 /// What a response, or its want, comes to for a hook of this namespace.
-pub(crate) fn judge(response: &Result<Response, Fault>, namespace: &str) -> Result<Reply, Unavailable> {
-    let Response { status, body } = response.as_ref().map_err(|fault| Unavailable::Fault(*fault))?;
+pub(crate) fn judge(response: &Result<Response, Failed>, namespace: &str) -> Result<Reply, Unavailable> {
+    let Response { status, body } = response.as_ref().map_err(|failed| Unavailable::Fault(failed.fault))?;
     match *status {
         status if status.is_success() => {
             let answer = Answer::read(body, namespace).map_err(Unavailable::Malformed)?;
@@ -113,8 +126,8 @@ pub(crate) fn judge(response: &Result<Response, Fault>, namespace: &str) -> Resu
 
 /// What a response shows of its backend. One that answers works, even if each of its answers is an error: else whoever
 /// finds an event that fails could keep all others from it.
-pub(crate) fn sign(response: &Result<Response, Fault>) -> Sign {
-    match response {
+pub(crate) fn sign(response: &Result<Response, Failed>) -> Sign {
+    match response.as_ref().map_err(|failed| failed.fault) {
         Ok(Response { status, .. }) => match *status {
             StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => Sign::Dead,
             _ => Sign::Alive,
