@@ -81,8 +81,12 @@ async fn what_cannot_be_started_says_why() {
     let folder = temporary("what_cannot_be_started");
     fs::write(folder.join("typo.toml"), "[server]\nlistenn = '127.0.0.1:1'\n").expect("writable");
     let typo = folder.join("typo.toml").display().to_string();
-    let rows: [(&[&str], i32, &str); 6] = [
-        (&["--listen", &taken], 1, "cannot listen on"),
+    let of_clients =
+        format!("cannot listen on {taken}: Address already in use (os error 98); --listen 127.0.0.1:0 takes");
+    let of_operators = of_clients.replace("--listen", "--admin-listen");
+    let rows: [(&[&str], i32, &str); 7] = [
+        (&["--listen", &taken], 1, &of_clients),
+        (&["--listen", "127.0.0.1:0", "--admin-listen", &taken], 1, &of_operators),
         (&["--listen", "0.0.0.0:0"], 1, "loopback addresses only"),
         (&["--listen", "nonsense"], 1, "--listen: server.listen must be an address such as"),
         (&["--config", &typo], 1, "typo.toml:2: there is no option server.listenn; did you mean listen?"),

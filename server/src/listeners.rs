@@ -63,7 +63,8 @@ impl Drop for UnixPath {
 /// Why nothing listens.
 #[derive(Debug)]
 pub(crate) enum BindError {
-    Address(Listen, io::Error),
+    /// It, and the flag that names another one.
+    Address(Listen, &'static str, io::Error),
     Inherited(io::Error),
     /// Nobody handed over a socket.
     NoneInherited,
@@ -72,10 +73,10 @@ pub(crate) enum BindError {
 impl fmt::Display for BindError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Address(listen @ Listen::Tcp(_), error) => {
-                write!(f, "cannot listen on {listen}: {error}; --listen 127.0.0.1:0 takes any free port")
+            Self::Address(listen @ Listen::Tcp(_), flag, error) => {
+                write!(f, "cannot listen on {listen}: {error}; {flag} 127.0.0.1:0 takes any free port")
             }
-            Self::Address(listen, error) => write!(f, "cannot listen on {listen}: {error}"),
+            Self::Address(listen, _, error) => write!(f, "cannot listen on {listen}: {error}"),
             Self::Inherited(error) => write!(f, "cannot listen on a socket of socket activation: {error}"),
             Self::NoneInherited => {
                 f.write_str("server.listen is \"systemd\", and no socket was handed over (LISTEN_FDS)")
@@ -84,8 +85,8 @@ impl fmt::Display for BindError {
     }
 }
 
-/// Listens on all of these, with TLS where it is for TCP.
-pub(crate) fn bind(addresses: &[Listen], tls: Option<&Tls>) -> Result<Vec<Bound>, BindError> {
+/// Listens on all of these, which the flag names, with TLS where it is for TCP.
+pub(crate) fn bind(addresses: &[Listen], flag: &'static str, tls: Option<&Tls>) -> Result<Vec<Bound>, BindError> {
     let mut bound = Vec::new();
     let secure = |listener: TcpListener| -> io::Result<Bound> {
         Ok(match tls {
@@ -97,7 +98,7 @@ pub(crate) fn bind(addresses: &[Listen], tls: Option<&Tls>) -> Result<Vec<Bound>
         })
     };
     for listen in addresses {
-        let failed = |error| BindError::Address(listen.clone(), error);
+        let failed = |error| BindError::Address(listen.clone(), flag, error);
         match listen {
             Listen::Tcp(address) => {
                 let listener = bind_tcp(*address).map_err(failed)?;

@@ -137,8 +137,8 @@ pub(crate) async fn serve(settled: Settled, flags: Flags) -> Result<(), ServeErr
     if *is_playground {
         apart.clear();
     }
-    let clients = listeners::bind(&config.server.listen, tls.as_ref()).map_err(ServeError::Bind)?;
-    let operators = listeners::bind(&apart, None).map_err(ServeError::Bind)?;
+    let clients = listeners::bind(&config.server.listen, "--listen", tls.as_ref()).map_err(ServeError::Bind)?;
+    let operators = listeners::bind(&apart, "--admin-listen", None).map_err(ServeError::Bind)?;
     let mut printer = Printer::new();
     printer.print(&announce::started(&settled, &clients, &operators, files));
     let front = Front {
