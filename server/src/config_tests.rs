@@ -129,6 +129,14 @@ fn mistakes_are_told_with_their_place() {
         ("[server]\nlisten = ", ":2: "),
         ("[[namespace]]\nname = '/*/a'", ":2: namespace[0].name must be the whole name"),
         ("[[namespace]]\n[[namespace]]", "namespace: / is there twice"),
+        (
+            "[cors]\norigins = ['http://a', 'localhost:3000']",
+            ":2: cors.origins[1] must be \"same-origin\", \"*\", or an origin such as \"https://*.example.com\" or \
+             \"http://localhost:5173\", with its scheme, and without a slash at its end",
+        ),
+        ("[cors]\norigins = ['http://a/', '*']", ":2: cors.origins[0] must be"),
+        ("[cors]\nallowed_origins = '*'", ":2: there is no option cors.allowed_origins; did you mean origins?"),
+        ("[engine]\ninterval = '25s'", ":2: there is no option engine.interval; did you mean ping_interval?"),
         ("[cors]\norigins = '*'", "set cors.credentials = false"),
         ("[cors]\norigins = ['*', 'same-origin']\ncredentials = false", "stand alone"),
         ("[admin]\nlisten = '0.0.0.0:1'", "there is no API key"),
@@ -216,6 +224,12 @@ fn mistakes_are_told_with_their_place() {
         ("SOCKETIO_FOO", "1", "SOCKETIO_FOO: there is no such option"),
         ("SOCKETIO_ENGINE_EIO3", "yes", "variable SOCKETIO_ENGINE_EIO3: engine.eio3 must be true or false"),
         ("SOCKETIO_SERVER_LISTEN", "[", "server.listen must be an address"),
+        ("SOCKETIO_CORS_ALLOWED_ORIGINS", "*", "there is no such option; did you mean SOCKETIO_CORS_ORIGINS?"),
+        (
+            "SOCKETIO_CORS_ORIGINS",
+            "http://a,http://b",
+            "without a slash at its end, or a list of such in JSON: [\"a\",\"b\"]",
+        ),
     ] {
         let error = settle(&[], &[(name, value)]).expect_err(name).to_string();
         assert!(error.contains(message), "{error}");

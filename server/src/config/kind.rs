@@ -58,10 +58,16 @@ impl<T: Scalar> Setting for Vec<T> {
 
     fn assign(&mut self, value: &Value, at: &At<'_>, outcome: &mut Outcome) {
         let items = value.items(at.place);
-        match items.and_then(|items| items.iter().map(T::read).collect()) {
-            Some(new) => *self = new,
-            None => outcome.problems.push(at.expected(self.kind())),
+        if let Some(new) = items.iter().map(T::read).collect() {
+            *self = new;
+            return;
         }
+        let wrong = items.iter().position(|item| T::read(item).is_none()).filter(|_| items.len() > 1);
+        outcome.problems.push(match (wrong, value) {
+            (Some(index), _) => At { path: &format!("{}[{index}]", at.path), place: at.place }.expected(T::KIND),
+            (None, Value::Raw(_)) => at.expected(format!("{} in JSON: [\"a\",\"b\"]", self.kind())),
+            (None, _) => at.expected(self.kind()),
+        });
     }
 
     fn is_secret(&self) -> bool {
@@ -96,12 +102,8 @@ impl<T: Item> Setting for Tables<T> {
 
     /// What a later source says replaces the list.
     fn assign(&mut self, value: &Value, at: &At<'_>, outcome: &mut Outcome) {
-        let Some(items) = value.items(at.place) else {
-            outcome.problems.push(at.expected(T::KIND));
-            return;
-        };
         self.0.clear();
-        for (index, item) in items.iter().enumerate() {
+        for (index, item) in value.items(at.place).iter().enumerate() {
             if let Some(new) = item.text().and_then(T::of_text) {
                 self.0.push(new);
             } else if let Value::Table(_) = item {

@@ -132,9 +132,13 @@ pub(super) fn assign(section: &mut impl Section, value: &Value, at: &At<'_>, out
     }
 }
 
-/// The name that was probably meant.
+/// The name that was probably meant: one that is much alike, or else one with a word more or less.
 pub(super) fn suggest(name: &str, names: impl Iterator<Item = String>) -> Option<String> {
-    let likeness = names.map(|other| (strsim::jaro_winkler(name, &other), other));
+    let has_word = |name: &str, word: &str| name.split('_').any(|other| other == word);
+    let likeness = names.map(|other| {
+        let least = if has_word(name, &other) || has_word(&other, name) { ALIKE } else { 0.0 };
+        (strsim::jaro_winkler(name, &other).max(least), other)
+    });
     likeness.filter(|(alike, _)| *alike >= ALIKE).max_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, name)| name)
 }
 

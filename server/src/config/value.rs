@@ -115,16 +115,16 @@ impl Value {
     }
 
     /// The items of a list, which in the environment is JSON; of anything else, that alone; of an empty text none.
-    pub(super) fn items(&self, place: &Place) -> Option<Vec<Value>> {
+    pub(super) fn items(&self, place: &Place) -> Vec<Value> {
         match self {
-            Self::List(items) => Some(items.clone()),
-            Self::Raw(text) | Self::Text(text) if text.is_empty() => Some(Vec::new()),
+            Self::List(items) => items.clone(),
+            Self::Raw(text) | Self::Text(text) if text.is_empty() => Vec::new(),
             // What is no JSON may be an address of IPv6.
             Self::Raw(text) if text.starts_with('[') => match serde_json::from_str(text) {
                 Ok(list) => Self::of_json(list, place).items(place),
-                Err(_) => Some(vec![self.clone()]),
+                Err(_) => vec![self.clone()],
             },
-            other => Some(vec![other.clone()]),
+            other => vec![other.clone()],
         }
     }
 }

@@ -158,7 +158,8 @@ pub(crate) enum AllowedOrigin {
 }
 
 impl Scalar for AllowedOrigin {
-    const KIND: &'static str = "\"same-origin\", \"*\", or an origin such as \"https://*.example.com\"";
+    const KIND: &'static str = "\"same-origin\", \"*\", or an origin such as \"https://*.example.com\" or \
+                                \"http://localhost:5173\", with its scheme, and without a slash at its end";
 
     fn read(value: &Value) -> Option<Self> {
         match value.text()? {
