@@ -382,6 +382,22 @@ async fn subcommands_speak_to_the_server_that_runs() {
 }
 
 #[tokio::test]
+async fn a_check_warns_of_what_a_start_warns_of() {
+    let options = ["auth.jwt.secret=secret", "auth.mode=jwt", "cors.origins=*", "cors.credentials=false"];
+    let arguments = options.map(|option| ["--set", option]).concat();
+    let output = run(BINARY, &[&["check-config"], &arguments[..]].concat()).await;
+    let warnings = "warning: there is no API key: all programs on this machine may use the API\n\
+                    warning: auth.jwt.secret has less than 32 bytes, and may be guessed\n\
+                    warning: pages of all origins are let in\n";
+    assert_eq!(String::from_utf8_lossy(&output.stdout), format!("{warnings}nothing is wrong\n"));
+    let server = Process::with(BINARY, &arguments).await;
+    for warning in warnings.lines() {
+        assert!(server.announced.contains(&format!("\n  {warning}\n")), "{}", server.announced);
+    }
+    assert_eq!(run(BINARY, &["check-config"]).await.stdout, b"nothing is wrong\n", "it is a playground");
+}
+
+#[tokio::test]
 async fn emits_from_the_command_line_are_for_those_who_are_named() {
     let server = start("emit", "").await;
     let (mut clients, mut sids) = (Vec::new(), Vec::new());

@@ -1,6 +1,6 @@
-//! What it is: what is printed when the server has started, and how.
+//! What it is: what is printed when the server has started, and how; what an operator may not have meant.
 //! What it is not: the log.
-//! Who calls it: `serve`.
+//! Who calls it: `serve`; `main` for `check-config`.
 
 use std::{
     fmt::Write as _,
@@ -73,14 +73,19 @@ fn server(config: &Config, clients: &[Bound], operators: &[Bound], files: u64) -
     if config.cluster.enabled {
         line("cluster on", &config.cluster.channel);
     }
-    for warning in warnings(config, redis.as_ref(), files) {
+    let of_files = [
+        (files < FEW_FILES, "the limit on open files is low, and so is that on connections"),
+        (config.limits.max_connections as u64 >= files, "limits.max_connections is more than open files allow"),
+    ];
+    for warning in warnings(config).chain(of_files.into_iter().filter_map(if_so)) {
         line("warning:", warning);
     }
     line("open files", &files.to_string());
     text
 }
 
-fn warnings(config: &Config, redis: Option<&Address>, files: u64) -> impl Iterator<Item = &'static str> + use<> {
+/// What an operator of a server may not have meant, by the configuration alone.
+pub(crate) fn warnings(config: &Config) -> impl Iterator<Item = &'static str> + use<> {
     let asks_backends = config.backend.0.iter().any(|backend| backend.connect != About::Nobody);
     let warnings = [
         (
@@ -103,13 +108,15 @@ fn warnings(config: &Config, redis: Option<&Address>, files: u64) -> impl Iterat
         ),
         (config.cors.origins.contains(&AllowedOrigin::Any), "pages of all origins are let in"),
         (
-            redis.is_some_and(Address::is_open),
+            Address::parse(&config.redis.url.0).is_some_and(|redis| redis.is_open()),
             "Redis is on another machine, without TLS or without a password: who can read or write on the way can emit",
         ),
-        (files < FEW_FILES, "the limit on open files is low, and so is that on connections"),
-        (config.limits.max_connections as u64 >= files, "limits.max_connections is more than open files allow"),
     ];
-    warnings.into_iter().filter_map(|(is_so, warning)| is_so.then_some(warning))
+    warnings.into_iter().filter_map(if_so)
+}
+
+fn if_so((is_so, warning): (bool, &'static str)) -> Option<&'static str> {
+    is_so.then_some(warning)
 }
 
 fn playground(config: &Config, clients: &[Bound]) -> String {

@@ -85,6 +85,9 @@ fn run(CommandLine { command, flags }: CommandLine) -> Result<(), Box<dyn Error>
         Command::CheckConfig => {
             let settled = Settled::load(&flags)?;
             Tokens::load(&settled.config.auth.jwt)?;
+            if !settled.is_playground {
+                announce::warnings(&settled.config).for_each(|warning| println!("warning: {warning}"));
+            }
             println!("nothing is wrong");
         }
         Command::DefaultConfig { env: false } => print!("{}", listing::file()),
