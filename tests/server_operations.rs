@@ -363,7 +363,15 @@ async fn subcommands_speak_to_the_server_that_runs() {
         assert_eq!(String::from_utf8_lossy(&output.stdout), "{\"sockets\":1}\n");
         assert_eq!(client.text().await, "42[\"news\",1,{\"a\":\"é\"}]");
     }
-    let rows: [(&[&str], i32, &str); 7] = [
+    let clients = server.address.to_string();
+    let stranger = format!("{clients} is no admin listener, by its answer (404 Not Found): say --config FILE, the");
+    let url_of_clients = format!("http://{clients}");
+    let rows: [(&[&str], i32, &str); 11] = [
+        // Without a configuration it would be a playground that is there.
+        (&["healthcheck", "--listen", &clients], 1, &stranger),
+        (&["emit", "news", "--listen", &clients], 1, &stranger),
+        (&["emit", "news", "--url", &url_of_clients], 1, &stranger),
+        (&["emit", "news", "--url", &format!("{url}/x")], 1, "404 Not Found: There is nothing here. This is the admin"),
         (&["healthcheck", "--admin-listen", &admin], 0, "ready"),
         (&["emit", "news", "--url", &url], 1, "401 Unauthorized"),
         (&["emit", "news", "text", "--url", &url], 1, "text is no JSON"),

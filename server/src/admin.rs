@@ -19,6 +19,9 @@ use crate::{
     redis::Redis,
 };
 
+/// What it says of itself where there is nothing else.
+pub(crate) const NAME: &str = "There is nothing here. This is the admin listener";
+
 /// What is there beside the API, behind the prefix.
 const ROUTES: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
@@ -66,10 +69,8 @@ impl Admin {
         whole(match path {
             path if !ROUTES.contains(&path) && !self.is_page(path) => {
                 let prefix = &self.prefix;
-                let words = format!(
-                    "There is nothing here. This is the admin listener: the API is below {prefix}/api/v1/, and clients \
-                     connect to server.listen.\n"
-                );
+                let words =
+                    format!("{NAME}: the API is below {prefix}/api/v1/, and clients connect to server.listen.\n");
                 text(StatusCode::NOT_FOUND, words)
             }
             _ if !is_read => {

@@ -128,7 +128,8 @@ pub(crate) struct Emit {
     /// In this namespace
     #[arg(long, default_value = "/")]
     pub(crate) namespace: String,
-    /// The admin listener, such as http://127.0.0.1:8001 [default: that of the configuration]
+    /// The admin listener, such as http://127.0.0.1:8001 [default: that of the configuration; without one that of the
+    /// playground, http://127.0.0.1:8000]
     #[arg(long)]
     pub(crate) url: Option<String>,
     /// File with the API key [default: the first key of the configuration]

@@ -22,6 +22,7 @@ use tokio::{
 use tokio_rustls::{TlsConnector, rustls::pki_types::ServerName};
 
 use crate::{
+    admin,
     command::{Emit, Exception},
     config::{Listen, Settled},
     trust,
@@ -43,6 +44,8 @@ pub(crate) enum RequestError {
     Http(hyper::Error),
     TooLate,
     Refused(StatusCode, String),
+    /// The answer is none of a server of ours.
+    Stranger(String, StatusCode),
 }
 
 impl fmt::Display for RequestError {
@@ -56,6 +59,10 @@ impl fmt::Display for RequestError {
             Self::Http(error) => write!(f, "no answer: {error}"),
             Self::TooLate => write!(f, "no answer within {} s", PATIENCE.as_secs()),
             Self::Refused(status, body) => write!(f, "{status}: {}", body.trim_end()),
+            Self::Stranger(at, status) => write!(
+                f,
+                "{at} is no admin listener, by its answer ({status}): say --config FILE, the configuration of the server"
+            ),
         }
     }
 }
@@ -90,8 +97,12 @@ enum Target {
 
 /// Whether the server of this configuration takes clients.
 pub(crate) async fn healthcheck(settled: &Settled) -> Result<String, RequestError> {
-    let request = Request::builder().method(Method::GET);
-    call(&Target::of(settled)?, "/readyz", request, Vec::new()).await
+    let (target, request) = (Target::of(settled)?, Request::builder().method(Method::GET));
+    match call(&target, "/readyz", request, Vec::new()).await? {
+        (StatusCode::OK, ready) if ready == "ready\n" => Ok(ready),
+        (status @ StatusCode::SERVICE_UNAVAILABLE, why) => Err(RequestError::Refused(status, why)),
+        (status, _) => Err(RequestError::Stranger(target.to_string(), status)),
+    }
 }
 
 /// Emits an event; gives what the server answers.
@@ -114,7 +125,13 @@ pub(crate) async fn emit(emit: &Emit, settled: &Settled) -> Result<String, Reque
     if let Some(key) = key {
         request = request.header(header::AUTHORIZATION, format!("Bearer {}", key.trim_end()));
     }
-    call(&target, "/api/v1/emit", request, body).await
+    match call(&target, "/api/v1/emit", request, body).await? {
+        (status, done) if status.is_success() && done.starts_with('{') => Ok(done),
+        (status, error) if error.starts_with("{\"error\":{") || error.starts_with(admin::NAME) => {
+            Err(RequestError::Refused(status, error))
+        }
+        (status, _) => Err(RequestError::Stranger(target.to_string(), status)),
+    }
 }
 
 impl<'a> Audience<'a> {
@@ -137,6 +154,15 @@ impl<'a> Audience<'a> {
 
     fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Url { host, port, .. } => write!(f, "{host}:{port}"),
+            Self::Unix(socket, _) => socket.display().fmt(f),
+        }
     }
 }
 
@@ -176,11 +202,11 @@ async fn call(
     path: &str,
     request: hyper::http::request::Builder,
     body: Vec<u8>,
-) -> Result<String, RequestError> {
+) -> Result<(StatusCode, String), RequestError> {
+    let failed = |error| RequestError::Connect(target.to_string(), error);
     let called = async {
         match target {
             Target::Url { host, port, prefix, is_secure } => {
-                let failed = |error| RequestError::Connect(format!("{host}:{port}"), error);
                 let stream = TcpStream::connect((host.as_str(), *port)).await.map_err(failed)?;
                 let path = format!("{prefix}{path}");
                 if !is_secure {
@@ -192,8 +218,7 @@ async fn call(
                 exchange(tls.connect(name, stream).await.map_err(failed)?, &path, request, body).await
             }
             Target::Unix(socket, prefix) => {
-                let stream = UnixStream::connect(socket).await;
-                let stream = stream.map_err(|error| RequestError::Connect(socket.display().to_string(), error))?;
+                let stream = UnixStream::connect(socket).await.map_err(failed)?;
                 exchange(stream, &format!("{prefix}{path}"), request, body).await
             }
         }
@@ -206,7 +231,7 @@ async fn exchange(
     path: &str,
     request: hyper::http::request::Builder,
     body: Vec<u8>,
-) -> Result<String, RequestError> {
+) -> Result<(StatusCode, String), RequestError> {
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(RequestError::Http)?;
     tokio::spawn(connection);
     let request = request.uri(path).header(header::HOST, "localhost").body(Full::<Bytes>::from(body));
@@ -214,6 +239,5 @@ async fn exchange(
     let answer = sender.send_request(request).await.map_err(RequestError::Http)?;
     let status = answer.status();
     let body = answer.into_body().collect().await.map_err(RequestError::Http)?.to_bytes();
-    let body = String::from_utf8_lossy(&body).into_owned();
-    if status.is_success() { Ok(body) } else { Err(RequestError::Refused(status, body)) }
+    Ok((status, String::from_utf8_lossy(&body).into_owned()))
 }
