@@ -247,8 +247,17 @@ async fn what_is_asked_for_is_looked_at() {
     let (_, said) = doctor(&format!("{url}/chat"), &["--path", "/app/socket.io/", "--quick"]).await;
     line(&said, "ok    namespace /chat lets clients in");
     let (_, said) = doctor(&format!("{url}/app/socket.io/"), &["--quick"]).await;
-    line(&said, "warn  namespace / does not let this client in: {\"message\":\"Invalid namespace\"}; change: ");
-    for wrong in ["127.0.0.1:8000", "ftp://127.0.0.1/", "http:///x"] {
+    let nowhere = "warn  namespace / does not let this client in: {\"message\":\"Invalid namespace\"}; change: the server has \
+                   no such namespace, or its application does not know it: name another one by --namespace, or have \
+                   this one there ([[namespace]])";
+    line(&said, nowhere);
+    let (status, said) = doctor(&server.admin.expect("an admin listener").to_string(), &[]).await;
+    line(&said, "FAIL  /socket.io/ answers 404 Not Found: \"There is nothing here. This is the admin listener");
+    assert!(said.contains("; change: this is the admin listener, for operators and applications: ask where"), "{said}");
+    assert_eq!(status, Some(1));
+    let (_, said) = doctor(&format!("{}/chat", server.address), &["--path", "/app/socket.io/", "--quick"]).await;
+    line(&said, "ok    namespace /chat lets clients in");
+    for wrong in ["a server", "ftp://127.0.0.1/", "http:///x"] {
         assert_eq!(doctor(wrong, &[]).await, (Some(1), String::new()), "{wrong}");
     }
     for flags in [["--origin", "a.example"], ["--namespace", "chat"]] {

@@ -24,6 +24,8 @@ use polling::Opening;
 use report::Report;
 use target::Target;
 
+pub(crate) use exchange::NOWHERE;
+
 /// Why nothing was found out, or that something is wrong.
 #[derive(Debug)]
 pub(crate) enum DoctorError {
@@ -39,7 +41,9 @@ pub(crate) enum DoctorError {
 impl fmt::Display for DoctorError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Url(url) => write!(f, "{url} is no URL such as https://chat.example.com"),
+            Self::Url(url) => {
+                write!(f, "{url} is no URL such as https://chat.example.com, and no address such as 127.0.0.1:8000")
+            }
             Self::Origin(origin) => write!(f, "{origin} is no origin such as https://www.example.com"),
             Self::Namespace(name) => write!(f, "{name} is no name of a namespace such as /chat"),
             Self::Roots(error) => error.fmt(f),

@@ -13,6 +13,7 @@ use crate::{
     backend::HEADERS,
     config::{self, Mode},
     connect_rate::ConnectRate,
+    doctor::NOWHERE,
     journal::{self, shown},
     metrics::Metrics,
     origins,
@@ -58,7 +59,7 @@ pub(crate) fn socketio(
         hooks: Hooks::default()
             .on_connection(move |connection| journal::Connection::open(connection, &observed).tell())
             .on_invalid_namespace(move |name| {
-                if pace.once_a_minute("namespace") {
+                if !name.starts_with(NOWHERE) && pace.once_a_minute("namespace") {
                     warn!(
                         namespace = shown(name),
                         "a client asks for a namespace that is not there: see [[namespace]]"

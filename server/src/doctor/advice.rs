@@ -25,6 +25,9 @@ pub(super) const PATH: &str = "the server's path is another one (--path; server.
      it: nginx `location /socket.io/ { proxy_pass http://127.0.0.1:8000; }`, Caddy `reverse_proxy /socket.io/* \
      127.0.0.1:8000`, ALB a rule for the path /socket.io/*";
 
+pub(super) const ADMIN: &str = "this is the admin listener, for operators and applications: ask where clients connect \
+     (server.listen)";
+
 pub(super) const GATEWAY: &str = "the proxy does not reach the server: nginx `proxy_pass`, Caddy `reverse_proxy`, ALB \
      the health check of the target group (/readyz of the admin listener), or the server takes nobody any more \
      (limits.max_connections)";
@@ -87,5 +90,8 @@ pub(super) const PREFLIGHT: &str = "let OPTIONS pass to the server: nginx withou
 pub(super) const CLOCK: &str = "set the clock right (NTP), there or here: tokens count as expired, or as not valid yet";
 
 pub(super) const LOG: &str = "see what the log of the server says, and that of the proxy";
+
+pub(super) const NAMESPACE: &str = "the server has no such namespace, or its application does not know it: name another \
+     one by --namespace, or have this one there ([[namespace]])";
 
 pub(super) const LOG_IN: &str = "nothing, if it wants a log-in; else name another one by --namespace";

@@ -27,7 +27,7 @@ use super::{
 const MAX_BODY: usize = 1 << 20;
 
 /// How namespaces begin that nobody has, which are refused without anybody being told.
-pub(super) const NOWHERE: &str = "/socketio-doctor";
+pub(crate) const NOWHERE: &str = "/socketio-doctor";
 
 /// Asks as one browser would: with the cookies that it was given.
 pub(super) struct Client {

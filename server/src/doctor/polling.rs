@@ -15,6 +15,7 @@ use super::{
     exchange::{self, Client, NoReply, Reply},
     report::{Report, short},
 };
+use crate::admin;
 
 /// Requests of one session that must all find it.
 const REQUESTS: usize = 8;
@@ -93,6 +94,7 @@ pub(super) async fn open(client: &mut Client, report: &mut Report) -> Opening {
         }
         401 | 403 | 407 => advice::FORBIDDEN,
         500..=599 => advice::GATEWAY,
+        _ if said.starts_with(admin::NAME) => advice::ADMIN,
         _ if said.contains("protocol version") => advice::OLDER,
         _ => advice::PATH,
     };
@@ -192,7 +194,8 @@ fn tell_join(client: &Client, answer: &str, report: &mut Report) {
         report.ok(format_args!("namespace {namespace} lets clients in"));
     } else {
         let said = answer.get(2..).unwrap_or_default();
-        report.warn(format_args!("namespace {namespace} does not let this client in: {}", short(said)), advice::LOG_IN);
+        let change = if said.contains("Invalid namespace") { advice::NAMESPACE } else { advice::LOG_IN };
+        report.warn(format_args!("namespace {namespace} does not let this client in: {}", short(said)), change);
     }
 }
 

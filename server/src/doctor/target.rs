@@ -54,7 +54,9 @@ pub(super) enum Unreachable {
 impl Target {
     pub(super) fn of(asked: &command::Doctor) -> Result<Self, DoctorError> {
         let wrong = || DoctorError::Url(asked.url.clone());
-        let url: Uri = asked.url.parse().map_err(|_| wrong())?;
+        // Addresses of ours have no scheme where they are configured.
+        let scheme = if asked.url.contains("://") { "" } else { "http://" };
+        let url: Uri = format!("{scheme}{}", asked.url).parse().map_err(|_| wrong())?;
         let is_secure = match url.scheme_str() {
             Some("http" | "ws") => false,
             Some("https" | "wss") => true,
