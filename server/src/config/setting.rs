@@ -2,7 +2,7 @@
 //! What it is not: the keys (`keys`), nor the kinds of their values (`kind`).
 //! Who calls it: `keys` declares with `section!`; `config` assigns what sources say; `listing` shows all.
 
-use std::fmt;
+use std::{env, fmt, fs, io, path::Path};
 
 use super::value::{Entry, Place, Value};
 
@@ -118,7 +118,7 @@ pub(super) fn assign(section: &mut impl Section, value: &Value, at: &At<'_>, out
             outcome.problems.push(At { path: &path, place }.expected("the path of a file"));
             continue;
         };
-        let text = std::fs::read_to_string(file).map_err(|error| error.to_string());
+        let text = fs::read_to_string(file).map_err(|error| unreadable(file, &error));
         let text = text.map(|text| text.trim_end().to_owned());
         // Whoever wants none names no file: this one has lost what it had.
         match text.and_then(|text| if text.is_empty() { Err("it is empty".to_owned()) } else { Ok(text) }) {
@@ -129,6 +129,14 @@ pub(super) fn assign(section: &mut impl Section, value: &Value, at: &At<'_>, out
             }
             Err(error) => outcome.problems.push(Problem::Unreadable { place: place.clone(), path, error }),
         }
+    }
+}
+
+/// Why a file cannot be read. It is not named: by mistake it may be the secret itself.
+fn unreadable(file: &str, error: &io::Error) -> String {
+    match env::current_dir().ok().filter(|_| Path::new(file).is_relative()) {
+        Some(folder) => format!("{error}, seen from {}", folder.display()),
+        None => error.to_string(),
     }
 }
 
