@@ -6,6 +6,7 @@ use tests::{
     Row,
     frames::{CLOSED, WebSocket},
     http::Connection,
+    in_time,
     polling::Polling,
     process::{Process, command, run},
     within,
@@ -521,8 +522,7 @@ async fn heads_of_requests_are_bounded_in_size_and_time() {
     let server = start(&["server.header_timeout=100ms"]).await;
     let mut connection = Connection::open(server.address).await;
     connection.send("GET / HTTP/1.1\r\n").await;
-    // The connection ends, or else the test does.
-    connection.rest().await;
+    in_time(connection.rest()).await;
 }
 
 #[tokio::test]
@@ -537,8 +537,8 @@ async fn messages_are_bounded_in_size() {
 #[tokio::test]
 async fn clients_that_do_nothing_are_sent_away() {
     let mut server = start(&["engine.ping_interval=50ms", "engine.ping_timeout=50ms"]).await;
-    let _client = join(&server, "/", "EIO=4").await;
-    assert!(server.logged("connection closed").await.contains("reason=ping timeout"));
+    let _client = WebSocket::open(server.endpoint()).await;
+    assert!(in_time(server.logged("connection closed")).await.contains("reason=ping timeout"));
     let mut server = start(&["engine.connect_timeout=50ms"]).await;
     let _client = WebSocket::open(server.endpoint()).await;
     assert!(server.logged("connection closed").await.contains("reason=forced close"));
@@ -546,10 +546,10 @@ async fn clients_that_do_nothing_are_sent_away() {
 
 #[tokio::test]
 async fn upgrades_have_their_time_and_failed_ones_are_counted() {
-    let mut server = start(&["engine.upgrade_timeout=50ms"]).await;
+    let mut server = start(&["engine.upgrade_timeout=1s"]).await;
     let mut polling = Polling::open(server.endpoint()).await;
     let mut websocket = polling.probing().await;
-    assert_eq!(websocket.frame().await, CLOSED);
+    assert_eq!(in_time(websocket.frame()).await, CLOSED);
     assert_eq!(polling.post("1").await.body, "ok");
     server.logged("connection closed").await;
     let metrics = server.ask("/metrics").await.body;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tests::{
     Row,
     frames::{WebSocket, text},
+    in_time,
     process::Process,
     socket,
 };
@@ -120,7 +121,7 @@ async fn rooms_with_presence_tell_who_is_there() {
     let joined = first.text().await;
     assert!(joined.starts_with(r#"42["presence_diff",{"joins":{""#), "{joined}");
     drop(second);
-    let left = first.text().await;
+    let left = in_time(first.text()).await;
     assert!(left.contains(r#""joins":{},"leaves":{""#), "{left}");
     let named = "[[room]]\nmatch = 'doc'\npresence = true\npresence_state = 'here'\npresence_diff = 'change'";
     let server = start("presence-names", &format!("{JOINING}{named}")).await;

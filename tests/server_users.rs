@@ -4,6 +4,7 @@ use serde_json::json;
 use tests::{
     backend::Backend,
     frames::{WebSocket, closed, text},
+    in_time,
     process::Process,
     within,
 };
@@ -36,7 +37,7 @@ async fn connections(server: &Process, count: usize) {
 #[tokio::test]
 async fn users_come_with_their_first_socket_and_go_with_their_last() {
     let mut backend = Backend::listen().await;
-    let server = start("tabs", &backend, "presence = true\npresence_grace = '100ms'").await;
+    let server = start("tabs", &backend, "presence = true\npresence_grace = '500ms'").await;
     let (mut first, sid) = join(&server, &mut backend, "ann").await;
     let online = backend.hook_of("user_online").await;
     assert_eq!(online.head.header("socketio-event"), "user_online");
@@ -59,7 +60,7 @@ async fn users_come_with_their_first_socket_and_go_with_their_last() {
         hook.answer(204, "");
     }
     drop(first);
-    let gone = backend.hook_of("user_offline").await;
+    let gone = in_time(backend.hook_of("user_offline")).await;
     let id = gone.at("id").clone();
     gone.answer(503, "");
     let again = backend.hook_of("user_offline").await;

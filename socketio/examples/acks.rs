@@ -7,7 +7,7 @@ use std::{env, error::Error, io, time::Duration};
 use socketio::{Ack, Config, Data, EventError, Namespace, Reply, Socket, SocketIo};
 use tokio::{net::TcpListener, signal};
 
-const PATIENCE: Duration = Duration::from_millis(500);
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// `socket.emitWithAck("divide", 7, 2)` is 3.5 at the client.
 async fn divide(Data((a, b)): Data<(f64, f64)>) -> Result<Reply<f64>, EventError> {

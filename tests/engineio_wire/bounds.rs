@@ -170,19 +170,19 @@ async fn ev_10_11_volatile_messages_over_a_websocket() {
 /// The last batch is not in the outbox any more, nor with the client.
 #[tokio::test]
 async fn ev_10_a_client_that_holds_up_a_single_message_is_not_ready() {
-    let config = Config { max_payload: 64_000_000, ..Config::default() };
+    let config = Config { max_payload: 16_000_000, ..Config::default() };
     let (server, sessions) = server::engine(config).await;
     let connection = Connection::open_narrow(server.endpoint.address).await;
     let (mut client, sid) = WebSocket::open_on(connection, server.endpoint).await;
     let session = sessions.take(&sid);
     within(session.socket.flushed()).await.expect("the open packet was read");
-    session.socket.send_frames(&Encoded::binary(&vec![7; 32_000_000]), &[]).expect("there is room");
+    session.socket.send_frames(&Encoded::binary(&vec![7; 12_000_000]), &[]).expect("there is room");
     while session.socket.outbox_bytes() > 0 {
         tokio::task::yield_now().await;
     }
     assert_eq!(volatile(&session, "too slow"), Ok(Sent::Dropped));
     assert_eq!(session.socket.flushed().now_or_never(), None);
-    assert!(matches!(client.frame().await, Frame::Binary(data) if data.len() == 32_000_000));
+    assert!(matches!(client.frame().await, Frame::Binary(data) if data.len() == 12_000_000));
     within(session.socket.flushed()).await.expect("all was read");
     assert_eq!(volatile(&session, "ready again"), Ok(Sent::Queued));
     assert_eq!(client.frame().await, text("4ready again"));

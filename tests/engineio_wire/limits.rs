@@ -13,9 +13,9 @@ use tests::{
     Row,
     frames::{CLOSED, FIN, Frame, HANDSHAKE, PING, TEXT, WebSocket, announced, handshake, masked},
     http::{Answer, Connection},
+    in_time,
     polling::{Polling, sid},
     server::{self, Server, Sessions},
-    within,
 };
 use tokio::{net::TcpListener, sync::Notify};
 
@@ -57,7 +57,7 @@ async fn l1_l7_l9_e25_t31_t38_every_bound_and_what_passing_it_brings() {
     for (option, input, answer, reason, case) in rows {
         let label = format!("{option}: {input}");
         let _row = Row(&label);
-        assert_eq!(within(case).await, (answer.to_owned(), reason.to_owned()));
+        assert_eq!(in_time(case).await, (answer.to_owned(), reason.to_owned()));
     }
 }
 

@@ -7,8 +7,9 @@ use tests::{
     Row,
     frames::{Frame, WebSocket, closed, text},
     http::Connection,
+    in_time,
     polling::Polling,
-    server, within,
+    server,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -158,7 +159,7 @@ async fn e25_heads_that_do_not_end_in_time_end_their_connection() {
                 () = drip => unreachable!("it never ends"),
             }
         };
-        within(ended).await;
+        in_time(ended).await;
         assert_eq!(answer, b"");
     }
     // Connections that say something are served meanwhile, and after.

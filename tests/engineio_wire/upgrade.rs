@@ -7,6 +7,7 @@ use tests::{
     Row,
     frames::{BINARY, CLOSED, Frame, HANDSHAKE, TEXT, WebSocket, closed, handshake, masked, text},
     http::Connection,
+    in_time,
     polling::Polling,
     server::{self, Session},
 };
@@ -148,13 +149,13 @@ async fn e22_three_probes_are_answered_and_no_more() {
 
 #[tokio::test]
 async fn up_08_e18_upgrades_that_take_too_long_are_closed_and_polling_goes_on() {
-    let config = Config { upgrade_timeout: Duration::from_millis(200), ..Config::default() };
+    let config = Config { upgrade_timeout: Duration::from_millis(600), ..Config::default() };
     let (server, sessions) = server::engine(config).await;
     let mut client = Polling::open(server.endpoint).await;
     let mut session = sessions.take(&client.sid);
     for probed in [false, true] {
         let mut websocket = if probed { client.probing().await } else { client.upgrade().await };
-        assert_eq!(websocket.frame().await, CLOSED);
+        assert_eq!(in_time(websocket.frame()).await, CLOSED);
         assert_eq!(websocket.frame().await, Frame::End);
         still_polls(&mut client, &mut session).await;
     }

@@ -56,7 +56,7 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// Three of them.
     pub(crate) async fn of(namespaces: impl Fn() -> Vec<Namespace>) -> Self {
-        Self::with(Config::default(), namespaces, |_| ClusterOptions::default().times(soon())).await
+        Self::with(Config::default(), namespaces, |_| ClusterOptions::default()).await
     }
 
     pub(crate) async fn with(
@@ -258,7 +258,8 @@ async fn ut_01_sockets_of_all_servers_are_fetched() {
 
 #[tokio::test]
 async fn ut_01_a_server_that_does_not_answer_is_named() {
-    let cluster = Cluster::of(|| vec![namespace("/")]).await;
+    let options = |_| ClusterOptions::default().times(soon());
+    let cluster = Cluster::with(Config::default(), || vec![namespace("/")], options).await;
     let (_clients, _ids) = cluster.clients().await;
     cluster.bus.cut(cluster.io(1));
     let Err(Partial { heard, missing }) = within(cluster.all(0).fetch_sockets()).await else { panic!("it is away") };
@@ -300,10 +301,11 @@ async fn ak_clients_of_all_servers_are_asked() {
 
 #[tokio::test]
 async fn ak_a_server_that_does_not_say_whom_it_asked_is_named() {
-    let cluster = Cluster::of(|| vec![namespace("/")]).await;
+    let options = |_| ClusterOptions::default().times(soon());
+    let cluster = Cluster::with(Config::default(), || vec![namespace("/")], options).await;
     let (mut clients, _ids) = cluster.clients().await;
     cluster.bus.cut(cluster.io(2));
-    let answers = cluster.all(0).timeout(Duration::from_millis(50)).emit_with_ack::<u32>("n?", &()).expect("asked");
+    let answers = cluster.all(0).timeout(Duration::from_secs(1)).emit_with_ack::<u32>("n?", &()).expect("asked");
     for client in &mut clients[..2] {
         assert_eq!(client.frame().await, text(r#"420["n?"]"#));
         client.send("430[5]").await;
@@ -323,7 +325,7 @@ async fn ns_13_servers_have_each_other_do_things() {
     let (sender, mut told) = Told::new();
     let options = move |at: usize| {
         let sender = sender.clone();
-        let options = ClusterOptions::default().times(soon()).on("add", async |_: ServerId, args: Args| {
+        let options = ClusterOptions::default().on("add", async |_: ServerId, args: Args| {
             let (a, b): (u32, u32) = args.read()?;
             Ok::<_, serde_json::Error>(Reply(a + b))
         });

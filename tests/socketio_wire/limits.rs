@@ -6,8 +6,9 @@ use socketio::{Cause, Config, EmitError, EventRate, Hooks, Limits, Namespace, On
 use tests::{
     Row,
     frames::{BINARY, CLOSED, Frame, TEXT, WebSocket, masked, text},
+    in_time,
     server::{self, Server},
-    socket, within,
+    socket,
 };
 use tokio::sync::watch;
 
@@ -202,7 +203,7 @@ async fn i3_i4_i11_j11_j12_j20_k1_k6_k9_kb3_kb5_kb13_l3_every_bound_and_what_pas
     for (option, input, answer, case) in rows {
         let label = format!("Limits::{option}: {input}");
         let _row = Row(&label);
-        assert_eq!(within(case).await, answer);
+        assert_eq!(in_time(case).await, answer);
     }
 }
 

@@ -16,17 +16,31 @@ pub mod socket;
 
 use std::{panic::Location, time::Duration};
 
-/// A server that has not reacted by then never will: ten times what the slowest test needs on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// A server that has not reacted by then never will, however busy the machine is.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Less than the defaults of the times that are so proven to be set: these are 10 s and more.
+const BEFORE_DEFAULTS: Duration = Duration::from_secs(8);
 
 /// What the future comes to; panics, naming its caller, when nothing comes of it.
 #[track_caller]
 pub fn within<F: Future>(future: F) -> impl Future<Output = F::Output> {
+    bounded(PATIENCE, future)
+}
+
+/// The same for what a time that the test has set brings about: the default would, too, only later.
+#[track_caller]
+pub fn in_time<F: Future>(future: F) -> impl Future<Output = F::Output> {
+    bounded(BEFORE_DEFAULTS, future)
+}
+
+#[track_caller]
+fn bounded<F: Future>(time: Duration, future: F) -> impl Future<Output = F::Output> {
     let caller = Location::caller();
     async move {
-        match tokio::time::timeout(PATIENCE, future).await {
+        match tokio::time::timeout(time, future).await {
             Ok(output) => output,
-            Err(_) => panic!("nothing happened within {PATIENCE:?} at {caller}"),
+            Err(_) => panic!("nothing happened within {time:?} at {caller}"),
         }
     }
 }
