@@ -60,7 +60,7 @@ async fn cut_off() {
     server.stop().await;
 
     // Of a client between two polls nothing is seen until it does not answer a ping.
-    let (ping_interval, ping_timeout) = (Duration::from_millis(200), Duration::from_millis(200));
+    let (ping_interval, ping_timeout) = (Duration::from_millis(200), Duration::from_millis(300));
     let config = engineio::Config { ping_interval, ping_timeout, ..engineio::Config::default() };
     let (server, sessions) = server::engine(config).await;
     let count = || sessions.engine.clients_count();

@@ -326,18 +326,20 @@ async fn m4_writers_hear_when_the_client_is_too_slow() {
 #[tokio::test]
 async fn sessions_expire_unless_that_is_taken_back() {
     const TIME: Duration = Duration::from_millis(50);
-    let config = Config { ping_interval: 4 * TIME, ..Config::default() };
+    let config = Config { ping_interval: 20 * TIME, ..Config::default() };
     let (server, sessions) = server::engine(config).await;
     let since = Instant::now();
     let (mut client, sid) = WebSocket::open(server.endpoint).await;
     let (mut kept, kept_sid) = WebSocket::open(server.endpoint).await;
     let mut polling = Polling::open(server.endpoint).await;
+    polling.send_get().await;
+    server.waiting(1).await;
     let [session, kept_session, polling_session] = [&sid, &kept_sid, &polling.sid].map(|sid| sessions.take(sid));
     kept_session.socket.expire(Some(TIME));
     session.socket.expire(Some(TIME));
     polling_session.socket.expire(Some(TIME));
     kept_session.socket.expire(None);
-    assert_eq!(told(&polling.get().await), (200, "1"));
+    assert_eq!(told(&polling.gets.answer().await), (200, "1"));
     assert_eq!(client.frame().await, CLOSED);
     assert!(since.elapsed() >= TIME);
     assert_eq!(session.reason().await, CloseReason::ForcedClose);

@@ -89,7 +89,8 @@ async fn cl_02_07_11_tr_24_the_server_closes_a_websocket_session() {
 /// The words of the reference, for each of the ways in which its clients end.
 #[tokio::test]
 async fn cl_01_reasons_have_the_official_words() {
-    let config = Config { ping_interval: Duration::from_millis(50), ping_timeout: Duration::ZERO, ..Config::default() };
+    let config =
+        Config { ping_interval: Duration::from_millis(500), ping_timeout: Duration::ZERO, ..Config::default() };
     let (impatient, timed) = server::engine(config).await;
     let (server, sessions) = server::engine(Config::default()).await;
     let mut words = Vec::new();

@@ -84,7 +84,9 @@ async fn hb_11_an_upgraded_session_keeps_its_heartbeat() {
 /// In the reference each of them starts the interval anew, so that a client can switch the heartbeat off.
 #[tokio::test]
 async fn g3_t33_pongs_that_nobody_asked_for_change_nothing() {
-    let (server, _sessions) = server::engine(config()).await;
+    // All of a burst is read in it.
+    const INTERVAL: Duration = Duration::from_millis(500);
+    let (server, _sessions) = server::engine(Config { ping_interval: INTERVAL, ..config() }).await;
     let since = Instant::now();
     let (mut client, _sid) = WebSocket::open(server.endpoint).await;
     // As many before the ping, and as many with its own pong, as may be.

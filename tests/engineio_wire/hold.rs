@@ -73,7 +73,7 @@ async fn a_session_that_ends_hands_over_what_was_held() {
 /// Its pongs are among what is not read.
 #[tokio::test]
 async fn a_client_that_is_held_is_not_taken_for_dead() {
-    let time = Duration::from_millis(20);
+    let time = Duration::from_millis(200);
     let config = Config { ping_interval: time, ping_timeout: time, ..Config::default() };
     let (server, sessions) = server::engine(config).await;
     let (mut client, sid) = WebSocket::open(server.endpoint).await;
@@ -82,7 +82,7 @@ async fn a_client_that_is_held_is_not_taken_for_dead() {
     assert_eq!(client.frame().await, text("2"));
     client.send("4late").await;
     client.send("3").await;
-    tokio::time::sleep(time * 10).await;
+    tokio::time::sleep(time * 4).await;
     assert_eq!(session.socket.closed(), None);
     drop(hold);
     assert_eq!(session.text().await, "late");
@@ -92,7 +92,7 @@ async fn a_client_that_is_held_is_not_taken_for_dead() {
 /// A client takes a server that does not ping for dead; its answers are all there when it is heard again.
 #[tokio::test]
 async fn a_client_that_is_held_is_pinged_all_the_same() {
-    let time = Duration::from_millis(50);
+    let time = Duration::from_millis(150);
     let config = Config { ping_interval: time, ping_timeout: time, max_unsolicited_pongs: 0, ..Config::default() };
     let (server, sessions) = server::engine(config).await;
     let (mut client, sid) = WebSocket::open(server.endpoint).await;

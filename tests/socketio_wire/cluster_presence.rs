@@ -7,7 +7,7 @@ use std::{
 
 use bytes::Bytes;
 use serde_json::json;
-use socketio::{ClusterOptions, Config, Data, Namespace, Presence, Reply, Socket, SocketIo};
+use socketio::{ClusterOptions, Config, Data, Namespace, Presence, Reply, Socket, SocketIo, testing::Client};
 use tests::{
     frames::{WebSocket, text},
     server::{self, Server},
@@ -124,12 +124,13 @@ impl Lost {
 /// All messages have this in them.
 const ALL: Option<&str> = Some("version");
 
-/// Two servers whose carrier can lose messages.
-async fn two(namespaces: impl Fn() -> Namespace) -> ([(Server, SocketIo); 2], Lost) {
-    let one = async || server::socketio(Config::default(), [namespaces()]).await;
-    let (servers, lost) = ([one().await, one().await], Lost::default());
-    for (at, (_, io)) in servers.iter().enumerate() {
-        let (other, lost) = (servers[1 - at].1.clone(), lost.clone());
+/// Two servers whose carrier can lose messages. Their clients are in memory, as a clock that stands still goes on while
+/// a network is at work.
+fn two(namespaces: impl Fn() -> Namespace) -> ([SocketIo; 2], Lost) {
+    let one = || SocketIo::new(Config::default(), [namespaces()]);
+    let (servers, lost) = ([one(), one()], Lost::default());
+    for (at, io) in servers.iter().enumerate() {
+        let (other, lost) = (servers[1 - at].clone(), lost.clone());
         let carrier = move |message: Bytes| {
             if !lost.is(&message) {
                 other.receive(message).expect("a message of a server");
@@ -140,6 +141,18 @@ async fn two(namespaces: impl Fn() -> Namespace) -> ([(Server, SocketIo); 2], Lo
     (servers, lost)
 }
 
+/// A client that says who it is.
+async fn present(io: &SocketIo, name: &str) -> Client {
+    Client::options().auth(json!({ "name": name })).connect(io).await.expect("let in")
+}
+
+/// A client that enters `game:1` of `/game-7`.
+async fn playing(io: &SocketIo, name: &str) -> Client {
+    let client = Client::options().namespace("/game-7").connect(io).await.expect("let in");
+    client.emit_with_ack::<()>("enter", name).await.expect("it enters");
+    client
+}
+
 /// Heartbeats are heard, and what they make servers ask for.
 async fn beat() {
     tokio::time::sleep(Duration::from_secs(6)).await;
@@ -147,31 +160,31 @@ async fn beat() {
 
 #[tokio::test(start_paused = true)]
 async fn what_was_lost_is_made_up_for_with_the_next_heartbeat() {
-    let ([(here, io_here), (there, io_there)], lost) = two(|| game(presence())).await;
-    let (_ann, _) = come(&here, &auth("ann")).await;
-    let (bob, _) = come(&there, &auth("bob")).await;
-    knows(&io_here, &[("ann", 1), ("bob", 1)]).await;
+    let ([here, there], lost) = two(|| game(presence()));
+    let _ann = present(&here, "ann").await;
+    let bob = present(&there, "bob").await;
+    knows(&here, &[("ann", 1), ("bob", 1)]).await;
     lost.set(ALL);
-    drop(bob);
-    let (_cid, _) = come(&there, &auth("cid")).await;
-    knows(&io_there, &[("ann", 1), ("cid", 1)]).await;
-    assert_eq!(members(&io_here), [("ann".into(), 1), ("bob".into(), 1)]);
+    bob.cut();
+    let _cid = present(&there, "cid").await;
+    knows(&there, &[("ann", 1), ("cid", 1)]).await;
+    assert_eq!(members(&here), [("ann".into(), 1), ("bob".into(), 1)]);
     lost.set(None);
     beat().await;
-    assert_eq!(members(&io_here), [("ann".into(), 1), ("cid".into(), 1)]);
+    assert_eq!(members(&here), [("ann".into(), 1), ("cid".into(), 1)]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn servers_that_were_cut_off_are_one_again() {
-    let ([(here, io_here), (there, io_there)], lost) = two(|| game(presence())).await;
-    let (_ann, _) = come(&here, &auth("ann")).await;
-    let (_bob, _) = come(&there, &auth("bob")).await;
+    let ([here, there], lost) = two(|| game(presence()));
+    let _ann = present(&here, "ann").await;
+    let _bob = present(&there, "bob").await;
     lost.set(ALL);
     tokio::time::sleep(Duration::from_secs(20)).await;
-    assert_eq!([members(&io_here), members(&io_there)], [[("ann".into(), 1)], [("bob".into(), 1)]]);
+    assert_eq!([members(&here), members(&there)], [[("ann".into(), 1)], [("bob".into(), 1)]]);
     lost.set(None);
     beat().await;
-    for io in [&io_here, &io_there] {
+    for io in [&here, &there] {
         assert_eq!(members(io), [("ann".into(), 1), ("bob".into(), 1)]);
     }
 }
@@ -224,64 +237,64 @@ async fn a_namespace_that_comes_later_knows_who_is_there() {
 
 #[tokio::test(start_paused = true)]
 async fn a_list_that_is_lost_is_asked_for_again() {
-    let ([(here, io_here), (there, io_there)], lost) = two(|| game(presence())).await;
-    let (_ann, _) = come(&here, &auth("ann")).await;
+    let ([here, there], lost) = two(|| game(presence()));
+    let _ann = present(&here, "ann").await;
     lost.set(ALL);
-    let (_bob, _) = come(&there, &auth("bob")).await;
-    knows(&io_there, &[("ann", 1), ("bob", 1)]).await;
+    let _bob = present(&there, "bob").await;
+    knows(&there, &[("ann", 1), ("bob", 1)]).await;
     lost.set(Some("\"all\""));
     beat().await;
-    assert_eq!(members(&io_here), [("ann".into(), 1)], "it has not come");
+    assert_eq!(members(&here), [("ann".into(), 1)], "it has not come");
     lost.set(None);
     beat().await;
-    assert_eq!(members(&io_here), [("ann".into(), 1), ("bob".into(), 1)]);
+    assert_eq!(members(&here), [("ann".into(), 1), ("bob".into(), 1)]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_namespace_that_has_gone_on_another_server_has_nobody_there() {
-    let ([(here, io_here), (there, io_there)], lost) = two(games).await;
-    let (_ann, _) = enter(&here, "ann").await;
-    let (bob, _) = enter(&there, "bob").await;
-    assert_eq!(names(&io_here, "/game-7"), [("ann".into(), 1), ("bob".into(), 1)]);
+    let ([here, there], lost) = two(games);
+    let _ann = playing(&here, "ann").await;
+    let bob = playing(&there, "bob").await;
+    assert_eq!(names(&here, "/game-7"), [("ann".into(), 1), ("bob".into(), 1)]);
     lost.set(ALL);
-    drop(bob);
+    bob.cut();
     within(async {
-        while !io_there.namespace_names().iter().all(|name| name == "/") {
+        while !there.namespace_names().iter().all(|name| name == "/") {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     })
     .await;
     lost.set(None);
     beat().await;
-    assert_eq!(names(&io_here, "/game-7"), [("ann".into(), 1)]);
+    assert_eq!(names(&here, "/game-7"), [("ann".into(), 1)]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_question_that_is_lost_is_asked_again() {
-    let ([(here, io_here), (there, _)], lost) = two(games).await;
-    let (_bob, _) = enter(&there, "bob").await;
+    let ([here, there], lost) = two(games);
+    let _bob = playing(&there, "bob").await;
     lost.set(Some("\"who\""));
-    let (_ann, _) = enter(&here, "ann").await;
-    assert_eq!(names(&io_here, "/game-7"), [("ann".into(), 1)], "it was lost");
+    let _ann = playing(&here, "ann").await;
+    assert_eq!(names(&here, "/game-7"), [("ann".into(), 1)], "it was lost");
     beat().await;
-    assert_eq!(names(&io_here, "/game-7"), [("ann".into(), 1), ("bob".into(), 1)]);
+    assert_eq!(names(&here, "/game-7"), [("ann".into(), 1), ("bob".into(), 1)]);
 }
 
 #[tokio::test]
 async fn who_is_on_others_is_not_known_to_a_server_that_leaves() {
-    let ([(here, io_here), (there, _)], _lost) = two(|| game(presence())).await;
-    let (_ann, _) = come(&here, &auth("ann")).await;
-    let (_bob, _) = come(&there, &auth("bob")).await;
-    knows(&io_here, &[("ann", 1), ("bob", 1)]).await;
-    io_here.leave_cluster();
-    knows(&io_here, &[("ann", 1)]).await;
+    let ([here, there], _lost) = two(|| game(presence()));
+    let _ann = present(&here, "ann").await;
+    let _bob = present(&there, "bob").await;
+    knows(&here, &[("ann", 1), ("bob", 1)]).await;
+    here.leave_cluster();
+    knows(&here, &[("ann", 1)]).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn those_who_were_there_before_a_server_joined_are_shown() {
-    let one = async || server::socketio(Config::default(), [game(presence())]).await;
-    let (bus, [(here, io_here), (_there, io_there)]) = (Bus::default(), [one().await, one().await]);
-    let (_ann, _) = come(&here, &auth("ann")).await;
-    [&io_there, &io_here].iter().for_each(|io| bus.join(io, ClusterOptions::default()));
-    knows(&io_there, &[("ann", 1)]).await;
+    let one = || SocketIo::new(Config::default(), [game(presence())]);
+    let (bus, here, there) = (Bus::default(), one(), one());
+    let _ann = present(&here, "ann").await;
+    [&there, &here].iter().for_each(|io| bus.join(io, ClusterOptions::default()));
+    knows(&there, &[("ann", 1)]).await;
 }

@@ -152,7 +152,7 @@ async fn mw_03_04_09_i9_refusals_say_why_and_end_nothing_else() {
 
 #[tokio::test]
 async fn ns_04_g7_a_connection_that_joins_nothing_is_closed() {
-    const TIMEOUT: Duration = Duration::from_millis(200);
+    const TIMEOUT: Duration = Duration::from_millis(600);
     let mut config = Config { connect_timeout: TIMEOUT, ..Config::default() };
     config.engine.ping_interval = 2 * TIMEOUT;
     let (server, _io) = server::socketio(config, [namespace("/")]).await;

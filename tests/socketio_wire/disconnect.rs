@@ -84,7 +84,7 @@ async fn cv_17_reasons_of_leaving_by_polling() {
 #[tokio::test]
 async fn cv_17_hb_03_a_client_that_does_not_answer_pings() {
     let mut config = Config::default();
-    config.engine.ping_interval = Duration::from_millis(200);
+    config.engine.ping_interval = Duration::from_secs(1);
     config.engine.ping_timeout = Duration::from_millis(50);
     let (root, mut told) = telling(namespace("/"));
     let (server, _io) = server::socketio(config, [root]).await;

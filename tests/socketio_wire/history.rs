@@ -199,7 +199,8 @@ async fn who_joins_while_events_are_emitted_gets_each_once_and_in_order() {
     for recovering in [false, true] {
         let history = RoomHistory { max_events: 10, ..RoomHistory::default() };
         let recovery = recovering.then(|| Recovery { mode: RecoveryMode::Buffer, ..Recovery::default() });
-        let config = Config { connection_state_recovery: recovery, ..Config::default() };
+        let mut config = Config { connection_state_recovery: recovery, ..Config::default() };
+        config.engine.max_outbox_bytes = 16 << 20;
         let root = keeping(history.clone()).history(history).on_connect(async |socket: Socket| socket.join("waiting"));
         let (server, io) = server::socketio(config, [root]).await;
         let (mut clients, is_over) = (Vec::new(), Arc::new(AtomicBool::new(false)));

@@ -385,7 +385,7 @@ async fn socket_joined(client: &mut WebSocket, connect: &str) {
 async fn kb5_ns_04_who_joins_has_yet_to_complete_the_packet_that_was_begun() {
     let (slow, gate) = slow("/");
     let (root, mut told) = telling(slow);
-    let limits = Limits { attachment_timeout: Duration::from_millis(200), ..default() };
+    let limits = Limits { attachment_timeout: Duration::from_secs(1), ..default() };
     let config = Config { limits, connect_timeout: Duration::from_secs(60), ..Config::default() };
     let (server, _io) = server::socketio(config, [root]).await;
     let (mut client, _sid) = WebSocket::open(server.endpoint).await;

@@ -233,7 +233,7 @@ async fn v2_06_07_refusals() {
 
 #[tokio::test]
 async fn v2_08_ns_04_the_main_namespace_may_refuse_them() {
-    const TIMEOUT: Duration = Duration::from_millis(200);
+    const TIMEOUT: Duration = Duration::from_millis(500);
     let rows = [
         ("no data", Some(ConnectError::new("no")), r#"44"no""#),
         ("data", Some(ConnectError::new("no").with_data(json!({"code": 403}))), r#"44{"code":403}"#),
@@ -261,7 +261,7 @@ async fn v2_08_ns_04_the_main_namespace_may_refuse_them() {
 
 #[tokio::test]
 async fn v2_08_ns_04_who_was_let_in_stays() {
-    const TIMEOUT: Duration = Duration::from_millis(100);
+    const TIMEOUT: Duration = Duration::from_millis(300);
     let mut config = Config { connect_timeout: TIMEOUT, max_bytes_before_connect: 10, ..config() };
     (config.engine.ping_interval, config.engine.ping_timeout) = (4 * TIMEOUT, 100 * TIMEOUT);
     let (server, _io) = server::socketio(config, [namespace("/")]).await;
