@@ -56,10 +56,11 @@ async fn sigint_and_sigterm_close_transports_without_disconnect_packets() {
 #[tokio::test]
 async fn a_second_signal_ends_the_process_at_once() {
     let mut server = start(&[]).await;
-    // A peer that answers no close keeps the first signal's goodbye waiting.
+    // A peer that answers no close, and a request whose body is waited for, keep the first signal's goodbye waiting.
     let (websocket, _) = join(&server).await;
     let mut idle = Connection::open(server.address).await;
-    idle.send("POST /api/v1/emit HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\n\r\n").await;
+    idle.request("POST /api/v1/emit", "content-length: 2\r\nexpect: 100-continue\r\n").await;
+    assert_eq!(idle.until("\r\n\r\n").await, "HTTP/1.1 100 Continue\r\n\r\n");
     server.signal("TERM");
     within(async {
         while let Some(line) = server.output.next_line().await.expect("UTF-8") {

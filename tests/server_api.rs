@@ -496,7 +496,7 @@ async fn the_description_is_there_for_everybody() {
 
 #[tokio::test]
 async fn a_socket_says_why_it_may_be_slow() {
-    let options = "[limits]\nsend_queue_messages = 4\n[engine]\nping_interval = '100ms'\nping_timeout = '1m'";
+    let options = "[limits]\nsend_queue_messages = 4\n[engine]\nping_interval = '1s'\nping_timeout = '1m'";
     let server = start("slow", options).await;
     let mut polling = Polling::open(server.endpoint()).await;
     assert_eq!(polling.post("40").await.body, "ok");
@@ -642,7 +642,7 @@ async fn a_key_sees_and_does_what_it_is_for() {
 #[tokio::test]
 async fn a_server_that_ends_still_shows_but_does_nothing_more() {
     let mut server = start("drain", "[drain]\nrate = 1").await;
-    let (mut ann, mut bob) = (client(&server, "").await.0, client(&server, "").await.0);
+    let mut clients = [client(&server, "").await.0, client(&server, "").await.0, client(&server, "").await.0];
     let admin = server.admin.expect("an admin listener");
     let mut operator = tests::http::Connection::open(admin).await;
     server.signal("TERM");
@@ -662,7 +662,7 @@ async fn a_server_that_ends_still_shows_but_does_nothing_more() {
         assert_eq!(parsed(&answer)["error"]["code"], "draining");
         DESCRIPTION.judge(line, &answer);
     }
-    for client in [&mut ann, &mut bob] {
+    for client in &mut clients {
         assert_eq!(client.frame().await, closed(1001));
     }
     assert!(within(server.child.wait()).await.expect("it ends").success());

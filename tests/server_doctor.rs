@@ -372,7 +372,7 @@ async fn missing_stickiness_is_told_and_a_cookie_is_enough() {
 #[tokio::test]
 async fn what_is_held_back_is_told() {
     let server = start(&[]).await;
-    let url = proxy(&[&server], Fault::Holds(Duration::from_millis(1200))).await;
+    let url = proxy(&[&server], Fault::Holds(Duration::from_millis(1500))).await;
     let (status, said) = doctor(&url, &["--quick", "--timeout", "10s"]).await;
     assert_eq!(status, Some(1), "{said}");
     fails(&said, &["polling: what the server sends comes ", "WebSocket: answers are "]);
@@ -383,7 +383,7 @@ async fn what_is_held_back_is_told() {
 async fn one_request_at_a_time_is_told() {
     let server = start(&[]).await;
     let url = proxy(&[&server], Fault::Queues).await;
-    let (status, said) = doctor(&url, &["--quick", "--timeout", "4"]).await;
+    let (status, said) = doctor(&url, &["--quick", "--timeout", "5"]).await;
     assert_eq!(status, Some(1), "{said}");
     assert!(line(&said, "FAIL  polling: while a GET waits, a POST is not answered").contains("gunicorn"), "{said}");
 }
@@ -474,7 +474,7 @@ async fn certificates_are_looked_at() {
         (&ip, &others, &["--insecure"], "", ""),
     ] {
         let _row = Row(failure);
-        let mut command = command(BINARY, &[&["doctor", url, "--quick"], flags].concat());
+        let mut command = command(BINARY, &[&["doctor", url, "--quick", "--timeout", "60s"], flags].concat());
         let (status, said) = outcome(command.env("SSL_CERT_FILE", trusted).env_remove("SSL_CERT_DIR")).await;
         let words = said.lines().find(|line| line.starts_with("FAIL")).unwrap_or_default();
         assert!(words.contains(failure) && words.contains(change), "{said}");
@@ -490,7 +490,7 @@ async fn certificates_are_looked_at() {
     fails(&said, &["handshake: no answer"]);
     let plain = start(&[]).await;
     let url = format!("https://localhost:{}", plain.address.port());
-    let mut command = command(BINARY, &["doctor", &url]);
+    let mut command = command(BINARY, &["doctor", &url, "--timeout", "60s"]);
     let (_, said) = outcome(command.env("SSL_CERT_FILE", &cert)).await;
     assert!(line(&said, "FAIL  localhost:").contains("no TLS is spoken there: ask for http://"), "{said}");
 }

@@ -2,7 +2,7 @@
 //! applications is only a test, which answers the hooks itself. (The one that has its application beside it runs with
 //! that in `tests/bridge/test_jobs.py`.)
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, time::Instant};
 
 use tests::{backend::Backend, frames::WebSocket, process::Process, redis::Redis, socket, within};
 
@@ -126,6 +126,7 @@ async fn a_tab_of_a_watch_list_has_the_figures_at_once_and_not_all_that_come() {
     let mut tab = join(&server, &mut backend, "40", "{}").await;
     assert_eq!(tab.text().await, "42[\"queue_size\",4]");
     assert_eq!(tab.text().await, "42[\"checking_now\",1]");
+    let start = Instant::now();
     for count in 0..50 {
         emit(&server, &format!(r#"{{"event":"general_stats_update","data":{count}}}"#)).await;
     }
@@ -136,7 +137,8 @@ async fn a_tab_of_a_watch_list_has_the_figures_at_once_and_not_all_that_come() {
         if text.contains("stats") { (updates, last) = (updates + 1, text) } else { deleted += 1 }
     }
     assert_eq!(deleted, 1, "only what is often waits");
-    assert!(updates < 25, "{updates} of 50");
+    let most = 2 + start.elapsed().as_millis() / 200;
+    assert!(updates <= most, "{updates} of 50, {most} at most");
     for path in ["/app/socket.io/", "/socket.io/"] {
         assert_eq!(server.get(&format!("{path}?EIO=4&transport=polling"), "").await.status, 200, "{path}");
     }

@@ -109,7 +109,7 @@ async fn whatever_is_no_answer_to_a_connect_is_asked_again() {
 async fn disconnects_go_again_if_they_may_have_been_for_nobody() {
     let mut backend = Backend::listen().await;
     // All of them at once, and each again after a second.
-    let options = "timeout = '2s'\nbreaker_failures = 0\ndisconnect_rate = 0";
+    let options = "timeout = '3s'\nbreaker_failures = 0\ndisconnect_rate = 0";
     let server = start("disconnects", &backend.url(), options).await;
     let again = [Status(500), Status(503), Status(408), Status(429), Status(302), Garbage, Half, Cut, Late];
     let once = [
@@ -133,8 +133,12 @@ async fn disconnects_go_again_if_they_may_have_been_for_nobody() {
     }
     drop(clients);
     let (mut late, mut expected) = (Vec::new(), BTreeSet::new());
+    // None of them comes again before all have come.
+    let mut first = Vec::new();
     for _ in &sids {
-        let hook = backend.hook_of("disconnect").await;
+        first.push(backend.hook_of("disconnect").await);
+    }
+    for hook in first {
         let gone = hook.at("sid").to_string();
         let at = sids.iter().position(|sid| *sid == gone).expect("one of them");
         if let Some(outcome) = again.get(at) {

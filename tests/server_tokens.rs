@@ -243,7 +243,7 @@ async fn a_token_brings_user_rooms_and_claims() {
 async fn the_connection_ends_with_the_token_and_without_a_disconnect_packet() {
     let server = start_with_secret("end", "leeway = 0").await;
     let (mut lasting, _) = join(&server, &token(&["--sub", "ann"]).await).await;
-    let short = token(&["--sub", "ann", "--ttl", "3"]).await;
+    let short = token(&["--sub", "ann", "--ttl", "5"]).await;
     let (mut websocket, _) = join(&server, &short).await;
     let mut polling = Polling::open(server.endpoint()).await;
     assert_eq!(polling.post(format!("40{{\"token\":\"{short}\"}}")).await.body, "ok");
@@ -258,7 +258,7 @@ async fn the_connection_ends_with_the_token_and_without_a_disconnect_packet() {
 
 #[tokio::test]
 async fn who_comes_back_is_who_was_there() {
-    for mode in ["full", "buffer"] {
+    let check = async |mode: &str| {
         let _row = Row(mode);
         let server = start_with_secret(mode, &format!("leeway = 0\n[recovery]\nmode = '{mode}'")).await;
         let back = async |pid: &Value, token: &str| {
@@ -289,12 +289,13 @@ async fn who_comes_back_is_who_was_there() {
         assert_eq!(sent(&server, "\"to\":{\"users\":[\"ann\"]}").await, "{\"sockets\":0}\n");
 
         // With a token that has expired nobody comes back.
-        let short = token(&["--sub", "ann", "--ttl", "3"]).await;
+        let short = token(&["--sub", "ann", "--ttl", "5"]).await;
         let (mut client, answer) = join(&server, &short).await;
         assert_eq!(client.frame().await, CLOSED);
         let mut client = back(&answer["pid"], &short).await;
         assert_eq!(client.text().await, format!("44{OLD}"));
-    }
+    };
+    tokio::join!(check("full"), check("buffer"));
 }
 
 #[tokio::test]

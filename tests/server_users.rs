@@ -34,6 +34,12 @@ async fn connections(server: &Process, count: usize) {
     within(async { while !server.ask("/metrics").await.body.contains(&line) {} }).await;
 }
 
+/// Waits until a user has no socket.
+async fn gone(server: &Process, user: &str) {
+    let path = format!("/api/v1/users/{user}");
+    within(async { while !server.ask(&path).await.body.contains(r#""sockets":[]"#) {} }).await;
+}
+
 #[tokio::test]
 async fn users_come_with_their_first_socket_and_go_with_their_last() {
     let mut backend = Backend::listen().await;
@@ -81,7 +87,7 @@ async fn who_is_back_in_time_was_never_gone_and_nobody_is_when_the_server_ends()
     let (client, _) = join(&server, &mut backend, "ann").await;
     backend.hook_of("user_online").await.answer(204, "");
     drop(client);
-    connections(&server, 0).await;
+    gone(&server, "ann").await;
     let (mut client, _) = join(&server, &mut backend, "ann").await;
     // What comes behind that shows that nothing came before.
     let (_other, _) = join(&server, &mut backend, "bob").await;
@@ -100,7 +106,7 @@ async fn users_are_told_of_where_that_is_wanted() {
     let server = start("unwanted", &backend, "presence_grace = '1ms'").await;
     let (client, _) = join(&server, &mut backend, "ann").await;
     drop(client);
-    connections(&server, 0).await;
+    gone(&server, "ann").await;
     let (_client, _) = join(&server, &mut backend, "ann").await;
     assert!(backend.is_idle());
 }
@@ -117,7 +123,7 @@ async fn who_goes_while_nobody_is_told_comes_anew() {
     server.signal("HUP");
     server.logged("configuration read again").await;
     drop(client);
-    connections(&server, 0).await;
+    gone(&server, "ann").await;
     std::fs::write(&file, &with).expect("writable");
     server.signal("HUP");
     server.logged("configuration read again").await;

@@ -552,7 +552,7 @@ async fn an_application_in_another_language_finds_all_signatures_right() {
 #[tokio::test]
 async fn who_joins_while_the_backend_is_away_waits_and_is_never_refused() {
     let mut backend = Backend::listen().await;
-    let engine = "[engine]\nping_interval = '100ms'\nping_timeout = '5s'";
+    let engine = "[engine]\nping_interval = '100ms'\nping_timeout = '1m'";
     let server = with_backend("away", &backend, "timeout = '2s'\nbreaker_failures = 0", engine).await;
     let mut client = connecting(&server, "40").await;
     let first = backend.hook_of("connect").await;
@@ -586,7 +586,7 @@ async fn who_joins_while_the_backend_is_away_waits_and_is_never_refused() {
 #[tokio::test]
 async fn who_waits_for_too_long_loses_its_connection_and_is_told_nothing() {
     let mut backend = Backend::listen().await;
-    let spaces = "[engine]\nconnect_timeout = '1s'\n[[namespace]]\n[[namespace]]\nname = '/b'";
+    let spaces = "[engine]\nconnect_timeout = '1500ms'\n[[namespace]]\n[[namespace]]\nname = '/b'";
     let server = with_backend("given-up", &backend, "timeout = '10s'", spaces).await;
     // The first namespace of a connection, and a second one, for which the time is the backend's alone.
     for is_second in [false, true] {
@@ -1023,7 +1023,7 @@ async fn several_backends_have_each_their_namespaces_and_events() {
 async fn an_application_that_is_stopped_costs_nobody_a_connection() {
     let mut app = App::start(0).await;
     let options = format!(
-        "[[backend]]\nurl = 'http://127.0.0.1:{}/hook'\nsecret = '{SECRET}'\ntimeout = '1s'\nbreaker_pause = '500ms'\n\
+        "[[backend]]\nurl = 'http://127.0.0.1:{}/hook'\nsecret = '{SECRET}'\ntimeout = '2s'\nbreaker_pause = '500ms'\n\
          [engine]\nping_interval = '100ms'\nping_timeout = '10s'",
         app.port
     );

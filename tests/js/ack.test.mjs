@@ -105,7 +105,7 @@ testEachWay('AK-09 who answers in time is heard, though others do not', async (t
   leaving.on('question', () => leaving.disconnect())
   answering.on('question', (ack) => ack('here'))
   const answered = once(answering, 'answers')
-  answering.emit('ask-room', `half asked over ${way.name}`, 1000)
+  answering.emit('ask-room', `half asked over ${way.name}`, 2000)
   assert.deepEqual(await answered, [false, ['here']])
 })
 

@@ -36,7 +36,7 @@ stuck.write(
 await once(stuck, 'data')
 // `40`, masked with zeros.
 stuck.write(Buffer.from([0x81, 0x82, 0, 0, 0, 0, 0x34, 0x30]))
-await until(async () => (await server.metric('socketio_sockets')) === 21, 5)
+await until(async () => (await server.metric('socketio_sockets')) === 21, 30)
 stuck.pause()
 const before = server.resident()
 const beside = await ticks(async () => (await server.metric('socketio_slow_consumers_total')) === 1)
