@@ -15,6 +15,7 @@ use std::{
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use tests::{
     Row,
+    port::Refusing,
     process::{Process, command},
 };
 use tokio::{
@@ -267,12 +268,10 @@ async fn what_is_asked_for_is_looked_at() {
 
 #[tokio::test]
 async fn what_does_not_answer_or_is_something_else_is_told() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let closed = format!("http://{}", listener.local_addr().expect("bound"));
-    drop(listener);
-    let (status, said) = doctor(&closed, &[]).await;
+    let nobody = Refusing::bind();
+    let (status, said) = doctor(&format!("http://{}", nobody.address), &[]).await;
     assert_eq!(status, Some(1));
-    fails(&said, &[&format!("{}: cannot be reached: Connection refused", closed.trim_start_matches("http://"))]);
+    fails(&said, &[&format!("{}: cannot be reached: Connection refused", nobody.address)]);
     let (_, said) = doctor("http://nowhere.invalid", &[]).await;
     fails(&said, &["nowhere.invalid: no address for this name"]);
     for (answer, failure, change) in [

@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::Write,
-    net::{SocketAddr, TcpListener},
+    net::TcpListener,
     os::fd::OwnedFd,
     path::{Path, PathBuf},
     process::Stdio,
@@ -15,6 +15,7 @@ use tests::{
     frames::{WebSocket, closed},
     http::Connection,
     polling::Polling,
+    port,
     process::{Process, command, get, post, run, signal},
     server::Endpoint,
     socket, within,
@@ -37,11 +38,6 @@ fn temporary(name: &str) -> PathBuf {
 async fn start(name: &str, text: &str) -> Process {
     let file = temporary(name).join("server.toml").display().to_string();
     Process::configured(BINARY, &file, text).await
-}
-
-/// An address that was free a moment ago.
-fn free() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port")
 }
 
 async fn join(server: &Process) -> WebSocket {
@@ -124,7 +120,7 @@ async fn without_a_key_pages_are_kept_from_the_admin_listener() {
 
 #[tokio::test]
 async fn operators_may_share_the_port_of_clients_below_a_prefix() {
-    let free = free().to_string();
+    let free = port::free().to_string();
     let arguments = ["--listen", &free, "--admin-listen", &free, "--set", "admin.prefix=/_ops", "--set", "api.keys=k"];
     let server = Process::start(command(BINARY, &arguments)).await;
     for (path, status) in
@@ -330,7 +326,7 @@ async fn what_nobody_reads_keeps_the_server_neither_from_its_start_nor_from_its_
         while output.write(b"x").is_ok() {}
         output.set_nonblocking(false).expect("a socket");
         let (notify, notified) = supervisor("unread");
-        let address = free();
+        let address = port::free();
         let mut command = command(BINARY, &["--listen", &address.to_string(), "--admin-listen", ""]);
         command.stdout(OwnedFd::from(output)).env("NOTIFY_SOCKET", &notified);
         let mut child = command.spawn().expect("the binary runs");

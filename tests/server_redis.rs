@@ -13,6 +13,7 @@ use rcgen::{CertifiedKey, generate_simple_self_signed};
 use tests::{
     Row, bytes,
     frames::{Frame, WebSocket},
+    port::{self, Refusing},
     process::{Process, command, run},
     redis::{Redis, Reply, Wire},
     socket, within,
@@ -611,11 +612,6 @@ async fn an_account_needs_few_rights() {
     assert_eq!(client.text().await, r#"42["e"]"#);
 }
 
-/// A TCP port that was free a moment ago.
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free one").port()
-}
-
 #[tokio::test]
 async fn redis_is_reached_by_tcp_tls_and_sentinels() {
     let folder = temporary("redis_tls");
@@ -623,7 +619,7 @@ async fn redis_is_reached_by_tcp_tls_and_sentinels() {
     let [cert_file, key_file] = ["cert.pem", "key.pem"].map(|name| folder.join(name).display().to_string());
     fs::write(&cert_file, cert.pem()).expect("writable");
     fs::write(&key_file, signing_key.serialize_pem()).expect("writable");
-    let [tcp, tls, sentinel] = [(); 3].map(|()| free_port().to_string());
+    let [tcp, tls, sentinel] = [(); 3].map(|()| port::free().port().to_string());
     let of_tls = ["--tls-cert-file", &cert_file, "--tls-key-file", &key_file, "--tls-auth-clients", "no"];
     let redis = Redis::start(&[&["--port", &tcp, "--tls-port", &tls], &of_tls[..]].concat()).await;
     let config = folder.join("sentinel.conf");
@@ -634,11 +630,11 @@ async fn redis_is_reached_by_tcp_tls_and_sentinels() {
         .stdout(Stdio::null())
         .spawn()
         .expect("redis-server");
-    let nobody = free_port();
+    let nobody = Refusing::bind();
     for url in [
         format!("redis://127.0.0.1:{tcp}/0"),
         format!("rediss://localhost:{tls}"),
-        format!("redis+sentinel://127.0.0.1:{nobody},127.0.0.1:{sentinel}/0/main"),
+        format!("redis+sentinel://{},127.0.0.1:{sentinel}/0/main", nobody.address),
     ] {
         let _row = Row(&url);
         let ports = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];

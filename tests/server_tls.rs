@@ -2,7 +2,6 @@
 
 use std::{
     fs,
-    net::TcpListener,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -12,6 +11,7 @@ use rcgen::{CertifiedKey, generate_simple_self_signed};
 use tests::{
     application::Application,
     frames::{HANDSHAKE, TEXT, masked},
+    port,
     process::{Process, command, run},
     within,
 };
@@ -177,7 +177,7 @@ async fn subcommands_speak_tls_where_operators_share_the_port_of_clients() {
     let folder = temporary("tls_shared");
     let (cert, key) = (folder.join("cert.pem"), folder.join("key.pem"));
     renew(&cert, &key);
-    let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port");
+    let free = port::free();
     let file = folder.join("server.toml");
     let text = format!(
         "[server]\nlisten = '{free}'\ntls_cert = {cert:?}\ntls_key = {key:?}\n\

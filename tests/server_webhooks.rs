@@ -10,6 +10,7 @@ use tests::{
     Row,
     backend::{Backend, Hook},
     frames::{Frame, WebSocket, text},
+    port,
     process::{Process, command, run},
     within,
 };
@@ -1065,8 +1066,8 @@ async fn an_application_that_is_stopped_costs_nobody_a_connection() {
 
 #[tokio::test]
 async fn a_restart_of_the_application_refuses_nobody_who_joins() {
-    let mut app = App::start(0).await;
-    let port = app.port;
+    let port = port::free().port().into();
+    let mut app = App::start(port).await;
     let options =
         format!("[[backend]]\nurl = 'http://127.0.0.1:{port}/hook'\nsecret = '{SECRET}'\nbreaker_pause = '300ms'");
     let server = start("restart", &options).await;

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import random
 import socket
 import subprocess
 
@@ -15,12 +16,19 @@ from stage import Served, connected
 VERSION = VERSIONS[-1]
 
 
+def free_port():
+    """A port below those that the system gives to whoever wants any: nobody has it by the time it is listened on."""
+    for port in random.sample(range(10_000, 30_000), 100):
+        with socket.socket() as free:
+            if free.connect_ex(("127.0.0.1", port)) != 0:
+                return port
+    raise AssertionError("no port is free")
+
+
 @pytest.fixture(scope="module")
 def redis(tmp_path_factory):
     """The URL of a Redis of its own."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = ["redis-server", "--port", port, "--bind", "127.0.0.1", "--save", ""]
     try:
         process = Process(command, "Ready to accept connections", tmp_path_factory.mktemp("redis"))

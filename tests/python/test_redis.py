@@ -2,6 +2,7 @@
 
 import json
 import logging
+import random
 import re
 import socket
 import subprocess
@@ -24,12 +25,19 @@ PYTHON_5_13 = REPOSITORY / "target/redis/5.13/bin/python"
 PATIENCE = 30
 
 
+def free_port():
+    """A port below those that the system gives to whoever wants any: nobody has it by the time it is listened on."""
+    for port in random.sample(range(10_000, 30_000), 100):
+        with socket.socket() as free:
+            if free.connect_ex(("127.0.0.1", port)) != 0:
+                return port
+    raise AssertionError("no port is free")
+
+
 @pytest.fixture(scope="module")
 def redis(tmp_path_factory):
     """The URL of a Redis of its own."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     folder = tmp_path_factory.mktemp("redis")
     command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
     try:

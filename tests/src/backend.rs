@@ -11,7 +11,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use crate::{application::Head, http::Connection, within};
+use crate::{application::Head, http::Connection, port, within};
 
 /// A backend that listens; it ends when it is dropped.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ pub struct Hook {
 impl Backend {
     /// Listens on any free port.
     pub async fn listen() -> Self {
-        Self::listen_at("127.0.0.1:0".parse().expect("an address")).await
+        Self::listen_at(port::free()).await
     }
 
     /// Listens on this port, which another one listened on a moment ago.

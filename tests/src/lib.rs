@@ -9,6 +9,7 @@ pub mod frames;
 pub mod http;
 pub mod openapi;
 pub mod polling;
+pub mod port;
 pub mod process;
 pub mod redis;
 pub mod server;
