@@ -46,7 +46,7 @@ const SOCKETIO: &str = "\
         socket + answer broadcast encoded flags operator, retries
     handlers: event, extract + event, handler + event extract, state + event extract, calls + handler, \
         lanes + event extract handler, hooks + extract, namespace + event extract handler lanes, \
-        delivery + event extract handler hooks lanes namespace, served + delivery event handler hooks lanes namespace
+        delivery + event extract handler hooks lanes namespace, served + delivery event extract handler hooks lanes namespace
     connections: namespaces, family + namespaces, probation, client + namespaces probation, \
         server + client family namespaces, inbox + namespaces server, other_servers + inbox server, root + server, tower + server, loopback, testing + loopback server";
 

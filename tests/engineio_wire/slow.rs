@@ -9,7 +9,7 @@ use tests::{
     http::Connection,
     in_time,
     polling::Polling,
-    server,
+    server, within,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
