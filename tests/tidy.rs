@@ -20,7 +20,7 @@ mod source;
 const ENGINEIO: &str = "\
     words: protocol, id, packet + protocol, reason + packet, query + protocol reason, handshake + protocol
     codecs: frame, payload + frame, jsonp, extension, deflate
-    machine: backlog, config, admission + config, allowance + admission, event, heartbeat + config, outbox + config, requests, \
+    machine: backlog, config, admission + config, allowance + admission config, event, heartbeat + config, outbox + config, requests, \
         session + allowance backlog config event heartbeat outbox requests, stats + session
     shared: socket, sessions + socket
     carriers: reader, websocket + reader, polling, driver + websocket
@@ -47,7 +47,7 @@ const SOCKETIO: &str = "\
     handlers: event, extract + event, handler + event extract, state + event extract, calls + handler, \
         lanes + event extract handler, hooks + extract, namespace + event extract handler lanes, \
         delivery + event extract handler hooks lanes namespace, served + delivery event extract handler hooks lanes namespace
-    connections: namespaces, family + namespaces, probation, client + namespaces probation, \
+    connections: namespaces, family + namespaces, client + namespaces, \
         server + client family namespaces, inbox + namespaces server, other_servers + inbox server, root + server, tower + server, loopback, testing + loopback server";
 
 /// Layers, from the lowest, that take bytes and time as arguments and give values back.

@@ -2,9 +2,9 @@
 //! What it is not: what any client may do; that is in `config`.
 //! Who calls it: `session`, which ends when the allowance does; `engine`, which has it count.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use crate::admission::Unused;
+use crate::{admission::Unused, config::deadline};
 
 /// What is left to one client. Nothing is bounded until the application bounds it.
 #[derive(Debug, Default)]
@@ -19,6 +19,8 @@ struct Bounds {
     unused: Option<Unused>,
     /// When the session ends unless somebody made use of it.
     expires: Option<Instant>,
+    /// When it ends unless the rest has come of what its client has begun, and the time that this has.
+    rest: Option<(Instant, Duration)>,
     /// Bytes of messages that it may still bring.
     bytes: Option<usize>,
 }
@@ -28,13 +30,25 @@ impl Allowance {
         self.change(|bounds| bounds.expires = at);
     }
 
+    pub(crate) fn expect(&mut self, now: Instant, within: Option<Duration>) {
+        self.change(|bounds| bounds.rest = within.map(|within| (deadline(now, within), within)));
+    }
+
+    /// What the client brings is not read: that has all of its time behind it.
+    pub(crate) fn excuse(&mut self, now: Instant) {
+        if let Some((at, within)) = self.bounds.as_mut().and_then(|bounds| bounds.rest.as_mut()) {
+            *at = deadline(now, *within);
+        }
+    }
+
     pub(crate) fn limit(&mut self, bytes: Option<usize>) {
         self.change(|bounds| bounds.bytes = bytes);
     }
 
     fn change(&mut self, change: impl FnOnce(&mut Bounds)) {
         change(self.bounds.get_or_insert_default());
-        self.bounds.take_if(|bounds| matches!(**bounds, Bounds { unused: None, expires: None, bytes: None }));
+        self.bounds
+            .take_if(|bounds| matches!(**bounds, Bounds { unused: None, expires: None, rest: None, bytes: None }));
     }
 
     /// The session counts as one of which its client has made no use.
@@ -59,6 +73,7 @@ impl Allowance {
 
     /// When it is over by itself.
     pub(crate) fn expires(&self) -> Option<Instant> {
-        self.bounds.as_ref()?.expires
+        let Bounds { expires, rest, .. } = self.bounds.as_deref()?;
+        expires.iter().copied().chain(rest.map(|(at, _)| at)).min()
     }
 }

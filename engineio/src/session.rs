@@ -284,6 +284,7 @@ impl Session {
     /// that does not take its pings is as dead as any.
     pub fn excuse(&mut self, now: Instant) {
         self.heartbeat.excuse(now, self.outbox.gave_ping(), &self.config);
+        self.allowance.excuse(now);
     }
 
     /// Queues frames, all or none and with nothing in between.

@@ -289,9 +289,19 @@ impl Socket {
     /// Closes the session by itself after this time, unless `None` takes that back before.
     pub fn expire(&self, after: Option<Duration>) {
         let at = after.map(|after| deadline(Instant::now().into_std(), after));
+        self.set_timer(|session| session.expire(at));
+    }
+
+    /// Closes the session by itself unless `None` says within this time that the rest has come of what the client has
+    /// begun in several messages. While these are [held](Self::hold) back, the time does not pass.
+    pub fn expect(&self, within: Option<Duration>) {
+        self.set_timer(|session| session.allowance.expect(Instant::now().into_std(), within));
+    }
+
+    fn set_timer(&self, set: impl FnOnce(&mut Session)) {
         let driver = {
             let mut inner = self.lock();
-            inner.session.expire(at);
+            set(&mut inner.session);
             inner.driver.take()
         };
         // The driver sets its timer anew.

@@ -4,7 +4,10 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -19,7 +22,6 @@ use crate::{
     namespaces::{Found, Missing, Namespaces},
     parser::{Encoded, Parser},
     peer::{Arrival, Peer},
-    probation::Probation,
     served::{Refusal, Served},
     trace,
 };
@@ -32,7 +34,8 @@ pub(crate) struct Client {
     decoder: Box<dyn Decode>,
     /// Few: most connections join one.
     joined: Vec<Joined>,
-    probation: Arc<Probation>,
+    /// CONNECTs that were refused.
+    refusals: Arc<AtomicU32>,
     /// Set where events are limited in number.
     bucket: Option<Box<Bucket>>,
 }
@@ -64,9 +67,10 @@ impl Client {
     pub(crate) fn new(engine: engineio::Socket, namespaces: Arc<Namespaces>, connect_timeout: Duration) -> Self {
         let revision = engine.encoding().revision;
         let decoder = namespaces.parser().decoder(revision, &namespaces.settings.terms.limits);
-        let probation = Arc::new(Probation::new(&engine, connect_timeout));
+        // Until it has joined a namespace.
+        engine.expire(Some(connect_timeout));
         let bucket = namespaces.limits().event_rate.map(|_| Box::default());
-        let mut client = Self { engine, namespaces, decoder, joined: Vec::new(), probation, bucket };
+        let mut client = Self { engine, namespaces, decoder, joined: Vec::new(), refusals: Arc::default(), bucket };
         if revision == Revision::V3 {
             client.connect("/", "");
         }
@@ -84,10 +88,9 @@ impl Client {
     fn take(&mut self, message: Message) {
         let was_partial = self.decoder.awaits().is_some();
         let decoded = self.decoder.push(message);
-        let Self { engine, probation, namespaces, .. } = self;
         match (was_partial, self.decoder.awaits().is_some()) {
-            (false, true) => probation.begin_packet(engine, namespaces.limits().attachment_timeout),
-            (true, false) => probation.end_packet(engine),
+            (false, true) => self.engine.expect(Some(self.namespaces.limits().attachment_timeout)),
+            (true, false) => self.engine.expect(None),
             _ => {}
         }
         let error = decoded.as_ref().err().copied();
@@ -174,7 +177,7 @@ impl Client {
             engine: self.engine.clone(),
             parser: self.namespaces.parser().clone(),
             max_refusals: self.namespaces.limits().max_refusals,
-            probation: self.probation.clone(),
+            refusals: self.refusals.clone(),
             name: name.into(),
         };
         if auth.len() > self.namespaces.limits().max_auth {
@@ -240,14 +243,14 @@ struct Answer {
     engine: engineio::Socket,
     parser: Parser,
     max_refusals: u32,
-    probation: Arc<Probation>,
+    refusals: Arc<AtomicU32>,
     name: Box<str>,
 }
 
 impl Answer {
     /// Its time to join a first namespace is no longer limited.
     fn let_in(&self) {
-        self.probation.joined(&self.engine);
+        self.engine.expire(None);
     }
 
     fn refuse_for(&self, error: &ConnectError) {
@@ -262,6 +265,8 @@ impl Answer {
 
     fn note_refused(&self) {
         trace::refused(&self.name);
-        self.probation.refused(&self.engine, self.max_refusals);
+        if self.refusals.fetch_add(1, Ordering::Relaxed) + 1 >= self.max_refusals {
+            self.engine.close();
+        }
     }
 }

@@ -212,7 +212,6 @@ mod pattern;
 mod peer;
 mod pid;
 mod presence;
-mod probation;
 mod recovery;
 mod remote;
 mod replies;

@@ -8,7 +8,7 @@ use tests::{
     frames::{BINARY, CLOSED, Frame, TEXT, WebSocket, masked, text},
     in_time,
     server::{self, Server},
-    socket,
+    socket, within,
 };
 use tokio::sync::watch;
 
@@ -268,6 +268,43 @@ async fn refusals() -> String {
         assert_eq!(client.frame().await, text(r#"44/x,{"message":"Invalid namespace"}"#));
     }
     word(client.frame().await)
+}
+
+/// The rest of a packet that is not read is not late.
+#[tokio::test]
+async fn kb5_the_time_for_attachments_does_not_pass_while_a_client_is_held_back() {
+    let (slow, let_in) = slow("/slow");
+    let (gate, (sender, mut begun)) = (watch::Sender::new(false), Told::new());
+    let opened = gate.clone();
+    let slow = slow.on("long", move || {
+        let _over = sender.send(());
+        let mut opened = opened.subscribe();
+        async move { drop(opened.wait_for(|opened| *opened).await) }
+    });
+    let time = Duration::from_millis(500);
+    let limits = Limits { attachment_timeout: time, max_running_events: 1, ..default() };
+    let (server, io) = serve(limits, [namespace("/"), slow]).await;
+    let (mut client, _id) = socket::connect(server.endpoint, "/").await;
+    let in_root = io.sockets().remove(0);
+    send(&mut client, &[T("40/slow,"), T(r#"42/slow,["long"]"#), T(r#"451-1["ack",{"_placeholder":true,"num":0}]"#)])
+        .await;
+    within(async {
+        while in_root.stats().packets_received < 4 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let_in.send_replace(true);
+    assert!(client.text().await.starts_with("40/slow,{"));
+    begun.next().await;
+    send(&mut client, &[B(b"x")]).await;
+    tokio::time::sleep(time * 3 / 2).await;
+    gate.send_replace(true);
+    assert_eq!(client.frame().await, text(r#"461-1[{"_placeholder":true,"num":0}]"#));
+    assert_eq!(client.frame().await, Frame::Binary(b"x".to_vec()));
+    // From here on it passes again.
+    send(&mut client, &[T(r#"451-["ack",{"_placeholder":true,"num":0}]"#)]).await;
+    assert_eq!(client.frame().await, CLOSED);
 }
 
 /// A namespace whose connect handler waits until it may go on.
