@@ -13,7 +13,7 @@ use crate::{
     histories::Histories,
     hooks::{Cause, Failure, Hooks},
     hub::Terms,
-    lanes::{self, Turn},
+    lanes::{self, Late, Turn},
     ledger::Ledger,
     namespace::{Erased, Handlers},
     recovery::Recovery,
@@ -138,8 +138,10 @@ impl Delivery {
         match ended {
             Ended::Returned(Ok(())) => {}
             Ended::Returned(Err(error)) => self.fail(match error.downcast() {
-                // Of a handler that asked for its arguments later.
-                Ok(rejection) => Cause::Rejected(*rejection),
+                Ok(late) => {
+                    let Late(rejection) = *late;
+                    Cause::Rejected(rejection)
+                }
                 Err(error) => Cause::Returned(error),
             }),
             Ended::Rejected(rejection) => self.fail(Cause::Rejected(rejection)),
@@ -171,15 +173,21 @@ impl Delivery {
 /// What a client is told: nothing that was not written for it.
 fn error(cause: &Cause) -> EventError {
     match cause {
-        Cause::Returned(error) => match error.downcast_ref::<EventError>() {
-            Some(error) => error.clone(),
-            None => EventError::new("Internal error"),
+        Cause::Returned(error) => match (error.downcast_ref::<EventError>(), error.downcast_ref::<Rejection>()) {
+            (Some(error), _) => error.clone(),
+            (None, Some(rejection)) => of_rejection(rejection),
+            (None, None) => EventError::new("Internal error"),
         },
         Cause::TooManyEvents => EventError::new("Too many events"),
-        Cause::Rejected(Rejection::Refused(error)) => error.clone(),
-        Cause::Rejected(Rejection::Decode(_)) => EventError::new("Invalid arguments"),
-        Cause::Rejected(Rejection::State(_) | Rejection::SocketData(_)) | Cause::Panicked(_) => {
-            EventError::new("Internal error")
-        }
+        Cause::Rejected(rejection) => of_rejection(rejection),
+        Cause::Panicked(_) => EventError::new("Internal error"),
+    }
+}
+
+fn of_rejection(rejection: &Rejection) -> EventError {
+    match rejection {
+        Rejection::Refused(error) => error.clone(),
+        Rejection::Decode(_) => EventError::new("Invalid arguments"),
+        Rejection::State(_) | Rejection::SocketData(_) | Rejection::Server => EventError::new("Internal error"),
     }
 }

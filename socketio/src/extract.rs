@@ -27,7 +27,7 @@ use crate::{
 /// | argument | what it is | handlers of |
 /// |---|---|---|
 /// | [`Socket`] | who it is about, to emit to, to join rooms | all |
-/// | [`SocketIo`](crate::SocketIo) | the server, to emit in other namespaces | all |
+/// | [`SocketIo`](crate::SocketIo) | the server, to emit in other namespaces, while the application has it | all |
 /// | [`Data<T>`](Data) | the arguments, read by serde | messages, event middlewares, outgoing events |
 /// | [`Args`] | the arguments as they are | messages, event middlewares, outgoing events |
 /// | [`EventName`] | the name of the event | messages, event middlewares, outgoing events |
@@ -88,6 +88,8 @@ pub enum Rejection {
     State(&'static str),
     /// Nothing of this type is [kept](crate::SocketData) with the socket.
     SocketData(&'static str),
+    /// The application has dropped the [server](crate::SocketIo).
+    Server,
     /// An extractor of the application does not give it, and the client may know why: it is told as of an error that a
     /// handler returns; one that asks to join is refused with that.
     Refused(EventError),
@@ -105,6 +107,7 @@ impl fmt::Display for Rejection {
             Self::Decode(error) => write!(f, "the client's data is not what the handler wants: {error}"),
             Self::State(name) => write!(f, "the namespace was given no state of the type {name}"),
             Self::SocketData(name) => write!(f, "nothing of the type {name} is kept with the socket"),
+            Self::Server => f.write_str("the application has dropped the server"),
             Self::Refused(error) => write!(f, "an argument was refused: {error}"),
         }
     }
@@ -115,7 +118,7 @@ impl std::error::Error for Rejection {
         match self {
             Self::Decode(error) => Some(error),
             Self::Refused(error) => Some(error),
-            Self::State(_) | Self::SocketData(_) => None,
+            Self::State(_) | Self::SocketData(_) | Self::Server => None,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What it is: what was emitted in one namespace lately, and who was meant: enough to tell what a client missed.
-//! What it is not: a queue per client: an event is kept once, however many it was sent to.
+//! What it is not: a queue per client: an event is kept once, however many it was sent to; of what a room keeps, and
+//! tells a socket that joins it, there is a reference.
 //! Who calls it: `recovery`, in the order in which events are sent.
 
 use std::{

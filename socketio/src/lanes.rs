@@ -4,6 +4,7 @@
 
 use std::{
     collections::HashMap,
+    error, fmt,
     pin::Pin,
     sync::{
         Arc, Mutex, PoisonError,
@@ -85,16 +86,33 @@ impl<H> Sequential<H> {
 impl<A, H: Handler<Message, A>> Handler<Message, A> for Sequential<H> {
     fn call(&self, event: &Event<'_, Message>) -> Result<Pin<Box<dyn Future<Output = Output> + Send>>, Rejection> {
         let (handler, turn) = (self.handler.clone(), turn(event.socket, self.lane));
-        let (socket, data, answered) = (event.socket.clone(), event.data.clone(), event.answered.cloned());
+        let (socket, data) = (event.socket.clone(), event.data.clone());
+        // Whoever answers beside it has to know.
+        if let Some(answered) = event.answered.filter(|_| data.ack.is_some()) {
+            answered.get_or_init(Arc::default);
+        }
+        let answered = event.answered.cloned();
         Ok(Box::pin(async move {
             let _turn = turn.await;
             // Not before: what it takes may be what the event before leaves behind.
-            let running: Running<Message> =
-                handler.call(&Event { socket: &socket, data: &data, answered: answered.as_ref() })?;
+            let event = Event { socket: &socket, data: &data, answered: answered.as_ref() };
+            let running: Running<Message> = handler.call(&event).map_err(Late)?;
             running.await
         }))
     }
 }
+
+/// A handler was not called, which was found out in its turn.
+#[derive(Debug)]
+pub(crate) struct Late(pub(crate) Rejection);
+
+impl fmt::Display for Late {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl error::Error for Late {}
 
 /// What a message's handler comes to.
 type Output = <Message as crate::event::Kind>::Outcome;

@@ -36,9 +36,9 @@ pub struct Recovery {
     /// Whether the [middlewares](crate::Namespace::middleware) of a namespace are not called for a client that is
     /// recovered (`skipMiddlewares`). The connect handler is. Default `true`.
     pub skip_middlewares: bool,
-    /// *Ours.* Bytes that each namespace keeps: its events, with what it takes to keep them, but those that
-    /// [rooms keep](crate::Namespace::room_history) only once. Who needs one that had to go is not recovered. Default
-    /// 16 MiB.
+    /// *Ours.* Bytes that each namespace keeps: its events, with what it takes to keep them. Of what
+    /// [rooms keep](crate::Namespace::room_history) and send to who joins them, it keeps a reference for each event and
+    /// socket, of some 100 bytes. Who needs an event that had to go is not recovered. Default 16 MiB.
     pub max_bytes: usize,
     /// *Ours.* Bytes that all namespaces keep together. Beyond it those forget all of theirs that were not emitted to
     /// for longest. Default 256 MiB.

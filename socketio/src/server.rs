@@ -356,7 +356,7 @@ impl Socket {
 
 impl<K: Kind> FromEvent<K> for SocketIo {
     fn from_event(event: &Event<'_, K>) -> Result<Self, Rejection> {
-        event.socket.server().ok_or(Rejection::State("SocketIo"))
+        event.socket.server().ok_or(Rejection::Server)
     }
 }
 

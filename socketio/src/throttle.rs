@@ -24,7 +24,8 @@ const MAX_SLOTS: usize = 10_000;
 /// [`Namespace::room_throttle`](crate::Namespace::room_throttle).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Throttle {
-    /// Least time from one event to the next one of its name. Default 100 ms.
+    /// Least time from one event to the next one of its name, unless it goes ahead of an event of another name. Default
+    /// 100 ms.
     pub interval: Duration,
     /// Which events wait: names, or globs in which `*` stands for any characters. Default `["*"]`: all.
     pub events: Vec<String>,

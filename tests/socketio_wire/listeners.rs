@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use socketio::{
-    Ack, Args, Cause, Config, Data, DisconnectReason, EventError, EventName, Failure, Hooks, Namespace, Next, Reply,
-    Socket, SocketIo, Value,
+    Ack, Args, Cause, Config, Data, DisconnectReason, EventError, EventName, Failure, Hooks, Namespace, Next,
+    Rejection, Reply, Sequential, Socket, SocketIo, Value,
 };
 use tests::{
     Row,
@@ -217,6 +217,14 @@ fn failing() -> Namespace {
             ack.send("answer").expect("there");
             Err::<(), _>("secret")
         })
+        .on(
+            "answered in turn",
+            Sequential::new(async |ack: Ack| {
+                ack.send("answer").expect("there");
+                Err::<(), _>("secret")
+            }),
+        )
+        .on("passed on", async |number: Result<Data<u8>, Rejection>| number.map(|_| ()))
         .on("panic", async || -> () { panic!("secret") })
 }
 
@@ -227,6 +235,7 @@ async fn m8_failures_are_told_and_answered_if_wanted() {
         let hooks = Hooks::default().on_failure(move |failure: &Failure<'_>| {
             let cause = match &failure.cause {
                 Cause::Rejected(_) => "rejected".to_owned(),
+                Cause::Returned(error) if error.is::<Rejection>() => "passed on".to_owned(),
                 Cause::Returned(error) => error.to_string(),
                 Cause::Panicked(panic) => format!("panicked: {:?}", panic.downcast_ref::<&str>()),
                 _ => "unknown".to_owned(),
@@ -245,6 +254,8 @@ async fn m8_failures_are_told_and_answered_if_wanted() {
             ("error", "secret", r#"{"error":{"message":"Internal error"}}"#),
             ("late", "too late", r#"{"error":{"message":"too late"}}"#),
             ("answered", "secret", r#""answer""#),
+            ("answered in turn", "secret", r#""answer""#),
+            ("passed on", "passed on", r#"{"error":{"message":"Invalid arguments"}}"#),
             ("panic", r#"panicked: Some("secret")"#, r#"{"error":{"message":"Internal error"}}"#),
         ];
         for (event, cause, answer) in rows {
@@ -252,7 +263,7 @@ async fn m8_failures_are_told_and_answered_if_wanted() {
             client.send(&format!(r#"421["{event}","x"]"#)).await;
             let failure = (id.clone(), "/".to_owned(), Some(event.to_owned()), cause.to_owned());
             assert_eq!(told.next().await, failure);
-            if error_acks || event == "answered" {
+            if error_acks || event.starts_with("answered") {
                 assert_eq!(client.frame().await, text(format!("431[{answer}]")));
             }
         }

@@ -501,8 +501,8 @@ section! {
         events: Vec<String> = vec!["*".into()],
         /// Events that a socket is sent when it joins, or for "@all" when it connects: the last ones, or "all".
         replay: Replay = Replay::Last(0),
-        /// Least time from one event to the next one of its name in one room; of those between, the last one is sent
-        /// when it is over, or sooner ahead of an event of another name. 0 is none.
+        /// Time from one event to the next one of its name in one room; of those between, the last one is sent when it
+        /// is over, or ahead of an event of another name. 0 is none.
         throttle: Brief = Brief(Duration::ZERO),
         /// Names of events that wait for that; globs.
         throttle_events: Vec<String> = vec!["*".into()],
