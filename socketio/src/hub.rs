@@ -46,6 +46,10 @@ pub(crate) trait Observer: Send + Sync {
     fn hears_outgoing(&self) -> bool {
         false
     }
+    /// More changes of rooms wait than whoever made them should tell: a task is to go on.
+    fn go_on(&self, hub: &Arc<Hub>) {
+        while hub.changes.go_on() {}
+    }
     /// An event is about to be sent to a peer, which may still be joining or have gone.
     fn outgoing(&self, _hub: &Arc<Hub>, _peer: &Arc<Peer>, _event: &Incoming) {}
 }
@@ -97,7 +101,7 @@ pub(crate) struct Hub {
     /// Read while several rooms are looked at, written while a peer moves from one to another. Taken behind a peer's
     /// state and before the locks of the tables.
     pub(crate) moving: RwLock<()>,
-    changes: Changes,
+    pub(crate) changes: Changes,
     /// One counter for all sockets, so that an event that asks many for an ack is encoded once.
     next_ack: AtomicU64,
     /// When clients can come back. Taken before all other locks but that of `throttled`, and held while an event is
@@ -156,7 +160,7 @@ impl Hub {
 
     /// Lets a peer in: answers its CONNECT, sends what waited behind it, makes it known to rooms and broadcasts.
     /// Says whether it was still there.
-    pub(crate) fn admit(&self, peer: &Arc<Peer>) -> bool {
+    pub(crate) fn admit(self: &Arc<Self>, peer: &Arc<Peer>) -> bool {
         self.runtime.get_or_init(Handle::current);
         let mut recovery = self.recovery();
         let turn = self.keeper.as_ref().map(Keeper::turn);
@@ -205,7 +209,7 @@ impl Hub {
         // What it may send was limited until here.
         peer.engine.limit(None);
         drop(seal);
-        self.changes.tell();
+        self.tell_changes();
         true
     }
 
@@ -277,7 +281,7 @@ impl Hub {
         if !had_joined {
             return false;
         }
-        self.changes.tell();
+        self.tell_changes();
         if farewell {
             // A connection that has ended needs no farewell.
             let _ended = peer.send_now(&self.parser.disconnect(&self.path));
@@ -289,7 +293,7 @@ impl Hub {
     /// Lets a peer join rooms, all of them or none, and then leave others. `forced` is for a room that has the id of
     /// another socket for its name.
     pub(crate) fn join(
-        &self,
+        self: &Arc<Self>,
         peer: &Arc<Peer>,
         rooms: &[Room],
         forced: bool,
@@ -350,7 +354,7 @@ impl Hub {
             state.rooms.retain(|room| !leaves(room));
             state.rooms.append(&mut added);
         }
-        self.changes.tell();
+        self.tell_changes();
         Ok(())
     }
 
@@ -375,7 +379,7 @@ impl Hub {
     }
 
     /// Lets a peer leave the rooms that are meant.
-    pub(crate) fn leave(&self, peer: &Arc<Peer>, is_meant: impl Fn(&Room) -> bool) {
+    pub(crate) fn leave(self: &Arc<Self>, peer: &Arc<Peer>, is_meant: impl Fn(&Room) -> bool) {
         {
             let mut recovery = self.recovery();
             let mut state = peer.state();
@@ -394,7 +398,7 @@ impl Hub {
                 !leaves
             });
         }
-        self.changes.tell();
+        self.tell_changes();
     }
 
     /// What is kept for a peer that is in some rooms and joins others, or `None`, which is the namespace.
@@ -422,9 +426,16 @@ impl Hub {
     }
 
     /// It is later, or something has changed elsewhere.
-    pub(crate) fn note(&self, change: Change) {
+    pub(crate) fn note(self: &Arc<Self>, change: Change) {
         self.changes.note(change);
-        self.changes.tell();
+        self.tell_changes();
+    }
+
+    /// Tells what happened to rooms. No lock may be held.
+    fn tell_changes(self: &Arc<Self>) {
+        if self.changes.tell() {
+            self.observer.go_on(self);
+        }
     }
 
     /// Others see the peer in the room.

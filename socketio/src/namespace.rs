@@ -426,7 +426,7 @@ impl Namespace {
     /// what somebody wants to hear.
     ///
     /// It is told after the fact, one change at a time and in the order in which they happened, on whatever thread
-    /// brought one; so it should not wait. A second one replaces the first.
+    /// brought one, or in a task where many wait; so it should not wait. A second one replaces the first.
     pub fn on_room(mut self, listener: impl Fn(&str, &RoomChange) + Send + Sync + 'static) -> Self {
         self.handlers.on_room = Some(Arc::new(listener));
         self

@@ -7,6 +7,8 @@ use std::{
     sync::{Arc, Mutex, Weak},
 };
 
+use tokio::runtime::Handle;
+
 use crate::{
     attendance::Attendance,
     changes::{Change, Listener},
@@ -209,6 +211,19 @@ impl Observer for Listeners {
         if let Some(handler) = &self.handlers.on_disconnecting {
             self.call(handler, Socket { hub: hub.clone(), peer: peer.clone() }, &reason, None);
         }
+    }
+
+    fn go_on(&self, hub: &Arc<Hub>) {
+        let _runtime = self.settings.tasks.enter();
+        // Nobody waits for a thread that has none.
+        let Ok(runtime) = Handle::try_current() else { return while hub.changes.go_on() {} };
+        let (hub, task) = (hub.clone(), self.settings.tasks.begin());
+        runtime.spawn(async move {
+            while hub.changes.go_on() {
+                tokio::task::yield_now().await;
+            }
+            drop(task);
+        });
     }
 
     fn left(&self, hub: &Arc<Hub>, peer: &Arc<Peer>, reason: DisconnectReason) {
