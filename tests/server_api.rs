@@ -8,6 +8,7 @@ use tests::{
     frames::{CLOSED, Frame, WebSocket, closed, text},
     http::Answer,
     openapi::Description,
+    page,
     polling::Polling,
     process::{Process, command, get, request},
     socket, within,
@@ -764,22 +765,19 @@ async fn the_examples_of_the_page_are_answered_as_it_says() {
 
 #[tokio::test]
 async fn the_calls_of_others_are_ops_as_the_page_says() {
-    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/server.md");
-    let page = fs::read_to_string(page).expect("the page");
-    let (_, part) = page.split_once("| Flask-SocketIO | Node | op and body |\n").expect("a table");
-    let rows: Vec<_> = part.lines().skip(1).take_while(|line| line.starts_with('|')).collect();
-    assert!(rows.len() > 10, "{rows:?}");
+    let cells = page::last_cells("| Flask-SocketIO | Node | op and body |");
+    assert!(cells.len() > 10, "{cells:?}");
     let server = start("calls", &format!("{JOINING}[[namespace]]\nname = '/x'")).await;
     let (_reader, sid) = client(&server, "room=r").await;
-    for row in rows {
-        let cell = row.trim_end_matches(" |").rsplit("| ").next().expect("a cell").replace("SID", &sid);
+    for cell in cells {
+        let cell = cell.replace("SID", &sid);
         let words: Vec<_> = cell.split('`').skip(1).step_by(2).collect();
         let answer = match words[..] {
             [op, body] => server.call(&format!("POST /api/v1/{op}"), "", body).await,
             [line] => server.call(line, "", "").await,
-            _ => panic!("an op and its body: {row}"),
+            _ => panic!("an op and its body: {cell}"),
         };
-        assert_eq!(answer.status, 200, "{row}: {}", answer.body);
+        assert_eq!(answer.status, 200, "{cell}: {}", answer.body);
     }
 }
 

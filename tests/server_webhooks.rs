@@ -10,7 +10,7 @@ use tests::{
     Row,
     backend::{Backend, Hook},
     frames::{Frame, WebSocket, text},
-    port,
+    page, port,
     process::{Process, command, run},
     within,
 };
@@ -377,18 +377,15 @@ async fn the_exchange_on_the_page_is_one() {
 
 #[tokio::test]
 async fn the_answers_on_the_page_are_understood() {
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/server.md");
-    let page = fs::read_to_string(page).expect("the page");
-    let (_, part) = page.split_once("| Flask-SocketIO | Node | answer |\n").expect("a table");
-    let rows: Vec<_> = part.lines().skip(1).take_while(|line| line.starts_with('|')).collect();
-    assert!(rows.len() > 5, "{rows:?}");
+    let cells = page::last_cells("| Flask-SocketIO | Node | answer |");
+    assert!(cells.len() > 5, "{cells:?}");
     let mut backend = Backend::listen().await;
     let server =
         with_backend("answers", &backend, "disconnect = false", "[[room]]\nmatch = 'r'\npresence = true").await;
     let (mut client, sid) = join(&server, &mut backend).await;
     let (mut other, _) = join(&server, &mut backend).await;
-    for row in rows {
-        let cell = row.trim_end_matches(" |").rsplit("| ").next().expect("a cell").replace("SID", &sid);
+    for cell in cells {
+        let cell = cell.replace("SID", &sid);
         let body = cell.split('`').nth(1).expect("an answer");
         if let Some((status, _)) = cell.split_once(", `") {
             let mut refused = connecting(&server, "40").await;
@@ -403,14 +400,14 @@ async fn the_answers_on_the_page_are_understood() {
             cell if cell.contains("leave") || cell.contains("session") => continue,
             _ => client.frame().await,
         };
-        let Frame::Text(heard) = heard else { panic!("{row}: {heard:?}") };
+        let Frame::Text(heard) = heard else { panic!("{cell}: {heard:?}") };
         let expected = match body.as_bytes()[2] {
             b'd' => "41",
             b'r' => r#"42["presence_state","#,
             _ if body.contains("ack") => "431[1]",
             _ => r#"42["e",1]"#,
         };
-        assert!(heard.starts_with(expected), "{row}: {heard}");
+        assert!(heard.starts_with(expected), "{cell}: {heard}");
     }
     let lines = server.ask("/metrics").await.body;
     assert!(!lines.contains("malformed"), "{lines}");

@@ -137,11 +137,8 @@ impl Delivery {
     fn end(self, ended: Ended<<Message as Kind>::Outcome>) {
         match ended {
             Ended::Returned(Ok(())) => {}
-            Ended::Returned(Err(error)) => self.fail(match error.downcast() {
-                Ok(late) => {
-                    let Late(rejection) = *late;
-                    Cause::Rejected(rejection)
-                }
+            Ended::Returned(Err(error)) => self.fail(match error.downcast::<Late>() {
+                Ok(late) => Cause::Rejected(late.0),
                 Err(error) => Cause::Returned(error),
             }),
             Ended::Rejected(rejection) => self.fail(Cause::Rejected(rejection)),

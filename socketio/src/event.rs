@@ -95,5 +95,14 @@ pub struct Event<'a, K: Kind> {
     pub(crate) answered: Option<&'a Answered>,
 }
 
+impl<K: Kind<Data = Incoming>> Event<'_, K> {
+    /// Others may answer it beside whoever is about to have it: from now on each of them knows whether one has.
+    pub(crate) fn share_answer(&self) {
+        if let Some(answered) = self.answered.filter(|_| self.data.ack.is_some()) {
+            answered.get_or_init(Arc::default);
+        }
+    }
+}
+
 /// Whether an event was answered. Set once somebody has an [`Ack`](crate::Ack) beside whom others may answer.
 pub(crate) type Answered = OnceLock<Arc<AtomicBool>>;

@@ -267,9 +267,7 @@ impl Ack {
 
     /// For a handler, which may answer by what it returns, too, as may those behind it.
     fn shared<K: Kind<Data = Incoming>>(event: &Event<'_, K>) -> Self {
-        if let Some(answered) = event.answered.filter(|_| event.data.ack.is_some()) {
-            answered.get_or_init(Arc::default);
-        }
+        event.share_answer();
         Self::new(event)
     }
 

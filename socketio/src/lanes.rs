@@ -86,12 +86,9 @@ impl<H> Sequential<H> {
 impl<A, H: Handler<Message, A>> Handler<Message, A> for Sequential<H> {
     fn call(&self, event: &Event<'_, Message>) -> Result<Pin<Box<dyn Future<Output = Output> + Send>>, Rejection> {
         let (handler, turn) = (self.handler.clone(), turn(event.socket, self.lane));
-        let (socket, data) = (event.socket.clone(), event.data.clone());
-        // Whoever answers beside it has to know.
-        if let Some(answered) = event.answered.filter(|_| data.ack.is_some()) {
-            answered.get_or_init(Arc::default);
-        }
-        let answered = event.answered.cloned();
+        // Before it is copied.
+        event.share_answer();
+        let (socket, data, answered) = (event.socket.clone(), event.data.clone(), event.answered.cloned());
         Ok(Box::pin(async move {
             let _turn = turn.await;
             // Not before: what it takes may be what the event before leaves behind.

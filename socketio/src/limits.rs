@@ -20,7 +20,8 @@ pub struct Limits {
     pub max_attachments: usize,
     /// Bytes of all attachments of one packet. Default 10,000,000.
     pub max_attachment_bytes: usize,
-    /// Time from a packet's header to the last of its attachments. Default 30 s.
+    /// Time from a packet's header to the last of its attachments; while its client is held back it does not pass.
+    /// Default 30 s.
     pub attachment_timeout: Duration,
     /// Items in the list of an event, its name among them, or of an ack. Default 1024.
     pub max_args: usize,

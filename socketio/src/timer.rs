@@ -1,6 +1,6 @@
 //! What it is: when nobody waits any longer for an answer; and the time by the clock of timers.
 //! What it is not: the answer.
-//! Who calls it: `answer`, for those of clients; `servers`, for those of other servers; who takes time as it is.
+//! Who calls it: `answer`, for those of clients; `request`, for those of other servers; who takes time as it is.
 
 use std::{
     pin::Pin,

@@ -8,6 +8,7 @@ pub mod example;
 pub mod frames;
 pub mod http;
 pub mod openapi;
+pub mod page;
 pub mod polling;
 pub mod port;
 pub mod process;
