@@ -3,6 +3,8 @@
 import asyncio
 import copy
 import json
+import random
+import socket
 import urllib.request
 from contextlib import asynccontextmanager
 
@@ -21,6 +23,15 @@ SERVER = REPOSITORY / "target/debug/socketio-server"
 WITNESS = "witness"
 
 TRANSPORTS = {"ann": ["websocket"], "bob": ["polling"], "cleo": ["polling", "websocket"]}
+
+
+def free_port():
+    """A port below those that the system gives to whoever wants any: nobody has it by the time it is listened on."""
+    for port in random.sample(range(10_000, 30_000), 100):
+        with socket.socket() as free:
+            if free.connect_ex(("127.0.0.1", port)) != 0:
+                return port
+    raise AssertionError("no port is free")
 
 
 class Alone:

@@ -2,13 +2,12 @@
 
 import asyncio
 import shutil
-import socket
 
 import aiohttp
 import pytest
 
 from conftest import REPOSITORY, VERSIONS, Process
-from stage import SERVER, Client
+from stage import SERVER, Client, free_port
 
 EXAMPLE = REPOSITORY / "server/examples/jobs"
 
@@ -19,9 +18,7 @@ def address(tmp_path):
         shutil.copy(EXAMPLE / name, tmp_path)
     for name in ("api", "jwt"):
         (tmp_path / f"{name}.key").write_text(f"the {name} key of tests, of thirty-two bytes or more\n")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
+    port = str(free_port())
     ports = ["--upstream", "http://127.0.0.1:" + port, "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]
     command = [SERVER, "--config", "server.toml", *ports]
     server = Process(command, r"listening on (http://\S+)\s+admin on (http://\S+)", tmp_path)

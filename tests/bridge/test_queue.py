@@ -2,27 +2,16 @@
 
 import asyncio
 import json
-import random
-import socket
 import subprocess
 
 import pytest
 import redis as redis_package
 
 from conftest import KINDS, LIMIT, REPOSITORY, VERSIONS, Process
-from stage import Served, connected
+from stage import Served, connected, free_port
 
 # The first one whose messages are no pickles is 5.14.
 VERSION = VERSIONS[-1]
-
-
-def free_port():
-    """A port below those that the system gives to whoever wants any: nobody has it by the time it is listened on."""
-    for port in random.sample(range(10_000, 30_000), 100):
-        with socket.socket() as free:
-            if free.connect_ex(("127.0.0.1", port)) != 0:
-                return port
-    raise AssertionError("no port is free")
 
 
 @pytest.fixture(scope="module")
